@@ -1,0 +1,3 @@
+//! The `twofold` program.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Lowers a quantized network to the accelerator's program and ROM images.

