@@ -1,1 +1,25 @@
-//! What hardware and software agree on: types, arithmetic, ISA, integer reference.
+//! What hardware and software agree on: sizes, arithmetic, network format, ISA, program format and the integer
+//! reference that defines every output bit.
+//!
+//! Nothing here knows rust-hdl, Verilator or libtorch, and nothing computes in floating point: a `scale` is only a
+//! label. Files are read and written in [`files`] alone.
+
+mod config;
+pub mod files;
+pub mod isa;
+mod network;
+mod preprocess;
+mod program;
+mod quant;
+mod reference;
+mod sparsity;
+
+pub use config::{ArrayConfig, ConfigError, Memories};
+pub use network::{
+    Conv, FullyConnected, InputSpec, Layer, NetworkError, Op, QuantNetwork, Requantize, Residual, Shape, TensorRef,
+};
+pub use preprocess::Preprocess;
+pub use program::{LayerInfo, Parameter, Program, ProgramError, Region};
+pub use quant::{MAX_MULTIPLIER, MAX_RESIDUAL_MULTIPLIER, MAX_SHIFT, clamp_i8, clamp_i16, scale_round};
+pub use reference::{LayerOutput, Logits, run_reference};
+pub use sparsity::{Pattern, Sparsity, fixed_channel};

@@ -1,0 +1,219 @@
+//! From an image to the network's int8 input: the definition that a network file carries.
+//!
+//! Only the definition lives here; `dataset::preprocess` is the one implementation, used by training,
+//! reference and RTL runs alike. [`Preprocess`] documents the arithmetic bit for bit, so that another
+//! implementation can be written from this page alone.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Curve applied to each sample `u` (0..=65535) before anything else; the result is 0..=65535 too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transfer {
+    /// `y = u`.
+    Linear,
+    /// `y = floor(sqrt(u * 65535))`, the integer square root: evens out the long tail of radar magnitude.
+    SquareRoot,
+}
+
+/// How a sample is brought to zero mean and unit spread.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Normalize {
+    /// By the chip's own mean and standard deviation, over all its channels together.
+    PerChip,
+    /// By fixed numbers for each channel, in units of full scale (1.0 = 65535).
+    Fixed {
+        /// Mean of each channel.
+        mean: Vec<f64>,
+        /// Standard deviation of each channel, above zero.
+        std: Vec<f64>,
+    },
+}
+
+/// Image to int8 tensor of `[height, width, channels]`.
+///
+/// # Arithmetic
+/// All steps are integers but the last two; those are IEEE 754 binary64, round to nearest even, in
+/// the order written and without fused operations.
+///
+/// 1. **Samples.** 8-bit samples are multiplied by 257, 16-bit ones are taken as they are: `u`, 0..=65535.
+/// 2. **Channels.** One to three: repeat. Three to one: `u = (299 r + 587 g + 114 b + 500) / 1000`, floor.
+/// 3. **Transfer.** `y` from `u`, see [`Transfer`].
+/// 4. **Window.** About the center, for each axis: with input size `s` and output size `t`, output
+///    index `i` reads input index `i + o` with `o = (s - t) / 2`, rounded toward zero. Indices outside
+///    the image are padding: they count in no statistic, and their output is 0.
+/// 5. **Normalize.** [`Normalize::PerChip`]: over the `n` values inside the window, with exact integers
+///    `S = sum y`, `Q = sum y^2`, `V = n Q - S^2`: `z = (n y - S) / sqrt(V)`, where `n y - S` and `V` are
+///    converted to binary64 first; `V = 0` gives `z = 0`. (That is `(y - mean) / standard deviation`.)
+///    [`Normalize::Fixed`]: `z = (y / 65535 - mean) / std`.
+/// 6. **Quantize.** `q = round_half_even(((z * scale) / clip) * 127)`, limited to -127..=127.
+///
+/// The real value of `q` is `q * clip / 127`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Preprocess {
+    /// Output rows.
+    pub height: usize,
+    /// Output columns.
+    pub width: usize,
+    /// Output channels: 1 (gray) or 3 (red, green, blue).
+    pub channels: usize,
+    /// Curve applied to each sample.
+    pub transfer: Transfer,
+    /// Zero mean and unit spread.
+    pub normalize: Normalize,
+    /// Factor after normalizing, above zero.
+    pub scale: f64,
+    /// Largest magnitude kept after scaling, above zero; it becomes 127.
+    pub clip: f64,
+}
+
+/// What makes a [`Preprocess`] impossible to apply.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum PreprocessError {
+    /// A side of zero, or beyond what any chip has.
+    #[error("pre-processing: size {height}x{width} is not within 1x1 to {max}x{max}")]
+    Size {
+        /// Rows asked for.
+        height: usize,
+        /// Columns asked for.
+        width: usize,
+        /// Largest side.
+        max: usize,
+    },
+    /// Neither gray nor color.
+    #[error("pre-processing: {channels} channels; images have 1 (gray) or 3 (color)")]
+    Channels {
+        /// Channels asked for.
+        channels: usize,
+    },
+    /// A factor that is not a positive, finite number.
+    #[error("pre-processing: `{field}` is {value}; it has to be a finite number above zero")]
+    Factor {
+        /// Field of the network file.
+        field: &'static str,
+        /// Its value.
+        value: f64,
+    },
+    /// Fixed statistics that do not cover the channels, or whose mean is not finite.
+    #[error(
+        "pre-processing: `normalize` has {n_means} means and {n_stds} deviations for {channels} channels; \
+         give one finite number of each a channel"
+    )]
+    Statistics {
+        /// Means given.
+        n_means: usize,
+        /// Deviations given.
+        n_stds: usize,
+        /// Channels of the image.
+        channels: usize,
+    },
+}
+
+impl Preprocess {
+    /// Largest side of an input.
+    pub const MAX_SIDE: usize = 4096;
+
+    /// SAR magnitude chips: gray, `side` x `side`, square root, per-chip statistics, a quarter, limited to ±1.
+    pub fn sar(side: usize) -> Self {
+        Self {
+            height: side,
+            width: side,
+            channels: 1,
+            transfer: Transfer::SquareRoot,
+            normalize: Normalize::PerChip,
+            scale: 0.25,
+            clip: 1.0,
+        }
+    }
+
+    /// Number of int8 values of one input.
+    pub fn n_values(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// Real value of one step of the int8 input.
+    pub fn step(&self) -> f64 {
+        self.clip / 127.0
+    }
+
+    /// Checks every rule of the definition.
+    ///
+    /// # Errors
+    /// The first rule that is broken, see [`PreprocessError`].
+    pub fn validate(&self) -> Result<(), PreprocessError> {
+        let Self { height, width, channels, .. } = *self;
+        let side = 1..=Self::MAX_SIDE;
+        if !side.contains(&height) || !side.contains(&width) {
+            return Err(PreprocessError::Size { height, width, max: Self::MAX_SIDE });
+        }
+        if channels != 1 && channels != 3 {
+            return Err(PreprocessError::Channels { channels });
+        }
+        check_factor("scale", self.scale)?;
+        check_factor("clip", self.clip)?;
+        if let Normalize::Fixed { mean, std } = &self.normalize {
+            let finite = mean.iter().all(|mean| mean.is_finite());
+            if mean.len() != channels || std.len() != channels || !finite {
+                return Err(PreprocessError::Statistics {
+                    n_means: mean.len(),
+                    n_stds: std.len(),
+                    channels,
+                });
+            }
+            for &std in std {
+                check_factor("normalize.std", std)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_factor(field: &'static str, value: f64) -> Result<(), PreprocessError> {
+    if value.is_finite() && value > 0.0 {
+        Ok(())
+    } else {
+        Err(PreprocessError::Factor { field, value })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_readable_and_round_trips() {
+        let sar = Preprocess::sar(64);
+        let text = serde_json::to_string(&sar).unwrap();
+        assert_eq!(
+            text,
+            r#"{"height":64,"width":64,"channels":1,"transfer":"square_root","normalize":{"kind":"per_chip"},"scale":0.25,"clip":1.0}"#
+        );
+        assert_eq!(serde_json::from_str::<Preprocess>(&text).unwrap(), sar);
+    }
+
+    #[test]
+    fn each_broken_rule_is_named() {
+        let with = |change: fn(&mut Preprocess)| {
+            let mut preprocess = Preprocess::sar(64);
+            change(&mut preprocess);
+            preprocess.validate().unwrap_err().to_string()
+        };
+        assert!(with(|p| p.height = 0).contains("0x64"));
+        assert!(with(|p| p.channels = 2).contains("2 channels"));
+        assert!(with(|p| p.scale = f64::NAN).contains("`scale` is NaN"));
+        assert!(with(|p| p.clip = 0.0).contains("`clip` is 0"));
+        let fixed = |p: &mut Preprocess| {
+            p.normalize = Normalize::Fixed { mean: vec![0.5], std: vec![-1.0] };
+        };
+        assert!(with(fixed).contains("`normalize.std` is -1"));
+        let short = |p: &mut Preprocess| {
+            p.channels = 3;
+            p.normalize = Normalize::Fixed { mean: vec![0.5], std: vec![0.2; 3] };
+        };
+        assert!(with(short).contains("1 means and 3 deviations for 3 channels"));
+        assert_eq!(Preprocess::sar(64).validate(), Ok(()));
+    }
+}
