@@ -1,1 +1,3 @@
 //! Runs the accelerator's Verilog with Verilator, cycle by cycle, and reports what its counters say.
+
+pub mod tools;
