@@ -126,6 +126,7 @@ pub const FIELDS: &[Field] = &[
     signed(Record::Block, "y0", 3, 0, 12, "input row of tap 0 of the first output row"),
     signed(Record::Block, "x0", 3, 16, 12, "input pixel of tap 0 of the first output pixel"),
     unsigned(Record::End, "opcode", 0, 0, 4, "4"),
+    unsigned(Record::End, "logits_minus_1", 0, 8, 16, "logits to send, less one"),
     unsigned(Record::Load, "opcode", 0, 0, 4, "5"),
     unsigned(Record::Load, "block", 0, 4, 4, "image pixels between neighboring packed pixels, 1..8"),
     unsigned(Record::Load, "bytes_minus_1", 0, 8, 16, "bytes of an image, less one"),
