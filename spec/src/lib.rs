@@ -18,8 +18,8 @@ pub use config::{ArrayConfig, ConfigError, Memories};
 pub use network::{
     Conv, FullyConnected, InputSpec, Layer, NetworkError, Op, QuantNetwork, Requantize, Residual, Shape, TensorRef,
 };
-pub use preprocess::Preprocess;
+pub use preprocess::{Normalize, Preprocess, PreprocessError, Transfer};
 pub use program::{LayerInfo, Parameter, Program, ProgramError, Region};
 pub use quant::{MAX_MULTIPLIER, MAX_RESIDUAL_MULTIPLIER, MAX_SHIFT, clamp_i8, clamp_i16, scale_round};
-pub use reference::{LayerOutput, Logits, run_reference};
+pub use reference::{Inference, LayerOutput, Logits, run_reference};
 pub use sparsity::{Pattern, Sparsity, fixed_channel};

@@ -14,6 +14,7 @@ mod format;
 mod validate;
 
 pub use error::NetworkError;
+pub(crate) use format::tensor_file_name;
 
 /// The feature map that a layer reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

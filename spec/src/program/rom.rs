@@ -1,0 +1,316 @@
+//! The files of a program: `program.json` and one `$readmemh` text a ROM. See docs/isa.md.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+use super::{LayerInfo, Parameter, Program};
+use crate::ArrayConfig;
+use crate::isa::{INSTRUCTION_WORDS, TILE_WORDS};
+
+const FORMAT: &str = "twofold-program";
+const FORMAT_VERSION: u64 = 1;
+const MANIFEST: &str = "program.json";
+const PROGRAM: &str = "program.hex";
+const TILE: &str = "tile.hex";
+const WEIGHT: &str = "weight.hex";
+const PARAMETER: &str = "parameter.hex";
+const LANE: &str = "lane.hex";
+/// Bytes of a channel in a parameter row.
+const PARAMETER_BYTES: usize = 9;
+
+/// What can be wrong with the files of a program.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramError {
+    /// A file that is not there or cannot be read.
+    #[error("{file}: {source}; help: compile the network again, a program needs all of its files")]
+    Read {
+        /// The file.
+        file: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A manifest that is not JSON, or has other keys.
+    #[error("{file}: {message}; help: compile the network again")]
+    Manifest {
+        /// The file.
+        file: String,
+        /// What the parser says.
+        message: String,
+    },
+    /// Another kind of file, or a version that this program does not read.
+    #[error(
+        "{file}: {format:?} version {version} is not {FORMAT:?} version {FORMAT_VERSION}; help: compile the network again with this release"
+    )]
+    Version {
+        /// The file.
+        file: String,
+        /// The value of `format`.
+        format: String,
+        /// The value of `format_version`.
+        version: u64,
+    },
+    /// A ROM that is shorter or longer than the manifest says.
+    #[error(
+        "{file}: {found} rows, {MANIFEST} says {expected}; help: the file is truncated or of another program, compile again"
+    )]
+    RowCount {
+        /// The file.
+        file: String,
+        /// Rows in the manifest.
+        expected: usize,
+        /// Rows in the file.
+        found: usize,
+    },
+    /// A row of another width.
+    #[error(
+        "{file}, line {line}: {found} digits, a row has {expected}; help: the file is damaged or for another array, compile again"
+    )]
+    RowWidth {
+        /// The file.
+        file: String,
+        /// Counted from 1.
+        line: usize,
+        /// Digits of a row.
+        expected: usize,
+        /// Digits found.
+        found: usize,
+    },
+    /// A character that is not a hexadecimal digit.
+    #[error(
+        "{file}, line {line}: {found:?} is no lower-case hexadecimal digit; help: the file is damaged, compile again"
+    )]
+    Digit {
+        /// The file.
+        file: String,
+        /// Counted from 1.
+        line: usize,
+        /// The first such character.
+        found: char,
+    },
+    /// Bits that are always zero.
+    #[error("{file}, line {line}: an unused bit is set; help: the file is damaged, compile again")]
+    UnusedBit {
+        /// The file.
+        file: String,
+        /// Counted from 1.
+        line: usize,
+    },
+    /// A ROM with more rows than its memory.
+    #[error(
+        "{file}: {rows} rows do not fit the {memory} memory of {depth}; help: use a larger {memory} memory"
+    )]
+    Memory {
+        /// The file.
+        file: String,
+        /// Rows in the manifest.
+        rows: usize,
+        /// Name of the memory.
+        memory: &'static str,
+        /// Its depth.
+        depth: usize,
+    },
+}
+
+#[derive(Deserialize)]
+struct Header {
+    format: String,
+    format_version: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    format: String,
+    format_version: u64,
+    network: String,
+    config: ArrayConfig,
+    classes: Vec<String>,
+    n_input_bytes: usize,
+    rows: Rows,
+    layers: Vec<LayerInfo>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rows {
+    program: usize,
+    tile: usize,
+    weight: usize,
+    parameter: usize,
+    lane: usize,
+}
+
+impl Program {
+    /// Every file of the program: name and text.
+    pub fn to_files(&self) -> Vec<(&'static str, String)> {
+        let manifest = Manifest {
+            format: FORMAT.to_owned(),
+            format_version: FORMAT_VERSION,
+            network: self.network.clone(),
+            config: self.config.clone(),
+            classes: self.classes.clone(),
+            n_input_bytes: self.n_input_bytes,
+            rows: Rows {
+                program: self.instructions.len(),
+                tile: self.tiles.len(),
+                weight: self.weights.len(),
+                parameter: self.parameters.len(),
+                lane: self.lanes.len(),
+            },
+            layers: self.layers.clone(),
+        };
+        let json = serde_json::to_string_pretty(&manifest).expect("keys are strings");
+        vec![
+            (MANIFEST, json + "\n"),
+            (PROGRAM, rom_text(self.instructions.iter().map(|words| word_bytes(words)))),
+            (TILE, rom_text(self.tiles.iter().map(|words| word_bytes(words)))),
+            (
+                WEIGHT,
+                rom_text(
+                    self.weights.iter().map(|row| row.iter().map(|weight| *weight as u8).collect()),
+                ),
+            ),
+            (PARAMETER, rom_text(self.parameters.iter().map(|row| parameter_bytes(row)))),
+            (LANE, rom_text(self.lanes.iter().map(|word| word_bytes(&[*word])))),
+        ]
+    }
+
+    /// Reads a program from its files; `read` gives the text of the file of a name.
+    ///
+    /// # Errors
+    /// A file that cannot be read, a manifest of another format, a ROM with a wrong number of rows or a bad row. The
+    /// message names the file and the line.
+    pub fn from_files(read: impl Fn(&str) -> io::Result<String>) -> Result<Self, ProgramError> {
+        let text = |file: &str| {
+            read(file).map_err(|source| ProgramError::Read { file: file.to_owned(), source })
+        };
+        let manifest = parse_manifest(&text(MANIFEST)?)?;
+        let Manifest { config, rows, .. } = manifest;
+        let memories = config.memories();
+        let rom = |file, memory, rows, depth, n_bytes| -> Result<Vec<Vec<u8>>, ProgramError> {
+            if rows > depth {
+                return Err(ProgramError::Memory { file: String::from(file), rows, memory, depth });
+            }
+            parse_rom(file, &text(file)?, rows, n_bytes)
+        };
+        let instructions =
+            rom(PROGRAM, "program", rows.program, memories.program, 4 * INSTRUCTION_WORDS)?;
+        let tiles = rom(TILE, "tile", rows.tile, memories.tile, 4 * TILE_WORDS)?;
+        let weights = rom(WEIGHT, "weight", rows.weight, memories.weight, config.cols())?;
+        let parameter_width = PARAMETER_BYTES * config.lanes();
+        let parameters =
+            rom(PARAMETER, "parameter", rows.parameter, memories.parameter, parameter_width)?;
+        let lanes = rom(LANE, "lane", rows.lane, memories.lane, 4)?;
+        Ok(Self {
+            network: manifest.network,
+            classes: manifest.classes,
+            n_input_bytes: manifest.n_input_bytes,
+            instructions: instructions.iter().map(|row| bytes_words(row)).collect(),
+            tiles: tiles.iter().map(|row| bytes_words(row)).collect(),
+            weights: weights
+                .iter()
+                .map(|row| row.iter().map(|byte| *byte as i8).collect())
+                .collect(),
+            parameters: bytes_parameters(&parameters)?,
+            lanes: lanes.iter().map(|row| bytes_words::<1>(row)[0]).collect(),
+            layers: manifest.layers,
+            config,
+        })
+    }
+}
+
+fn parse_manifest(text: &str) -> Result<Manifest, ProgramError> {
+    let file = MANIFEST.to_owned();
+    let message = |error: serde_json::Error| ProgramError::Manifest {
+        file: file.clone(),
+        message: error.to_string(),
+    };
+    let Header { format, format_version: version } = serde_json::from_str(text).map_err(message)?;
+    if format != FORMAT || version != FORMAT_VERSION {
+        return Err(ProgramError::Version { file, format, version });
+    }
+    serde_json::from_str(text).map_err(message)
+}
+
+/// Rows as bytes, least significant first, become one line of digits each, most significant first.
+fn rom_text(rows: impl Iterator<Item = Vec<u8>>) -> String {
+    let mut text = String::new();
+    for row in rows {
+        text.extend(row.iter().rev().map(|byte| format!("{byte:02x}")));
+        text.push('\n');
+    }
+    text
+}
+
+fn parse_rom(
+    file: &str,
+    text: &str,
+    expected: usize,
+    n_bytes: usize,
+) -> Result<Vec<Vec<u8>>, ProgramError> {
+    let rows =
+        text.lines().enumerate().map(|(index, row)| parse_row(file, index + 1, row, n_bytes));
+    let rows = rows.collect::<Result<Vec<_>, _>>()?;
+    if rows.len() != expected {
+        return Err(ProgramError::RowCount { file: file.to_owned(), expected, found: rows.len() });
+    }
+    Ok(rows)
+}
+
+fn parse_row(file: &str, line: usize, row: &str, n_bytes: usize) -> Result<Vec<u8>, ProgramError> {
+    let file = file.to_owned();
+    if let Some(found) = row.chars().find(|c| !matches!(c, '0'..='9' | 'a'..='f')) {
+        return Err(ProgramError::Digit { file, line, found });
+    }
+    if row.len() != 2 * n_bytes {
+        return Err(ProgramError::RowWidth { file, line, expected: 2 * n_bytes, found: row.len() });
+    }
+    let digit = |digit: u8| if digit.is_ascii_digit() { digit - b'0' } else { digit - b'a' + 10 };
+    let (pairs, _) = row.as_bytes().as_chunks::<2>();
+    Ok(pairs.iter().rev().map(|[high, low]| digit(*high) << 4 | digit(*low)).collect())
+}
+
+fn word_bytes(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+fn bytes_words<const N: usize>(bytes: &[u8]) -> [u32; N] {
+    let (words, _) = bytes.as_chunks::<4>();
+    std::array::from_fn(|index| u32::from_le_bytes(words[index]))
+}
+
+fn parameter_bytes(row: &[Parameter]) -> Vec<u8> {
+    let channel = |parameter: &Parameter| {
+        let Parameter { bias, multiplier, shift, residual_multiplier } = *parameter;
+        let bits = u128::from(bias as u32)
+            | u128::from(multiplier) << 32
+            | u128::from(shift) << 48
+            | u128::from(residual_multiplier) << 56;
+        bits.to_le_bytes().into_iter().take(PARAMETER_BYTES)
+    };
+    row.iter().flat_map(channel).collect()
+}
+
+fn bytes_parameters(rows: &[Vec<u8>]) -> Result<Vec<Vec<Parameter>>, ProgramError> {
+    let row_parameters = |(index, row): (usize, &Vec<u8>)| {
+        let (channels, _) = row.as_chunks::<PARAMETER_BYTES>();
+        let channel = |bytes: &[u8; PARAMETER_BYTES]| {
+            let [b0, b1, b2, b3, m0, m1, shift, r0, r1] = *bytes;
+            if m1 >> 7 != 0 || shift >> 6 != 0 {
+                return Err(ProgramError::UnusedBit {
+                    file: PARAMETER.to_owned(),
+                    line: index + 1,
+                });
+            }
+            Ok(Parameter {
+                bias: i32::from_le_bytes([b0, b1, b2, b3]),
+                multiplier: u16::from_le_bytes([m0, m1]),
+                shift,
+                residual_multiplier: u16::from_le_bytes([r0, r1]),
+            })
+        };
+        channels.iter().map(channel).collect()
+    };
+    rows.iter().enumerate().map(row_parameters).collect()
+}
