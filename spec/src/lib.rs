@@ -13,6 +13,7 @@ mod program;
 mod quant;
 mod reference;
 mod sparsity;
+pub mod status;
 
 pub use config::{ArrayConfig, ConfigError, Memories};
 pub use network::{

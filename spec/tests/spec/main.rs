@@ -1,0 +1,5 @@
+//! Tests of `spec` through its public interface.
+
+extern crate twofold_spec as spec;
+
+mod docs;
