@@ -1,1 +1,4 @@
 //! The accelerator in rust-hdl, and its Verilog.
+
+pub mod leaf;
+pub mod verilog;
