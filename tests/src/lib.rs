@@ -1,1 +1,3 @@
 //! End-to-end cases, random differential tests and snapshots.
+
+pub mod interpreter;

@@ -1,0 +1,203 @@
+//! Executes a program one instruction after the other, as docs/isa.md says, and refuses what the hardware would get
+//! wrong in silence: bytes that were never written or may not be written yet, two readers of one bank, addresses and
+//! accumulators out of range.
+//!
+//! It is written from that page, shares no code with `codegen` or the integer reference, and knows no cycles.
+
+use spec::Program;
+use spec::isa::{self, Record};
+
+mod error;
+mod load;
+mod memory;
+mod unit;
+
+pub use error::{InterpreterError, Place, Problem};
+use memory::Bank;
+
+/// What a program computes from one image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Execution {
+    /// One a layer of the program.
+    pub layers: Vec<LayerResult>,
+    /// One a class.
+    pub logits: Vec<i16>,
+    /// Index of the largest logit, the lowest of equal ones.
+    pub class: usize,
+}
+
+/// What a layer of a program computes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerResult {
+    /// `[height, width, channels]` of the output region when the layer is written, `None` for logits.
+    pub output: Option<Vec<i8>>,
+    /// Active PEs of its tiles times the pixels streamed.
+    pub n_useful_macs: u64,
+    /// Units: groups times blocks.
+    pub n_units: u64,
+}
+
+/// Runs a program on one image of int8 bytes, `[height, width, channels]`.
+///
+/// # Errors
+/// The first thing that breaks a rule of docs/isa.md, and where.
+pub fn interpret(program: &Program, image: &[i8]) -> Result<Execution, InterpreterError> {
+    let mut machine = Machine::new(program);
+    machine.run(image).map_err(|problem| InterpreterError { place: machine.place, problem })
+}
+
+/// All state of the accelerator that a program can see.
+struct Machine<'program> {
+    program: &'program Program,
+    banks: [Bank; 4],
+    logits: Vec<Option<i16>>,
+    stream: Option<[u32; isa::INSTRUCTION_WORDS]>,
+    drain: Option<[u32; isa::INSTRUCTION_WORDS]>,
+    /// Units so far; the number of the unit in progress.
+    n_units: u64,
+    /// Number of the first unit of the layer in progress.
+    first_unit: u64,
+    /// The bank that the unit just before reads its residual from, `None` if it needs none.
+    previous_residual: Option<usize>,
+    bank0_released: bool,
+    n_useful_macs: u64,
+    layers: Vec<LayerResult>,
+    place: Place,
+}
+
+impl<'program> Machine<'program> {
+    fn new(program: &'program Program) -> Self {
+        let config = &program.config;
+        let memories = config.memories();
+        let depths =
+            [memories.input, memories.activation, memories.activation, memories.activation];
+        Self {
+            program,
+            banks: depths.map(|depth| Bank::new(depth, config.word_channels())),
+            logits: vec![None; memories.logit],
+            stream: None,
+            drain: None,
+            n_units: 0,
+            first_unit: 1,
+            previous_residual: None,
+            bank0_released: false,
+            n_useful_macs: 0,
+            layers: Vec::new(),
+            place: Place::default(),
+        }
+    }
+
+    fn run(&mut self, image: &[i8]) -> Result<Execution, Problem> {
+        for (pc, words) in self.program.instructions.iter().enumerate() {
+            self.place = Place { instruction: pc, layer: self.layers.len(), ..Place::default() };
+            check_unused_bits(words)?;
+            let record = isa::opcode(words).ok_or(Problem::Opcode { word: words[0] })?;
+            let loaded = self.banks[0].is_written();
+            match record {
+                Record::Load => self.load(words, image)?,
+                _ if !loaded => {
+                    return Err(Problem::Order { instruction: record.name(), missing: "LOAD" });
+                }
+                Record::Stream => {
+                    let (layer, expected) = (get(record, words, "layer"), self.layers.len());
+                    if layer != expected {
+                        return Err(Problem::LayerIndex { found: layer, expected });
+                    }
+                    self.stream = Some(*words);
+                    self.drain = None;
+                }
+                Record::Drain => self.drain = Some(*words),
+                Record::Block => self.block(words)?,
+                _ => {
+                    if pc + 1 != self.program.instructions.len() {
+                        return Err(Problem::AfterEnd {
+                            n: self.program.instructions.len() - pc - 1,
+                        });
+                    }
+                    return self.end(get(record, words, "logits_minus_1") + 1);
+                }
+            }
+        }
+        Err(Problem::NoEnd)
+    }
+
+    fn block(&mut self, words: &[u32; isa::INSTRUCTION_WORDS]) -> Result<(), Problem> {
+        let missing = |missing| Problem::Order { instruction: "BLOCK", missing };
+        let stream = self.stream.ok_or(missing("STREAM"))?;
+        let drain = self.drain.ok_or(missing("DRAIN"))?;
+        let layer = unit::LayerState::new(&self.program.config, &stream, &drain)?;
+        let block = unit::BlockState::new(&self.program.config, &layer, words)?;
+        let mut tile = 0;
+        for group in 0..layer.n_groups {
+            self.n_units += 1;
+            self.place.group = Some(group);
+            let waits = if group == 0 { block.waits } else { unit::Waits::default() };
+            let accumulators = self.stream_unit(&layer, &block, waits, &mut tile)?;
+            self.drain_unit(&layer, &block, group, &accumulators)?;
+        }
+        self.place.group = None;
+        self.bank0_released |= get(Record::Block, words, "release_input") == 1;
+        if get(Record::Block, words, "layer_end") == 1 {
+            self.finish_layer(layer.logits)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the layer's output as it is now.
+    fn finish_layer(&mut self, is_logits: bool) -> Result<(), Problem> {
+        let index = self.layers.len();
+        let info = self
+            .program
+            .layers
+            .get(index)
+            .ok_or(Problem::LayerCount { n: self.program.layers.len() })?;
+        if info.output.is_none() != is_logits {
+            return Err(Problem::LogitsFlag);
+        }
+        let output = info.output.map(|region| self.read_region(region)).transpose()?;
+        let n_units = self.n_units + 1 - self.first_unit;
+        self.layers.push(LayerResult { output, n_useful_macs: self.n_useful_macs, n_units });
+        self.n_useful_macs = 0;
+        self.first_unit = self.n_units + 1;
+        self.stream = None;
+        self.drain = None;
+        Ok(())
+    }
+
+    fn end(&mut self, n_logits: usize) -> Result<Execution, Problem> {
+        let expected = self.program.layers.len();
+        if self.layers.len() != expected {
+            return Err(Problem::LayerCount { n: expected });
+        }
+        if n_logits != self.program.classes.len() {
+            return Err(Problem::LogitCount {
+                found: n_logits,
+                expected: self.program.classes.len(),
+            });
+        }
+        let logits = self.logits.iter().take(n_logits).enumerate();
+        let logits = logits.map(|(index, logit)| logit.ok_or(Problem::LogitMissing { index }));
+        let logits = logits.collect::<Result<Vec<i16>, Problem>>()?;
+        let mut class = 0;
+        for (index, logit) in logits.iter().enumerate() {
+            if *logit > logits[class] {
+                class = index;
+            }
+        }
+        Ok(Execution { layers: std::mem::take(&mut self.layers), logits, class })
+    }
+}
+
+/// An unsigned field.
+fn get(record: Record, words: &[u32], field: &str) -> usize {
+    usize::try_from(isa::decode(record, words, field)).expect("the field is unsigned")
+}
+
+fn check_unused_bits(words: &[u32; isa::INSTRUCTION_WORDS]) -> Result<(), Problem> {
+    let Some(record) = isa::opcode(words) else { return Ok(()) };
+    let mut rest = *words;
+    for field in isa::FIELDS.iter().filter(|field| field.record == record) {
+        rest[field.word] &= !((((1u64 << field.width) - 1) << field.lsb) as u32);
+    }
+    if rest == [0; isa::INSTRUCTION_WORDS] { Ok(()) } else { Err(Problem::UnusedBits) }
+}

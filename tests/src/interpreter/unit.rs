@@ -1,0 +1,431 @@
+//! `BLOCK`: streaming and draining one unit.
+
+use spec::isa::{INSTRUCTION_WORDS, Record, decode};
+use spec::{ArrayConfig, Parameter, Program};
+
+use super::memory::Writer;
+use super::{Machine, Problem, get};
+
+const ADDRESSES: usize = 1 << 16;
+const COORDINATES: usize = 1 << 12;
+
+/// `STREAM` and `DRAIN` of a layer.
+pub(super) struct LayerState {
+    pub(super) n_groups: usize,
+    pub(super) logits: bool,
+    in_bank: usize,
+    stride: usize,
+    sum: bool,
+    pixel_step: usize,
+    row_step: usize,
+    tile_base: usize,
+    weight_base: usize,
+    in_width: usize,
+    in_height: usize,
+    out_banks: usize,
+    pool: bool,
+    relu: bool,
+    residual_bank: usize,
+    n_steps: usize,
+    n_last_steps: usize,
+    out_pixel_step: usize,
+    out_row_step: usize,
+    residual_pixel_step: usize,
+    residual_row_step: usize,
+    parameter_base: usize,
+}
+
+impl LayerState {
+    pub(super) fn new(
+        config: &ArrayConfig,
+        stream: &[u32; INSTRUCTION_WORDS],
+        drain: &[u32; INSTRUCTION_WORDS],
+    ) -> Result<Self, Problem> {
+        let s = |name| get(Record::Stream, stream, name);
+        let d = |name| get(Record::Drain, drain, name);
+        let layer = Self {
+            n_groups: s("groups_minus_1") + 1,
+            logits: d("logits") == 1,
+            in_bank: s("in_bank"),
+            stride: s("stride"),
+            sum: s("sum") == 1,
+            pixel_step: s("pixel_step"),
+            row_step: s("row_step"),
+            tile_base: s("tile_base"),
+            weight_base: s("weight_base"),
+            in_width: s("in_width"),
+            in_height: s("in_height"),
+            out_banks: d("out_banks"),
+            pool: d("pool") == 1,
+            relu: d("relu") == 1,
+            residual_bank: d("residual_bank"),
+            n_steps: d("steps_minus_1") + 1,
+            n_last_steps: d("last_steps_minus_1") + 1,
+            out_pixel_step: d("out_pixel_step"),
+            out_row_step: d("out_row_step"),
+            residual_pixel_step: d("residual_pixel_step"),
+            residual_row_step: d("residual_row_step"),
+            parameter_base: d("parameter_base"),
+        };
+        let steps = config.group_steps();
+        let rules = [
+            ("STREAM.stride", layer.stride, (1..=4).contains(&layer.stride), "1..4"),
+            (
+                "DRAIN.out_banks",
+                layer.out_banks,
+                layer.out_banks & 1 == 0,
+                "only the loader writes bank 0",
+            ),
+            (
+                "DRAIN.out_banks",
+                layer.out_banks,
+                (layer.out_banks == 0) == layer.logits,
+                "a map or logits are written",
+            ),
+            (
+                "DRAIN.pool",
+                usize::from(layer.pool),
+                !(layer.pool && (layer.logits || layer.sum)),
+                "only maps are pooled",
+            ),
+            (
+                "DRAIN.last_steps_minus_1",
+                layer.n_last_steps - 1,
+                layer.n_last_steps <= steps,
+                "below S",
+            ),
+            (
+                "DRAIN.steps_minus_1",
+                layer.n_steps - 1,
+                layer.n_groups == 1 || layer.n_steps == steps,
+                "all groups but the last are full",
+            ),
+        ];
+        for (field, value, holds, why) in rules {
+            if !holds {
+                return Err(Problem::Value { field, value, why });
+            }
+        }
+        Ok(layer)
+    }
+}
+
+/// Whether group 0 of a block waits.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Waits {
+    late: bool,
+    all: bool,
+}
+
+/// `BLOCK`.
+pub(super) struct BlockState {
+    pub(super) waits: Waits,
+    height: usize,
+    width: usize,
+    in_address: usize,
+    out_address: usize,
+    residual_address: usize,
+    y0: i64,
+    x0: i64,
+}
+
+impl BlockState {
+    pub(super) fn new(
+        config: &ArrayConfig,
+        layer: &LayerState,
+        words: &[u32; INSTRUCTION_WORDS],
+    ) -> Result<Self, Problem> {
+        let b = |name| get(Record::Block, words, name);
+        let (height, width) = (b("height_minus_1") + 1, b("width_minus_1") + 1);
+        let depth = config.memories().accumulator;
+        if !layer.sum && height * width > depth {
+            return Err(Problem::Accumulators { height, width, depth });
+        }
+        for (field, value) in
+            [("BLOCK.height_minus_1", height - 1), ("BLOCK.width_minus_1", width - 1)]
+        {
+            if layer.pool && value.is_multiple_of(2) {
+                return Err(Problem::Value { field, value, why: "a pooled block has even sides" });
+            }
+        }
+        Ok(Self {
+            waits: Waits { late: b("wait_late") == 1, all: b("wait_all") == 1 },
+            height,
+            width,
+            in_address: b("in_address"),
+            out_address: b("out_address"),
+            residual_address: b("residual_address"),
+            y0: decode(Record::Block, words, "y0"),
+            x0: decode(Record::Block, words, "x0"),
+        })
+    }
+}
+
+/// Accumulators of a unit: `[accumulator][column]`.
+type Accumulators = Vec<Vec<i32>>;
+
+impl Machine<'_> {
+    /// Streams all tiles of the group that begins with tile number `tile` of the layer, which then counts on.
+    pub(super) fn stream_unit(
+        &mut self,
+        layer: &LayerState,
+        block: &BlockState,
+        waits: Waits,
+        tile: &mut usize,
+    ) -> Result<Accumulators, Problem> {
+        let program = self.program;
+        let n_accumulators = if layer.sum { 1 } else { block.height * block.width };
+        let mut accumulators = vec![vec![0i32; program.config.cols()]; n_accumulators];
+        let mut all_written = waits.all;
+        if self.previous_residual == Some(layer.in_bank) && !all_written {
+            return Err(Problem::PortConflict { bank: layer.in_bank });
+        }
+        if layer.in_bank == 0 && self.bank0_released {
+            return Err(Problem::Released);
+        }
+        loop {
+            let address = layer.tile_base + *tile;
+            self.place.tile = Some(address);
+            let record = program.tiles.get(address);
+            let depth = program.tiles.len();
+            let record =
+                record.ok_or(Problem::Address { memory: "tile memory", address, depth })?;
+            let weights =
+                tile_weights(program, layer.weight_base + *tile * program.config.tile_rows())?;
+            all_written |= waits.late && get(Record::Tile, record, "late") == 1;
+            self.stream_tile(layer, block, record, &weights, all_written, &mut accumulators)?;
+            let n_pixels = (block.height * block.width) as u64;
+            self.n_useful_macs += get(Record::Tile, record, "active") as u64 * n_pixels;
+            *tile += 1;
+            if get(Record::Tile, record, "last") == 1 {
+                self.place.tile = None;
+                return Ok(accumulators);
+            }
+        }
+    }
+
+    fn stream_tile(
+        &mut self,
+        layer: &LayerState,
+        block: &BlockState,
+        record: &[u32],
+        weights: &[&[i8]],
+        all_written: bool,
+        accumulators: &mut Accumulators,
+    ) -> Result<(), Problem> {
+        let t = |name| get(Record::Tile, record, name);
+        let (mask, offset, ky, kx) = (t("mask"), t("offset"), t("ky"), t("kx"));
+        if mask >> weights.len() != 0 {
+            return Err(Problem::Value {
+                field: "TILE.mask",
+                value: mask,
+                why: "bits beyond R are 0",
+            });
+        }
+        let selected: Vec<usize> =
+            (0..weights.len()).map(|row| 2 * row + (mask >> row & 1)).collect();
+        let used: Vec<bool> =
+            weights.iter().map(|row| row.iter().any(|weight| *weight != 0)).collect();
+        for (py, px) in (0..block.height).flat_map(|py| (0..block.width).map(move |px| (py, px))) {
+            self.place.pixel = Some((py, px));
+            let coordinate = |start: i64, tap, pixel| {
+                (start + (tap + pixel * layer.stride) as i64).rem_euclid(COORDINATES as i64)
+                    as usize
+            };
+            if coordinate(block.y0, ky, py) >= layer.in_height
+                || coordinate(block.x0, kx, px) >= layer.in_width
+            {
+                continue;
+            }
+            let address = (block.in_address + offset + py * layer.row_step + px * layer.pixel_step)
+                % ADDRESSES;
+            let bank = &self.banks[layer.in_bank];
+            let depth = bank.depth();
+            let (bytes, writers) = bank.word(address).ok_or(Problem::Address {
+                memory: "input map",
+                address,
+                depth,
+            })?;
+            let index = if layer.sum { 0 } else { py * block.width + px };
+            for (row, &byte) in selected.iter().enumerate().filter(|(row, _)| used[*row]) {
+                let (bank, word) = (layer.in_bank, address);
+                match writers[byte] {
+                    Writer::Nobody => return Err(Problem::Unwritten { bank, word, byte }),
+                    Writer::Unit(unit) if unit + 1 == self.n_units && !all_written => {
+                        return Err(Problem::NotYetWritten { bank, word, byte });
+                    }
+                    _ => {}
+                }
+                let activation = i32::from(bytes[byte]);
+                for (column, (sum, weight)) in
+                    accumulators[index].iter_mut().zip(weights[row]).enumerate()
+                {
+                    *sum = sum
+                        .checked_add(activation * i32::from(*weight))
+                        .ok_or(Problem::Overflow { accumulator: index, column })?;
+                }
+            }
+        }
+        self.place.pixel = None;
+        Ok(())
+    }
+
+    pub(super) fn drain_unit(
+        &mut self,
+        layer: &LayerState,
+        block: &BlockState,
+        group: usize,
+        accumulators: &Accumulators,
+    ) -> Result<(), Problem> {
+        let config = &self.program.config;
+        let n_steps = if group + 1 == layer.n_groups { layer.n_last_steps } else { layer.n_steps };
+        let (height, width) = match (layer.sum, layer.pool) {
+            (true, _) => (1, 1),
+            (false, true) => (block.height / 2, block.width / 2),
+            (false, false) => (block.height, block.width),
+        };
+        let mut needs_residual = false;
+        for (oy, ox) in (0..height).flat_map(|oy| (0..width).map(move |ox| (oy, ox))) {
+            self.place.pixel = Some((oy, ox));
+            for step in 0..n_steps {
+                let granule = group * config.group_steps() + step;
+                let address = layer.parameter_base + granule;
+                let depth = self.program.parameters.len();
+                let row = self.program.parameters.get(address);
+                let row =
+                    row.ok_or(Problem::Address { memory: "parameter memory", address, depth })?;
+                needs_residual |= row.iter().any(|parameter| parameter.residual_multiplier > 0);
+                let results = row.iter().enumerate().map(|(lane, parameter)| {
+                    self.result(
+                        layer,
+                        block,
+                        (oy, ox),
+                        (granule, step, lane),
+                        parameter,
+                        accumulators,
+                    )
+                });
+                let results = results.collect::<Result<Vec<i64>, Problem>>()?;
+                for (lane, result) in results.into_iter().enumerate() {
+                    self.write(layer, block, (oy, ox), (granule, lane), result)?;
+                }
+            }
+        }
+        self.place.pixel = None;
+        self.previous_residual = needs_residual.then_some(layer.residual_bank);
+        Ok(())
+    }
+
+    /// The value of one output channel of one output pixel.
+    fn result(
+        &self,
+        layer: &LayerState,
+        block: &BlockState,
+        (oy, ox): (usize, usize),
+        (granule, step, lane): (usize, usize, usize),
+        parameter: &Parameter,
+        accumulators: &Accumulators,
+    ) -> Result<i64, Problem> {
+        let config = &self.program.config;
+        let column = step * config.lanes() + lane;
+        let byte = granule % config.granules() * config.lanes() + lane;
+        let pixels = if layer.pool {
+            vec![
+                (2 * oy, 2 * ox),
+                (2 * oy, 2 * ox + 1),
+                (2 * oy + 1, 2 * ox),
+                (2 * oy + 1, 2 * ox + 1),
+            ]
+        } else {
+            vec![(oy, ox)]
+        };
+        let mut largest = i64::MIN;
+        for (y, x) in pixels {
+            let mut total =
+                i64::from(accumulators[y * block.width + x][column]) + i64::from(parameter.bias);
+            if parameter.residual_multiplier > 0 {
+                let word = (block.residual_address
+                    + y * layer.residual_row_step
+                    + x * layer.residual_pixel_step
+                    + granule / config.granules())
+                    % ADDRESSES;
+                let residual = self.residual(layer.residual_bank, word, byte)?;
+                total += i64::from(residual) * i64::from(parameter.residual_multiplier);
+            }
+            if i32::try_from(total).is_err() {
+                return Err(Problem::Overflow { accumulator: y * block.width + x, column });
+            }
+            let (low, high) = if layer.logits { (-32768, 32767) } else { (-128, 127) };
+            let low = if layer.relu { 0 } else { low };
+            let result = scale(total, parameter).clamp(low, high);
+            largest = largest.max(result);
+        }
+        Ok(largest)
+    }
+
+    fn residual(&self, bank: usize, word: usize, byte: usize) -> Result<i8, Problem> {
+        if bank == 0 && self.bank0_released {
+            return Err(Problem::Released);
+        }
+        let depth = self.banks[bank].depth();
+        let found = self.banks[bank].word(word);
+        let (bytes, writers) =
+            found.ok_or(Problem::Address { memory: "residual map", address: word, depth })?;
+        match writers[byte] {
+            Writer::Nobody => Err(Problem::Unwritten { bank, word, byte }),
+            Writer::Unit(unit) if unit == self.n_units => {
+                Err(Problem::ResidualOverwritten { bank, word, byte })
+            }
+            _ => Ok(bytes[byte]),
+        }
+    }
+
+    fn write(
+        &mut self,
+        layer: &LayerState,
+        block: &BlockState,
+        (oy, ox): (usize, usize),
+        (granule, lane): (usize, usize),
+        result: i64,
+    ) -> Result<(), Problem> {
+        let config = &self.program.config;
+        if layer.logits {
+            let (index, depth) = (granule * config.lanes() + lane, self.logits.len());
+            let logit = self.logits.get_mut(index);
+            let logit =
+                logit.ok_or(Problem::Address { memory: "logit memory", address: index, depth })?;
+            *logit = Some(i16::try_from(result).expect("logits are clamped"));
+            return Ok(());
+        }
+        let address = block.out_address + oy * layer.out_row_step + ox * layer.out_pixel_step;
+        let address = (address + granule / config.granules()) % ADDRESSES;
+        let byte = granule % config.granules() * config.lanes() + lane;
+        let value = i8::try_from(result).expect("map values are clamped");
+        for bank in (1..4).filter(|bank| layer.out_banks >> bank & 1 == 1) {
+            let depth = self.banks[bank].depth();
+            if !self.banks[bank].write(address, byte, value, Writer::Unit(self.n_units)) {
+                return Err(Problem::Address { memory: "output map", address, depth });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Row `r` of the tile for array row `r`.
+fn tile_weights(program: &Program, address: usize) -> Result<Vec<&[i8]>, Problem> {
+    let (config, depth) = (&program.config, program.weights.len());
+    let last = address + config.tile_rows() - 1;
+    if last >= depth {
+        return Err(Problem::Address { memory: "weight memory", address: last, depth });
+    }
+    Ok(program.weights[address..address + config.rows()].iter().map(Vec::as_slice).collect())
+}
+
+/// The exact product over a power of two, to the nearest integer, halves to the even one.
+fn scale(total: i64, parameter: &Parameter) -> i64 {
+    let product = i128::from(total) * i128::from(parameter.multiplier);
+    let unit = 1i128 << parameter.shift;
+    let (quotient, rest) = (product.div_euclid(unit), product.rem_euclid(unit));
+    let up = 2 * rest > unit || (2 * rest == unit && quotient % 2 != 0);
+    i64::try_from(quotient + i128::from(up)).expect("a 32-bit value times 15 bits")
+}
