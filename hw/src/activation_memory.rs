@@ -1,0 +1,168 @@
+//! The feature maps: bank 0 for packed input pixels, banks 1 to 3 for what the drain writes.
+
+mod select;
+
+pub use select::{BankSelect, ResidualSelect};
+
+use crate::comment;
+use crate::leaf::{Ram, Register, ports};
+use rust_hdl_core::prelude::*;
+use spec::ArrayConfig;
+
+/// Four banks of words of int8 channels, each with one read and one write port.
+///
+/// The streamed bank is read at `stream_address`, every other at `residual_address`; the two readers must use different
+/// banks. Latency: `word` 1 cycle after its address, `residual` 2 cycles. A write is seen by a read one cycle later.
+/// No reset.
+#[derive(LogicBlock)]
+pub struct ActivationMemory {
+    /// Rising edge.
+    pub clock: Signal<In, Clock>,
+    /// Bank that is streamed.
+    pub stream_bank: Signal<In, Bits<2>>,
+    /// Word to stream.
+    pub stream_address: Signal<In, Bits<16>>,
+    /// Bank of the residual; stable while residuals are read.
+    pub residual_bank: Signal<In, Bits<2>>,
+    /// Word of the residual.
+    pub residual_address: Signal<In, Bits<16>>,
+    /// Granule of that word.
+    pub residual_granule: Signal<In, Bits<4>>,
+    /// Bit b: write bank b, 1 to 3.
+    pub write_banks: Signal<In, Bits<4>>,
+    /// Write one granule to all of `write_banks`.
+    pub write_enable: Signal<In, Bit>,
+    /// Word to write.
+    pub write_address: Signal<In, Bits<16>>,
+    /// Granule of that word.
+    pub write_granule: Signal<In, Bits<4>>,
+    /// Write a whole word of bank 0.
+    pub load_enable: Signal<In, Bit>,
+    /// Word of bank 0.
+    pub load_address: Signal<In, Bits<16>>,
+    /// The granule, int8, one a lane.
+    pub write_data: Vec<Signal<In, Bits<8>>>,
+    /// The word for bank 0, int8.
+    pub load_word: Vec<Signal<In, Bits<8>>>,
+    /// The streamed word, int8; combinational behind the banks.
+    pub word: Vec<Signal<Out, Bits<8>>>,
+    /// The residual granule, int8, one a lane.
+    pub residual: Vec<Signal<Out, Bits<8>>>,
+    bank0: Ram<16, 8>,
+    bank1: Ram<16, 8>,
+    bank2: Ram<16, 8>,
+    bank3: Ram<16, 8>,
+    streamed: Register<Bits<2>>,
+    word_select: BankSelect,
+    residual_select: ResidualSelect,
+    _word: usize,
+    _lanes: usize,
+    _granules: usize,
+}
+
+impl ActivationMemory {
+    /// Banks of `memories().input` words and three times `memories().activation` words.
+    pub fn new(config: &ArrayConfig) -> Self {
+        let (word, granules) = (config.word_channels(), config.granules());
+        let bank = || Ram::new("activation_bank", config.memories().activation, word, granules).visible();
+        Self {
+            clock: Signal::default(),
+            stream_bank: Signal::default(),
+            stream_address: Signal::default(),
+            residual_bank: Signal::default(),
+            residual_address: Signal::default(),
+            residual_granule: Signal::default(),
+            write_banks: Signal::default(),
+            write_enable: Signal::default(),
+            write_address: Signal::default(),
+            write_granule: Signal::default(),
+            load_enable: Signal::default(),
+            load_address: Signal::default(),
+            write_data: ports(config.lanes()),
+            load_word: ports(word),
+            word: ports(word),
+            residual: ports(config.lanes()),
+            bank0: Ram::new("input_bank", config.memories().input, word, 1).visible(),
+            bank1: bank(),
+            bank2: bank(),
+            bank3: bank(),
+            streamed: Register::default(),
+            word_select: BankSelect::new(config),
+            residual_select: ResidualSelect::new(config),
+            _word: word,
+            _lanes: config.lanes(),
+            _granules: granules,
+        }
+    }
+}
+
+impl Logic for ActivationMemory {
+    #[hdl_gen]
+    fn update(&mut self) {
+        comment!("module activation_memory: Feature maps in four banks.");
+        self.bank0.clock.next = self.clock.val();
+        self.bank1.clock.next = self.clock.val();
+        self.bank2.clock.next = self.clock.val();
+        self.bank3.clock.next = self.clock.val();
+
+        self.bank0.read_address.next = self.residual_address.val();
+        self.bank1.read_address.next = self.residual_address.val();
+        self.bank2.read_address.next = self.residual_address.val();
+        self.bank3.read_address.next = self.residual_address.val();
+        if self.stream_bank.val() == 0 {
+            self.bank0.read_address.next = self.stream_address.val();
+        }
+        if self.stream_bank.val() == 1 {
+            self.bank1.read_address.next = self.stream_address.val();
+        }
+        if self.stream_bank.val() == 2 {
+            self.bank2.read_address.next = self.stream_address.val();
+        }
+        if self.stream_bank.val() == 3 {
+            self.bank3.read_address.next = self.stream_address.val();
+        }
+
+        self.bank0.write_enable[0].next = self.load_enable.val();
+        self.bank0.write_address.next = self.load_address.val();
+        self.bank1.write_address.next = self.write_address.val();
+        self.bank2.write_address.next = self.write_address.val();
+        self.bank3.write_address.next = self.write_address.val();
+        for i in 0..self._granules {
+            self.bank1.write_enable[i].next =
+                self.write_enable.val() & self.write_banks.val().get_bit(1) & (self.write_granule.val().index() == i);
+            self.bank2.write_enable[i].next =
+                self.write_enable.val() & self.write_banks.val().get_bit(2) & (self.write_granule.val().index() == i);
+            self.bank3.write_enable[i].next =
+                self.write_enable.val() & self.write_banks.val().get_bit(3) & (self.write_granule.val().index() == i);
+            for n in self._lanes..(self._lanes + 1) {
+                for l in 0..self._lanes {
+                    self.bank1.write_data[i * n + l].next = self.write_data[l].val();
+                    self.bank2.write_data[i * n + l].next = self.write_data[l].val();
+                    self.bank3.write_data[i * n + l].next = self.write_data[l].val();
+                }
+            }
+        }
+
+        self.streamed.clock.next = self.clock.val();
+        self.streamed.d.next = self.stream_bank.val();
+        self.word_select.bank.next = self.streamed.q.val();
+        self.residual_select.clock.next = self.clock.val();
+        self.residual_select.bank.next = self.residual_bank.val();
+        self.residual_select.granule.next = self.residual_granule.val();
+        for i in 0..self._word {
+            self.bank0.write_data[i].next = self.load_word[i].val();
+            self.word_select.bank0[i].next = self.bank0.read_data[i].val();
+            self.word_select.bank1[i].next = self.bank1.read_data[i].val();
+            self.word_select.bank2[i].next = self.bank2.read_data[i].val();
+            self.word_select.bank3[i].next = self.bank3.read_data[i].val();
+            self.residual_select.bank0[i].next = self.bank0.read_data[i].val();
+            self.residual_select.bank1[i].next = self.bank1.read_data[i].val();
+            self.residual_select.bank2[i].next = self.bank2.read_data[i].val();
+            self.residual_select.bank3[i].next = self.bank3.read_data[i].val();
+            self.word[i].next = self.word_select.word[i].val();
+        }
+        for l in 0..self._lanes {
+            self.residual[l].next = self.residual_select.residual[l].val();
+        }
+    }
+}

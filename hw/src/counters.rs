@@ -1,0 +1,204 @@
+//! Where the cycles went, and the status registers.
+
+use crate::{comment, dff_setup};
+use crate::leaf::Register;
+use rust_hdl_core::prelude::*;
+use spec::ArrayConfig;
+
+/// Gives every running cycle one cause, and reads all counts out.
+///
+/// A streaming cycle is useful or, whenever the idle PE-cycles of partly filled tiles add up to a whole one, idle. Any
+/// other has the cause that is up; none means that instructions are fetched. `cycles` is the sum of all causes.
+/// The counters follow their inputs by 1 cycle, `status_data` is combinational. Reset: all zero.
+#[derive(LogicBlock)]
+pub struct Counters {
+    /// Rising edge.
+    pub clock: Signal<In, Clock>,
+    /// Synchronous, active high.
+    pub reset: Signal<In, Bit>,
+    /// An image starts: pulse; this cycle does not count.
+    pub clear: Signal<In, Bit>,
+    /// The cycle counts.
+    pub running: Signal<In, Bit>,
+    /// The array is given a pixel.
+    pub streaming: Signal<In, Bit>,
+    /// PEs with a kept weight in the tile that is streamed.
+    pub active: Signal<In, Bits<10>>,
+    /// Waits for an earlier unit to be written.
+    pub dependency: Signal<In, Bit>,
+    /// Waits for an accumulator bank.
+    pub accumulator: Signal<In, Bit>,
+    /// Waits for the weights of a tile.
+    pub weight_load: Signal<In, Bit>,
+    /// All tiles are streamed, the last are drained.
+    pub draining: Signal<In, Bit>,
+    /// An image is done: pulse.
+    pub image_end: Signal<In, Bit>,
+    /// Logits are being sent.
+    pub sending: Signal<In, Bit>,
+    /// Which status register.
+    pub status_address: Signal<In, Bits<5>>,
+    /// Bit 0 busy, bit 1 done, bit 2 error.
+    pub state: Signal<In, Bits<3>>,
+    /// Cycles of receiving and packing the last image.
+    pub load_cycles: Signal<In, Bits<32>>,
+    /// Address of the instruction.
+    pub program_counter: Signal<In, Bits<16>>,
+    /// The status register; 0 beyond the last.
+    pub status_data: Signal<Out, Bits<32>>,
+    images: Register<Bits<32>>,
+    cycles: Register<Bits<32>>,
+    useful: Register<Bits<32>>,
+    idle_pes: Register<Bits<32>>,
+    fetch_cycles: Register<Bits<32>>,
+    weight_cycles: Register<Bits<32>>,
+    dependency_cycles: Register<Bits<32>>,
+    accumulator_cycles: Register<Bits<32>>,
+    drain_cycles: Register<Bits<32>>,
+    output_cycles: Register<Bits<32>>,
+    idle_remainder: Register<Bits<10>>,
+    idle: Signal<Local, Bits<10>>,
+    n_pes: Constant<Bits<10>>,
+    size: Constant<Bits<32>>,
+}
+
+impl Counters {
+    /// Counters for an array of `rows * cols` PEs.
+    pub fn new(config: &ArrayConfig) -> Self {
+        let size = config.rows() | config.cols() << 8 | config.lanes() << 16;
+        Self {
+            clock: Signal::default(),
+            reset: Signal::default(),
+            clear: Signal::default(),
+            running: Signal::default(),
+            streaming: Signal::default(),
+            active: Signal::default(),
+            dependency: Signal::default(),
+            accumulator: Signal::default(),
+            weight_load: Signal::default(),
+            draining: Signal::default(),
+            image_end: Signal::default(),
+            sending: Signal::default(),
+            status_address: Signal::default(),
+            state: Signal::default(),
+            load_cycles: Signal::default(),
+            program_counter: Signal::default(),
+            status_data: Signal::default(),
+            images: Register::default(),
+            cycles: Register::default(),
+            useful: Register::default(),
+            idle_pes: Register::default(),
+            fetch_cycles: Register::default(),
+            weight_cycles: Register::default(),
+            dependency_cycles: Register::default(),
+            accumulator_cycles: Register::default(),
+            drain_cycles: Register::default(),
+            output_cycles: Register::default(),
+            idle_remainder: Register::default(),
+            idle: Signal::default(),
+            n_pes: Constant::new(bits(config.n_pes() as u64)),
+            size: Constant::new(bits(size as u64)),
+        }
+    }
+}
+
+impl Logic for Counters {
+    #[hdl_gen]
+    fn update(&mut self) {
+        comment!("module counters: Where the cycles went, and the status registers.");
+        dff_setup!(
+            self,
+            clock,
+            images,
+            cycles,
+            useful,
+            idle_pes,
+            fetch_cycles,
+            weight_cycles,
+            dependency_cycles,
+            accumulator_cycles,
+            drain_cycles,
+            output_cycles,
+            idle_remainder
+        );
+        self.idle.next = self.idle_remainder.q.val() + (self.n_pes.val() - self.active.val());
+        if self.running.val() {
+            self.cycles.d.next = self.cycles.q.val() + 1;
+            if self.streaming.val() {
+                if self.idle.val() >= self.n_pes.val() {
+                    self.idle_pes.d.next = self.idle_pes.q.val() + 1;
+                    self.idle_remainder.d.next = self.idle.val() - self.n_pes.val();
+                } else {
+                    self.useful.d.next = self.useful.q.val() + 1;
+                    self.idle_remainder.d.next = self.idle.val();
+                }
+            } else if self.dependency.val() {
+                self.dependency_cycles.d.next = self.dependency_cycles.q.val() + 1;
+            } else if self.accumulator.val() {
+                self.accumulator_cycles.d.next = self.accumulator_cycles.q.val() + 1;
+            } else if self.weight_load.val() {
+                self.weight_cycles.d.next = self.weight_cycles.q.val() + 1;
+            } else if self.draining.val() {
+                self.drain_cycles.d.next = self.drain_cycles.q.val() + 1;
+            } else {
+                self.fetch_cycles.d.next = self.fetch_cycles.q.val() + 1;
+            }
+        }
+        if self.sending.val() {
+            self.output_cycles.d.next = self.output_cycles.q.val() + 1;
+        }
+        if self.image_end.val() {
+            self.images.d.next = self.images.q.val() + 1;
+            self.output_cycles.d.next = 0.into();
+        }
+
+        self.status_data.next = 0.into();
+        if self.status_address.val() == 0 {
+            self.status_data.next = bit_cast::<32, 3>(self.state.val());
+        } else if self.status_address.val() == 1 {
+            self.status_data.next = self.images.q.val();
+        } else if self.status_address.val() == 2 {
+            self.status_data.next = self.cycles.q.val();
+        } else if self.status_address.val() == 3 {
+            self.status_data.next = self.useful.q.val();
+        } else if self.status_address.val() == 4 {
+            self.status_data.next = self.idle_pes.q.val();
+        } else if self.status_address.val() == 5 {
+            self.status_data.next = self.fetch_cycles.q.val();
+        } else if self.status_address.val() == 6 {
+            self.status_data.next = self.weight_cycles.q.val();
+        } else if self.status_address.val() == 7 {
+            self.status_data.next = self.dependency_cycles.q.val();
+        } else if self.status_address.val() == 8 {
+            self.status_data.next = self.accumulator_cycles.q.val();
+        } else if self.status_address.val() == 9 {
+            self.status_data.next = self.drain_cycles.q.val();
+        } else if self.status_address.val() == 10 {
+            self.status_data.next = bit_cast::<32, 10>(self.idle_remainder.q.val());
+        } else if self.status_address.val() == 11 {
+            self.status_data.next = self.load_cycles.val();
+        } else if self.status_address.val() == 12 {
+            self.status_data.next = self.output_cycles.q.val();
+        } else if self.status_address.val() == 13 {
+            self.status_data.next = bit_cast::<32, 16>(self.program_counter.val());
+        } else if self.status_address.val() == 14 {
+            self.status_data.next = self.size.val();
+        }
+
+        if self.clear.val() | self.reset.val() {
+            self.cycles.d.next = 0.into();
+            self.useful.d.next = 0.into();
+            self.idle_pes.d.next = 0.into();
+            self.fetch_cycles.d.next = 0.into();
+            self.weight_cycles.d.next = 0.into();
+            self.dependency_cycles.d.next = 0.into();
+            self.accumulator_cycles.d.next = 0.into();
+            self.drain_cycles.d.next = 0.into();
+            self.idle_remainder.d.next = 0.into();
+        }
+        if self.reset.val() {
+            self.images.d.next = 0.into();
+            self.output_cycles.d.next = 0.into();
+        }
+    }
+}

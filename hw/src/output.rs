@@ -1,0 +1,173 @@
+//! Logits and class out.
+
+use crate::leaf::{Ram, Register, ports};
+use crate::{comment, dff_setup};
+use rust_hdl_core::prelude::*;
+use spec::ArrayConfig;
+
+/// What the output stage does.
+#[derive(LogicState, Clone, Copy, Debug, PartialEq)]
+pub enum OutputState {
+    /// Nothing to send.
+    Idle,
+    /// The first row of logits is being read.
+    Read,
+    /// A logit is offered.
+    Logit,
+    /// The class is offered.
+    Class,
+}
+
+/// Keeps the logits and sends them: `logits_minus_1 + 1` beats of int16, then the class with `output_last`.
+///
+/// The class is the index of the largest logit, the lowest of equal ones. The first beat is offered 2 cycles after
+/// `start`, the others follow as fast as they are accepted. A beat stays until `output_ready`. Reset: idle.
+#[derive(LogicBlock)]
+pub struct Output {
+    /// Rising edge.
+    pub clock: Signal<In, Clock>,
+    /// Synchronous, active high.
+    pub reset: Signal<In, Bit>,
+    /// Begin to send: pulse.
+    pub start: Signal<In, Bit>,
+    /// Logits to send, less one; stable while sending.
+    pub logits_minus_1: Signal<In, Bits<16>>,
+    /// Write one row of logits.
+    pub write_enable: Signal<In, Bit>,
+    /// Which row: logits `row * lanes` and on.
+    pub write_row: Signal<In, Bits<16>>,
+    /// The receiver takes the beat.
+    pub output_ready: Signal<In, Bit>,
+    /// int16, one a lane.
+    pub write_data: Vec<Signal<In, Bits<16>>>,
+    /// int16 logit, or the class in the last beat.
+    pub output_data: Signal<Out, Bits<16>>,
+    /// A beat is offered.
+    pub output_valid: Signal<Out, Bit>,
+    /// It is the class.
+    pub output_last: Signal<Out, Bit>,
+    /// The class is accepted: one cycle, combinational from `output_ready`.
+    pub finished: Signal<Out, Bit>,
+    logit_memory: Ram<16, 16>,
+    state: Register<OutputState>,
+    row: Register<Bits<16>>,
+    lane: Register<Bits<2>>,
+    index: Register<Bits<16>>,
+    class: Register<Bits<16>>,
+    largest: Register<Bits<16>>,
+    next_row: Signal<Local, Bits<16>>,
+    logit: Signal<Local, Bits<16>>,
+    rank: Signal<Local, Bits<16>>,
+    last_lane: Constant<Bits<2>>,
+    sign: Constant<Bits<16>>,
+    _lanes: usize,
+}
+
+impl Output {
+    /// A memory for `memories().logit` logits, written `lanes` at a time.
+    pub fn new(config: &ArrayConfig) -> Self {
+        let lanes = config.lanes();
+        Self {
+            clock: Signal::default(),
+            reset: Signal::default(),
+            start: Signal::default(),
+            logits_minus_1: Signal::default(),
+            write_enable: Signal::default(),
+            write_row: Signal::default(),
+            output_ready: Signal::default(),
+            write_data: ports(lanes),
+            output_data: Signal::default(),
+            output_valid: Signal::default(),
+            output_last: Signal::default(),
+            finished: Signal::default(),
+            logit_memory: Ram::new("logit_memory", config.memories().logit.div_ceil(lanes), lanes, 1),
+            state: Register::default(),
+            row: Register::default(),
+            lane: Register::default(),
+            index: Register::default(),
+            class: Register::default(),
+            largest: Register::default(),
+            next_row: Signal::default(),
+            logit: Signal::default(),
+            rank: Signal::default(),
+            last_lane: Constant::new(bits(lanes as u64 - 1)),
+            sign: Constant::new(bits(0x8000)),
+            _lanes: lanes,
+        }
+    }
+}
+
+impl Logic for Output {
+    #[hdl_gen]
+    fn update(&mut self) {
+        comment!("module output: Logits and class out.");
+        dff_setup!(self, clock, state, row, lane, index, class, largest);
+        self.logit_memory.clock.next = self.clock.val();
+        self.logit_memory.write_enable[0].next = self.write_enable.val();
+        self.logit_memory.write_address.next = self.write_row.val();
+        for l in 0..self._lanes {
+            self.logit_memory.write_data[l].next = self.write_data[l].val();
+        }
+
+        self.logit.next = self.logit_memory.read_data[0].val();
+        for l in 1..self._lanes {
+            if self.lane.q.val().index() == l {
+                self.logit.next = self.logit_memory.read_data[l].val();
+            }
+        }
+        comment!("With the sign bit flipped, unsigned order is signed order.");
+        self.rank.next = self.logit.val() ^ self.sign.val();
+
+        self.next_row.next = self.row.q.val();
+        self.output_data.next = self.logit.val();
+        self.output_valid.next = false;
+        self.output_last.next = false;
+        self.finished.next = false;
+        match self.state.q.val() {
+            OutputState::Idle => {
+                self.next_row.next = 0.into();
+                self.lane.d.next = 0.into();
+                self.index.d.next = 0.into();
+                if self.start.val() {
+                    self.state.d.next = OutputState::Read;
+                }
+            }
+            OutputState::Read => {
+                self.state.d.next = OutputState::Logit;
+            }
+            OutputState::Logit => {
+                self.output_valid.next = true;
+                if self.output_ready.val() {
+                    if (self.index.q.val() == 0) | (self.rank.val() > self.largest.q.val()) {
+                        self.class.d.next = self.index.q.val();
+                        self.largest.d.next = self.rank.val();
+                    }
+                    self.index.d.next = self.index.q.val() + 1;
+                    self.lane.d.next = self.lane.q.val() + 1;
+                    if self.lane.q.val() == self.last_lane.val() {
+                        self.lane.d.next = 0.into();
+                        self.next_row.next = self.row.q.val() + 1;
+                    }
+                    if self.index.q.val() == self.logits_minus_1.val() {
+                        self.state.d.next = OutputState::Class;
+                    }
+                }
+            }
+            OutputState::Class => {
+                self.output_data.next = self.class.q.val();
+                self.output_valid.next = true;
+                self.output_last.next = true;
+                if self.output_ready.val() {
+                    self.finished.next = true;
+                    self.state.d.next = OutputState::Idle;
+                }
+            }
+        }
+        self.row.d.next = self.next_row.val();
+        self.logit_memory.read_address.next = self.next_row.val();
+
+        if self.reset.val() {
+            self.state.d.next = OutputState::Idle;
+        }
+    }
+}
