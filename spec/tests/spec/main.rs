@@ -3,3 +3,6 @@
 extern crate twofold_spec as spec;
 
 mod docs;
+mod reference;
+mod stranger;
+mod support;

@@ -1,0 +1,150 @@
+//! The reference against an executor written from the documentation, and against numbers worked out by hand.
+
+use ndarray::Array4;
+use proptest::prelude::*;
+use spec::{
+    Conv, FullyConnected, InputSpec, Layer, LayerOutput, NetworkError, Op, QuantNetwork, Requantize, Sparsity,
+    TensorRef, run_reference,
+};
+
+use crate::stranger;
+use crate::support::{Random, networks, toy, vector};
+
+fn compare(network: &QuantNetwork, image: &[i8]) {
+    let (json, tensors) = network.to_parts();
+    let (maps, class) = stranger::run(&json, &tensors, image);
+    let inference = run_reference(network, image).unwrap();
+    assert_eq!(inference.layers.len(), maps.len());
+    for ((output, map), layer) in inference.layers.iter().zip(&maps).zip(&network.layers) {
+        let values: Vec<i64> = match output {
+            LayerOutput::Map(map) => map.iter().map(|value| i64::from(*value)).collect(),
+            LayerOutput::Logits(logits) => logits.values.iter().map(|value| i64::from(*value)).collect(),
+        };
+        assert_eq!(values, map.values(), "{}", layer.name);
+    }
+    assert_eq!(inference.logits.class, class);
+    assert_eq!(inference.layers.last(), Some(&LayerOutput::Logits(inference.logits.clone())));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn agrees_with_a_strangers_executor((network, image) in networks()) {
+        prop_assert_eq!(network.validate(), Ok(()));
+        compare(&network, &image);
+    }
+}
+
+#[test]
+fn agrees_on_the_toy() {
+    let network = toy();
+    let mut random = Random(1);
+    for _ in 0..20 {
+        compare(&network, &random.image(64));
+    }
+    for value in [-128, 0, 127] {
+        compare(&network, &[value; 64]);
+    }
+}
+
+/// One fully connected layer over `n_inputs` bytes.
+fn vector_network(weights: &[i8], n_inputs: usize, requantize: Requantize, relu: bool) -> QuantNetwork {
+    let n_out = weights.len() / n_inputs;
+    QuantNetwork {
+        name: "vector".into(),
+        input: InputSpec { height: 1, width: 1, channels: n_inputs, space_to_depth: 1, scale: 1.0, preprocess: None },
+        classes: (0..n_out).map(|class| class.to_string()).collect(),
+        layers: vec![Layer {
+            name: "fc".into(),
+            input: TensorRef::Input,
+            op: Op::FullyConnected(FullyConnected {
+                weight: Array4::from_shape_vec((n_out, 1, 1, n_inputs), weights.to_vec()).unwrap(),
+                sparsity: Sparsity::default(),
+            }),
+            requantize,
+            relu,
+            scale: 1.0,
+        }],
+        provenance: serde_json::Value::Null,
+    }
+}
+
+#[test]
+fn rounds_and_saturates_logits() {
+    let requantize = Requantize {
+        bias: vector(&[0, 0, 0, 1, i32::MAX - 20_000, i32::MIN + 20_000, 5]),
+        multiplier: vector(&[1, 1, 1, 1, 32767, 32767, 1]),
+        shift: vector(&[1, 1, 2, 1, 0, 0, 47]),
+    };
+    let network = vector_network(&[1, -1, 2, 2, 127, -128, 0], 1, requantize, false);
+    assert_eq!(network.validate(), Ok(()));
+    // 3/2, -3/2, 6/4, 7/2, beyond both ends, and next to nothing.
+    let inference = run_reference(&network, &[3]).unwrap();
+    assert_eq!(inference.logits.values, [2, -2, 2, 4, 32767, -32768, 0]);
+    assert_eq!(inference.logits.class, 4);
+    // -128/2, 128/2, -256/4, -255/2.
+    let inference = run_reference(&network, &[-128]).unwrap();
+    assert_eq!(inference.logits.values[..4], [-64, 64, -64, -128]);
+}
+
+#[test]
+fn the_lowest_of_equal_logits_is_the_class() {
+    let requantize = Requantize { bias: vector(&[1, 7, 7, -3]), multiplier: vector(&[1; 4]), shift: vector(&[0; 4]) };
+    let network = vector_network(&[0; 4], 1, requantize, true);
+    let logits = run_reference(&network, &[9]).unwrap().logits;
+    assert_eq!((logits.values, logits.class), (vec![1, 7, 7, 0], 1));
+}
+
+#[test]
+fn accumulators_reach_their_limit_exactly() {
+    // 2000 products of (-128)^2; the bias takes the rest of 31 bits.
+    let n = 2000;
+    let worst = 2000 * 128 * 128;
+    let bias = i32::MAX - worst;
+    let requantize = Requantize { bias: vector(&[bias]), multiplier: vector(&[1]), shift: vector(&[16]) };
+    let mut network = vector_network(&vec![-128; n], n, requantize, false);
+    assert_eq!(network.validate(), Ok(()));
+    // (2^31 - 1) / 2^16 is just below 32768 and saturates.
+    assert_eq!(run_reference(&network, &vec![-128; n]).unwrap().logits.values, [32767]);
+    network.layers[0].requantize.bias = vector(&[bias + 1]);
+    let errors = network.validate().unwrap_err();
+    let expected = NetworkError::Accumulator { layer: "fc".into(), channel: 0, worst: 1 << 31, max: (1 << 31) - 1 };
+    assert_eq!(errors, [expected]);
+}
+
+#[test]
+fn space_to_depth_orders_channels_by_row_column_and_channel() {
+    let mut network = toy();
+    network.layers.truncate(1);
+    let layer = &mut network.layers[0];
+    // Output channel k is input channel k of the packed map.
+    let weight = Array4::from_shape_fn((4, 1, 1, 4), |(k, _, _, c)| i8::from(k == c));
+    layer.op = Op::Conv(Conv {
+        weight,
+        stride: 1,
+        padding: [0; 4],
+        sparsity: Sparsity::default(),
+        residual: None,
+        max_pool: false,
+    });
+    layer.relu = false;
+    layer.requantize =
+        Requantize { bias: vector(&[0; 4]), multiplier: vector(&[1; 4]), shift: vector(&[0; 4]) };
+    network.layers.extend(toy().layers.into_iter().skip(2));
+    network.layers[1].input = TensorRef::Layer(0);
+    network.layers[2].input = TensorRef::Layer(1);
+    let image: Vec<i8> = (0..64).collect();
+    let inference = run_reference(&network, &image).unwrap();
+    let map = inference.layers[0].map().unwrap();
+    assert_eq!(map.dim(), (4, 4, 4));
+    let pixel = |y: usize, x: usize| (0..4).map(|k| map[[y, x, k]]).collect::<Vec<_>>();
+    assert_eq!(pixel(0, 0), [0, 1, 8, 9]);
+    assert_eq!(pixel(3, 2), [52, 53, 60, 61]);
+}
+
+#[test]
+fn refuses_an_image_of_another_size() {
+    let error = run_reference(&toy(), &[0; 63]).unwrap_err();
+    assert_eq!(error, NetworkError::ImageLength { expected: 64, found: 63 });
+}
