@@ -1,1 +1,177 @@
 //! Lowers a quantized network to the accelerator's program and ROM images.
+//!
+//! A [`spec::QuantNetwork`] and a [`spec::ArrayConfig`] go in; a [`spec::Program`], or every reason why there is none, comes
+//! out. Layers become steps (`plan`), their weights tiles (`tiling`), their outputs pixel blocks (`blocks`) at addresses
+//! in banks (`place`); the first layer's input is packed to its kernel (`pack`); `lower` writes the records. Nothing here
+//! reads a file, knows the hardware's timing, or computes an activation.
+
+mod blocks;
+mod cycles;
+mod lower;
+mod pack;
+mod place;
+mod plan;
+mod report;
+mod tiling;
+
+use serde::{Deserialize, Serialize};
+use spec::{ArrayConfig, Memories, Program, QuantNetwork};
+
+pub use cycles::{layer_tile_cycles, tile_cycles};
+pub use report::{CompileErrors, Problem, Report, Requirement};
+
+/// Which passes of a tile are run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// One pass where no pair of a tile has two survivors, none where all weights are zero.
+    #[default]
+    Sparse,
+    /// Both passes of every pair, zeros included: the baseline of a speed-up.
+    Dense,
+}
+
+/// Choices of the caller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Which passes are run.
+    pub schedule: Schedule,
+}
+
+/// Compiles `network` for the array `config`.
+///
+/// # Errors
+/// Every reason why the network does not run on this array.
+pub fn compile(
+    network: &QuantNetwork,
+    config: &ArrayConfig,
+    options: &Options,
+) -> Result<Program, CompileErrors> {
+    let (program, report) = analyze(network, config, options);
+    match program {
+        Some(program) if report.problems.is_empty() => Ok(program),
+        _ => Err(CompileErrors { problems: report.problems }),
+    }
+}
+
+/// Says what `network` needs on the array `config`, and everything that keeps it from running there.
+pub fn check(network: &QuantNetwork, config: &ArrayConfig, options: &Options) -> Report {
+    analyze(network, config, options).1
+}
+
+/// Depths of memories that just hold `network`, as it would be packed and split with the memories of `config`.
+///
+/// # Errors
+/// Reasons that no depth of a memory can mend.
+pub fn requirements(
+    network: &QuantNetwork,
+    config: &ArrayConfig,
+    options: &Options,
+) -> Result<Memories, CompileErrors> {
+    let report = check(network, config, options);
+    let curable = |problem: &Problem| matches!(problem, Problem::Memory { needed, .. } | Problem::Activation { needed, .. } if *needed <= 1 << 16);
+    let problems: Vec<Problem> =
+        report.problems.into_iter().filter(|problem| !curable(problem)).collect();
+    if !problems.is_empty() {
+        return Err(CompileErrors { problems });
+    }
+    let depth = |memory: &str| {
+        let requirement =
+            report.requirements.iter().find(|requirement| requirement.memory == memory);
+        requirement.map_or(2, |requirement| requirement.needed.max(2))
+    };
+    Ok(Memories {
+        program: depth("program"),
+        tile: depth("tile"),
+        weight: depth("weight"),
+        parameter: depth("parameter"),
+        lane: depth("lane"),
+        image: depth("image"),
+        input: depth("input"),
+        activation: depth("activation"),
+        accumulator: depth("accumulator"),
+        logit: depth("logit"),
+    })
+}
+
+fn analyze(
+    network: &QuantNetwork,
+    config: &ArrayConfig,
+    options: &Options,
+) -> (Option<Program>, Report) {
+    if let Err(errors) = network.validate() {
+        let problems = errors.into_iter().map(Problem::Network).collect();
+        return (None, Report { requirements: Vec::new(), problems, notes: Vec::new() });
+    }
+    let plan = plan::plan(network, config, options);
+    let requests: Vec<place::Request> =
+        plan.steps.iter().map(|step| step.request(config)).collect();
+    let available = config.memories().activation;
+    let mut problems = Vec::new();
+    let placement = place::place(&requests, available).unwrap_or_else(|full| {
+        problems.push(Problem::Activation {
+            layer: plan.steps[full.step].name.clone(),
+            n_maps: full.n_maps,
+            n_words: full.words,
+            word_channels: config.word_channels(),
+            needed: place::min_depth(&requests),
+            available,
+        });
+        place::place(&requests, usize::MAX).expect("endless banks hold every map")
+    });
+    let (program, field_problems) = lower::lower(network, config, &plan, &placement);
+    let requirements = requirements_of(&plan, &program, &requests);
+    let short = requirements.iter().filter(|r| r.needed > r.available && r.memory != "activation");
+    problems.splice(
+        0..0,
+        short.map(|r| Problem::Memory {
+            memory: r.memory,
+            unit: r.unit,
+            needed: r.needed,
+            available: r.available,
+        }),
+    );
+    // An address that overflows says no more than the memory that is too small.
+    let is_address = |problem: &Problem| {
+        matches!(problem, Problem::Field { error, .. }
+            if error.field.ends_with("_base") || error.field.ends_with("_address") || error.field == "bytes_minus_1")
+    };
+    let full = !problems.is_empty();
+    problems.extend(plan.problems);
+    problems.extend(field_problems.into_iter().filter(|problem| !(full && is_address(problem))));
+    let notes = plan.notes;
+    (Some(program), Report { requirements, problems, notes })
+}
+
+fn requirements_of(
+    plan: &plan::Plan,
+    program: &Program,
+    requests: &[place::Request],
+) -> Vec<Requirement> {
+    let steps = &plan.steps;
+    let blocks = steps.iter().filter(|step| !step.sum).flat_map(|step| &step.blocks);
+    let n_logits = steps.last().map_or(0, |step| step.output.channels);
+    let needed = [
+        ("instructions", program.instructions.len()),
+        ("tile records", program.tiles.len()),
+        ("weight rows", program.weights.len()),
+        ("parameter rows", program.parameters.len()),
+        ("lane records", program.lanes.len()),
+        ("bytes", program.n_input_bytes),
+        ("words", plan.loader.n_words()),
+        ("words a bank", place::min_depth(requests)),
+        ("accumulators a column", blocks.map(blocks::Block::n_pixels).max().unwrap_or(1)),
+        ("logits", n_logits),
+    ];
+    let limits = program.config.memories().limits();
+    limits
+        .into_iter()
+        .zip(needed)
+        .map(|((memory, available, _), (unit, needed))| Requirement {
+            memory,
+            unit,
+            needed,
+            available,
+        })
+        .collect()
+}

@@ -1,0 +1,131 @@
+//! Decomposition of an output map into pixel blocks, each accumulated and drained as a whole.
+
+use spec::Shape;
+
+/// A rectangle of output pixels before pooling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Block {
+    pub(crate) y: usize,
+    pub(crate) x: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+}
+
+impl Block {
+    pub(crate) fn n_pixels(&self) -> usize {
+        self.height * self.width
+    }
+}
+
+/// What a block may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Accumulators of a column.
+    pub(crate) accumulators: usize,
+    /// Cycles that a tile takes at least: smaller blocks waste the difference.
+    pub(crate) tile_rows: usize,
+    /// Pixels that a block should have.
+    pub(crate) target: usize,
+}
+
+/// Blocks that a map is split into at least, if they can have `tile_rows` pixels: the next layer then starts while the
+/// last one is drained.
+const MIN_BLOCKS: usize = 4;
+
+/// Splits `map` (before pooling, its odd last row and column already left out if pooled) into blocks in raster order.
+///
+/// Full rows where the accumulators hold one; as few cycles as possible; then as close to `target` pixels a block as
+/// possible. Sides are even if `pool`. The caller makes sure that the accumulators hold one pooled pixel.
+pub(crate) fn split(map: Shape, pool: bool, limits: Limits) -> Vec<Block> {
+    let unit = if pool { 2 } else { 1 };
+    let (n_rows, n_columns) = (map.height / unit, map.width / unit);
+    let widest = (limits.accumulators / (unit * unit)).clamp(1, 256 / unit);
+    let columns = parts(n_columns, n_columns.div_ceil(widest));
+    let width = columns.iter().max().map_or(unit, |columns| columns * unit);
+    let wanted = MIN_BLOCKS.max(map.n_pixels().div_ceil(limits.target)).div_ceil(columns.len());
+    let cycles = |rows: &[usize]| -> usize {
+        itertools::iproduct!(rows, &columns)
+            .map(|(rows, columns)| (rows * columns * unit * unit).max(limits.tile_rows))
+            .sum()
+    };
+    let fits = |rows: &[usize]| {
+        rows.iter().all(|rows| rows * unit * width <= limits.accumulators && rows * unit <= 256)
+    };
+    let rows = (1..=n_rows)
+        .map(|n| parts(n_rows, n))
+        .filter(|rows| fits(rows))
+        .min_by_key(|rows| (cycles(rows), rows.len().abs_diff(wanted)))
+        .unwrap_or_else(|| vec![1; n_rows]);
+    let mut blocks = Vec::new();
+    let mut y = 0;
+    for height in rows {
+        let mut x = 0;
+        for columns in &columns {
+            blocks.push(Block { y, x, height: height * unit, width: columns * unit });
+            x += columns * unit;
+        }
+        y += height * unit;
+    }
+    blocks
+}
+
+/// `total` in `n` parts that differ by one at most.
+fn parts(total: usize, n: usize) -> Vec<usize> {
+    (0..n).map(|part| total * (part + 1) / n - total * part / n).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(accumulators: usize, tile_rows: usize) -> Limits {
+        Limits { accumulators, tile_rows, target: 64 }
+    }
+
+    fn shape(height: usize, width: usize) -> Shape {
+        Shape { height, width, channels: 1 }
+    }
+
+    #[test]
+    fn blocks_tile_every_map_exactly() {
+        for (height, width, accumulators) in
+            itertools::iproduct!(1..=19, [1, 2, 3, 7, 16, 33, 300], [4, 5, 16, 256])
+        {
+            for pool in [false, true] {
+                let unit = if pool { 2 } else { 1 };
+                let (height, width) = (height * unit, width * unit);
+                let mut seen = vec![0; height * width];
+                for block in split(shape(height, width), pool, limits(accumulators, 8)) {
+                    assert!(block.n_pixels() <= accumulators, "{block:?}");
+                    assert!(block.height <= 256 && block.width <= 256, "{block:?}");
+                    assert!(
+                        block.y % unit + block.x % unit + block.height % unit + block.width % unit
+                            == 0,
+                        "{block:?}"
+                    );
+                    for (y, x) in itertools::iproduct!(0..block.height, 0..block.width) {
+                        seen[(block.y + y) * width + block.x + x] += 1;
+                    }
+                }
+                assert!(
+                    seen.iter().all(|n| *n == 1),
+                    "{height}x{width} in {accumulators}, pool {pool}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_are_as_large_as_the_policy_says() {
+        let sizes = |height, width, pool| {
+            let blocks = split(shape(height, width), pool, limits(256, 8));
+            (blocks.len(), blocks.iter().map(Block::n_pixels).max().unwrap())
+        };
+        assert_eq!(sizes(32, 32, false), (16, 64));
+        assert_eq!(sizes(16, 16, true), (4, 64));
+        assert_eq!(sizes(8, 8, false), (4, 16));
+        assert_eq!(sizes(4, 4, false), (2, 8));
+        assert_eq!(sizes(1, 1, false), (1, 1));
+        assert_eq!(sizes(2, 3, false), (1, 6));
+    }
+}

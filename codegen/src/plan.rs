@@ -1,0 +1,316 @@
+//! From layers to steps: what the accelerator executes, before anything has an address.
+//!
+//! Every operation becomes a convolution: a fully connected layer has a kernel as large as its map, a global average
+//! pool and a copy have identity weights.
+
+use std::collections::HashMap;
+
+use itertools::Itertools;
+use ndarray::Array4;
+use spec::{
+    ArrayConfig, Conv, Layer, Op, Parameter, Pattern, QuantNetwork, Residual, Shape, Sparsity,
+    TensorRef,
+};
+
+use crate::blocks::{Block, Limits, split};
+use crate::pack::{Loader, View, pack};
+use crate::place::{MapId, Request};
+use crate::tiling::{Tile, kept_positions, natural_anchors, tile_groups};
+use crate::{Options, Problem, Schedule};
+
+/// A layer of the program.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) name: String,
+    pub(crate) network_layer: Option<usize>,
+    pub(crate) input: MapId,
+    pub(crate) view: View,
+    pub(crate) residual: Option<StepResidual>,
+    /// After pooling.
+    pub(crate) output: Shape,
+    pub(crate) pool: bool,
+    pub(crate) relu: bool,
+    pub(crate) logits: bool,
+    /// Every pixel adds to accumulator 0.
+    pub(crate) sum: bool,
+    pub(crate) groups: Vec<Vec<Tile>>,
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) parameters: Vec<Vec<Parameter>>,
+    pub(crate) n_useful_macs: u64,
+    pub(crate) n_dense_macs: u64,
+}
+
+/// A map that a step adds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StepResidual {
+    pub(crate) map: MapId,
+    pub(crate) stride: usize,
+    pub(crate) shape: Shape,
+}
+
+/// All steps, and what the loader prepares for them.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) loader: Loader,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// Pixels that a block should have; larger ones only where the program memory is short.
+const TARGETS: [usize; 3] = [64, 128, 256];
+
+/// Plans a validated network.
+pub(crate) fn plan(network: &QuantNetwork, config: &ArrayConfig, options: &Options) -> Plan {
+    let mut planner =
+        Planner { network, config, options, loader: None, steps: Vec::new(), notes: Vec::new() };
+    let mut maps: HashMap<TensorRef, MapId> = HashMap::from([(TensorRef::Input, MapId::Input)]);
+    let mut problems = Vec::new();
+    let mut copy = None;
+    for (index, layer) in network.layers.iter().enumerate() {
+        let pooled = matches!(&layer.op, Op::Conv(conv) if conv.max_pool);
+        let accumulators = config.memories().accumulator;
+        if pooled && accumulators < 4 {
+            problems.push(Problem::PoolAccumulators { layer: layer.name.clone(), accumulators });
+        }
+        let mut residual = layer.residual().map(|residual| StepResidual {
+            map: maps[&residual.from],
+            stride: residual.stride,
+            shape: network.shape(residual.from),
+        });
+        let reads_input_twice = layer.input == TensorRef::Input;
+        if let Some(residual) =
+            residual.as_mut().filter(|r| reads_input_twice && r.map == MapId::Input)
+        {
+            residual.map = *copy.get_or_insert_with(|| planner.copy_input(&layer.name));
+        }
+        let map = planner.layer(index, maps[&layer.input], residual);
+        maps.insert(TensorRef::Layer(index), map);
+    }
+    let loader = planner.loader.unwrap_or_else(|| Loader::natural(network.input.shape(), config));
+    let (mut steps, notes) = (planner.steps, planner.notes);
+    for target in TARGETS {
+        steps.iter_mut().for_each(|step| step.split(config, target));
+        if n_instructions(&steps) <= config.memories().program {
+            break;
+        }
+    }
+    Plan { loader, steps, problems, notes }
+}
+
+/// Instructions of the whole program.
+pub(crate) fn n_instructions(steps: &[Step]) -> usize {
+    2 + steps.iter().map(|step| 2 + step.blocks.len()).sum::<usize>()
+}
+
+impl Step {
+    /// What is computed, before pooling.
+    pub(crate) fn computed(&self) -> Shape {
+        let side = if self.pool { 2 } else { 1 };
+        let Shape { height, width, channels } = self.output;
+        Shape { height: height * side, width: width * side, channels }
+    }
+
+    /// What the placement must know.
+    pub(crate) fn request(&self, config: &ArrayConfig) -> Request {
+        let words = self.output.n_pixels() * self.output.channels.div_ceil(config.word_channels());
+        let residual = self.residual.map(|residual| residual.map);
+        Request { input: self.input, residual, words: if self.logits { 0 } else { words } }
+    }
+
+    pub(crate) fn n_tiles(&self) -> usize {
+        self.groups.iter().map(Vec::len).sum()
+    }
+
+    fn split(&mut self, config: &ArrayConfig, target: usize) {
+        let View { height, width, .. } = self.view;
+        self.blocks = if self.sum {
+            vec![Block { y: 0, x: 0, height, width }]
+        } else {
+            let limits = Limits {
+                accumulators: config.memories().accumulator,
+                tile_rows: config.tile_rows(),
+                target,
+            };
+            split(self.computed(), self.pool, limits)
+        };
+    }
+}
+
+struct Planner<'a> {
+    network: &'a QuantNetwork,
+    config: &'a ArrayConfig,
+    options: &'a Options,
+    loader: Option<Loader>,
+    steps: Vec<Step>,
+    notes: Vec<String>,
+}
+
+impl Planner<'_> {
+    fn layer(&mut self, index: usize, input: MapId, residual: Option<StepResidual>) -> MapId {
+        let layer = &self.network.layers[index];
+        let shape = self.network.shape(layer.input);
+        let output = layer.output_shape(shape);
+        let pool = matches!(&layer.op, Op::Conv(conv) if conv.max_pool);
+        let mut step = Step {
+            name: layer.name.clone(),
+            network_layer: Some(index),
+            input,
+            view: self.view(shape),
+            residual,
+            output,
+            pool,
+            relu: layer.relu,
+            logits: index + 1 == self.network.layers.len(),
+            sum: false,
+            groups: Vec::new(),
+            blocks: Vec::new(),
+            parameters: self
+                .parameters(layer, residual.map_or(0, |residual| residual.shape.channels)),
+            n_useful_macs: 0,
+            n_dense_macs: 0,
+        };
+        match &layer.op {
+            Op::GlobalAveragePool => {
+                step.sum = true;
+                step.groups = self.identity_tiles(shape.channels);
+            }
+            Op::Conv(conv) => {
+                let [pad_top, _, pad_left, _] = conv.padding;
+                step.view = View { stride: conv.stride, pad_top, pad_left, ..step.view };
+                self.weights(&mut step, &conv.weight, conv.sparsity);
+                if input == MapId::Input && self.is_only_reader(index) {
+                    let computed = step.computed();
+                    let packing = pack(
+                        &self.network.input,
+                        conv,
+                        computed,
+                        self.config,
+                        self.options.schedule,
+                    );
+                    step.view = packing.view;
+                    step.groups = packing.groups;
+                    self.loader = Some(packing.loader);
+                }
+            }
+            Op::FullyConnected(fc) => self.weights(&mut step, &fc.weight, fc.sparsity),
+        }
+        self.note_passes(&step, layer);
+        self.steps.push(step);
+        MapId::Step(self.steps.len() - 1)
+    }
+
+    /// A step that copies the input map to a bank of its own, because `reader` needs it twice at a time.
+    fn copy_input(&mut self, reader: &str) -> MapId {
+        let shape = self.network.input.shape();
+        let unit = Parameter { bias: 0, multiplier: 1 << 14, shift: 14, residual_multiplier: 0 };
+        self.notes.push(format!(
+            "layer {reader:?} reads the input and adds it: a copy of the input is made first; \
+             help: take the residual from a layer to save it"
+        ));
+        self.steps.push(Step {
+            name: format!("{reader} (copy of the input)"),
+            network_layer: None,
+            input: MapId::Input,
+            view: self.view(shape),
+            residual: None,
+            output: shape,
+            pool: false,
+            relu: false,
+            logits: false,
+            sum: false,
+            groups: self.identity_tiles(shape.channels),
+            blocks: Vec::new(),
+            parameters: self.parameter_rows(vec![unit; shape.channels]),
+            n_useful_macs: 0,
+            n_dense_macs: 0,
+        });
+        MapId::Step(self.steps.len() - 1)
+    }
+
+    fn view(&self, map: Shape) -> View {
+        let words = map.channels.div_ceil(self.config.word_channels());
+        View { height: map.height, width: map.width, words, stride: 1, pad_top: 0, pad_left: 0 }
+    }
+
+    fn weights(&self, step: &mut Step, weight: &Array4<i8>, sparsity: Sparsity) {
+        let kept = kept_positions(weight, sparsity);
+        let anchors = natural_anchors(weight, self.config);
+        step.groups = tile_groups(weight, &kept, &anchors, self.config, self.options.schedule);
+        let n_pixels = step.computed().n_pixels() as u64;
+        step.n_useful_macs = kept.iter().filter(|kept| **kept).count() as u64 * n_pixels;
+        step.n_dense_macs = weight.len() as u64 * n_pixels;
+    }
+
+    /// Additions are no MACs: no position counts as kept.
+    fn identity_tiles(&self, channels: usize) -> Vec<Vec<Tile>> {
+        let weight = Array4::from_shape_fn((channels, 1, 1, channels), |(output, _, _, input)| {
+            i8::from(output == input)
+        });
+        let kept = weight.mapv(|_| false);
+        let anchors = natural_anchors(&weight, self.config);
+        tile_groups(&weight, &kept, &anchors, self.config, Schedule::Sparse)
+    }
+
+    fn is_only_reader(&self, index: usize) -> bool {
+        let readers = |(other, layer): (usize, &Layer)| {
+            let residual =
+                layer.residual().is_some_and(|residual| residual.from == TensorRef::Input);
+            residual || (other != index && layer.input == TensorRef::Input)
+        };
+        !self.network.layers.iter().enumerate().any(readers)
+    }
+
+    /// One row a drain step: full groups of `group_steps` rows, the last as many as it needs.
+    fn parameters(&self, layer: &Layer, n_residual_channels: usize) -> Vec<Vec<Parameter>> {
+        let constants = &layer.requantize;
+        let residual = match &layer.op {
+            Op::Conv(Conv { residual: Some(Residual { multiplier, .. }), .. }) => Some(multiplier),
+            _ => None,
+        };
+        let parameters = (0..constants.bias.len()).map(|channel| Parameter {
+            bias: constants.bias[channel],
+            multiplier: constants.multiplier[channel] as u16,
+            shift: constants.shift[channel] as u8,
+            residual_multiplier: residual
+                .filter(|_| channel < n_residual_channels)
+                .map_or(0, |multiplier| multiplier[channel] as u16),
+        });
+        self.parameter_rows(parameters.collect())
+    }
+
+    fn parameter_rows(&self, mut parameters: Vec<Parameter>) -> Vec<Vec<Parameter>> {
+        let lanes = self.config.lanes();
+        parameters.resize(parameters.len().next_multiple_of(lanes), Parameter::default());
+        parameters.into_iter().chunks(lanes).into_iter().map(Iterator::collect).collect()
+    }
+
+    fn note_passes(&mut self, step: &Step, layer: &Layer) {
+        let (weight, sparsity) = match &layer.op {
+            Op::Conv(conv) => (&conv.weight, conv.sparsity),
+            Op::FullyConnected(fc) => (&fc.weight, fc.sparsity),
+            Op::GlobalAveragePool => return,
+        };
+        let n_single = natural_anchors(weight, self.config).len() * step.groups.len();
+        if !sparsity.pattern.is_half()
+            || self.options.schedule == Schedule::Dense
+            || step.n_tiles() <= n_single
+        {
+            return;
+        }
+        let (name, n_tiles) = (&layer.name, step.n_tiles());
+        let channels = self.config.group_channels();
+        self.notes.push(match sparsity.pattern {
+            Pattern::UhpFree => format!(
+                "layer {name:?}: uhp-free runs in two passes, at the rate of a dense layer; \
+                 help: uhp-shared with group = {channels} runs in one"
+            ),
+            _ => format!(
+                "layer {name:?}: {n_tiles} passes where {n_single} would do, because {channels} output channels share a \
+                 tile but groups of {} a position; help: prune with a multiple of {channels} as group, or choose \
+                 --cols {}",
+                sparsity.group, sparsity.group
+            ),
+        });
+    }
+}

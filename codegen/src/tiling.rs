@@ -1,0 +1,316 @@
+//! From weights to tiles: which weights one pass of the array holds, and with which mask.
+//!
+//! A tile is one pass over a pixel block with `rows x cols` weights: `rows` channel pairs of one word, the channels of
+//! one group in the columns. What the lanes of a word hold is the caller's business: an [`Anchor`] names the kernel tap
+//! behind every lane, so that packed first layers and plain ones are tiled alike.
+
+use ndarray::Array4;
+use spec::{ArrayConfig, Pattern, Sparsity, fixed_channel};
+
+use crate::Schedule;
+
+/// One weight of a kernel, without its output channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Tap {
+    pub(crate) ky: usize,
+    pub(crate) kx: usize,
+    pub(crate) channel: usize,
+}
+
+/// A word that is streamed at a kernel position, and the kernel tap that each of its `2 * rows` lanes serves there.
+#[derive(Clone, Debug)]
+pub(crate) struct Anchor {
+    pub(crate) word: usize,
+    pub(crate) ky: usize,
+    pub(crate) kx: usize,
+    pub(crate) lanes: Vec<Option<Tap>>,
+}
+
+/// One pass: weights `[rows][cols]` and the lane each row takes.
+#[derive(Clone, Debug)]
+pub(crate) struct Tile {
+    pub(crate) word: usize,
+    pub(crate) ky: usize,
+    pub(crate) kx: usize,
+    pub(crate) mask: u16,
+    pub(crate) active: usize,
+    pub(crate) weights: Vec<Vec<i8>>,
+}
+
+/// The anchors of a map in natural order (channel `k` in byte `k % word_channels` of word `k / word_channels`): words
+/// outer, taps inner, so that what the previous layer writes last is read last.
+pub(crate) fn natural_anchors(weight: &Array4<i8>, config: &ArrayConfig) -> Vec<Anchor> {
+    let (_, height, width, channels) = weight.dim();
+    let n_lanes = config.word_channels();
+    let mut anchors = Vec::new();
+    for word in 0..channels.div_ceil(n_lanes) {
+        for (ky, kx) in itertools::iproduct!(0..height, 0..width) {
+            let lanes = (word * n_lanes..(word + 1) * n_lanes)
+                .map(|channel| (channel < channels).then_some(Tap { ky, kx, channel }))
+                .collect();
+            anchors.push(Anchor { word, ky, kx, lanes });
+        }
+    }
+    anchors
+}
+
+/// The tiles of every channel group: `weight` and `kept` are `[out_channels, height, width, in_channels]`.
+pub(crate) fn tile_groups(
+    weight: &Array4<i8>,
+    kept: &Array4<bool>,
+    anchors: &[Anchor],
+    config: &ArrayConfig,
+    schedule: Schedule,
+) -> Vec<Vec<Tile>> {
+    let n_channels = weight.dim().0;
+    (0..n_channels)
+        .step_by(config.group_channels())
+        .map(|first| {
+            let end = (first + config.group_channels()).min(n_channels);
+            let group = Group { weight, kept, first, end, config };
+            let mut tiles: Vec<Tile> =
+                anchors.iter().flat_map(|anchor| group.tiles(anchor, schedule)).collect();
+            if tiles.is_empty() {
+                tiles.push(group.pass(&anchors[0], 0));
+            }
+            tiles
+        })
+        .collect()
+}
+
+/// The positions that a pattern keeps: every position of a dense layer, the non-zeros of an unstructured one, one of
+/// each existing pair of a half-pruned one, be its weight zero or not.
+pub(crate) fn kept_positions(weight: &Array4<i8>, sparsity: Sparsity) -> Array4<bool> {
+    let (n_outputs, _, width, n_inputs) = weight.dim();
+    let sharing = match sparsity.pattern {
+        Pattern::Dense => return weight.mapv(|_| true),
+        Pattern::Unstructured => return weight.mapv(|value| value != 0),
+        Pattern::UhpShared => sparsity.group.max(1),
+        Pattern::UhpFixed | Pattern::UhpFree => 1,
+    };
+    Array4::from_shape_fn(weight.dim(), |(output, ky, kx, input)| {
+        let pair = input / 2;
+        let channel = if sparsity.pattern == Pattern::UhpFixed {
+            fixed_channel(pair, ky * width + kx)
+        } else {
+            let first = output / sharing * sharing;
+            let odd = 2 * pair + 1;
+            let takes_odd = odd < n_inputs
+                && (first..(first + sharing).min(n_outputs))
+                    .any(|output| weight[[output, ky, kx, odd]] != 0);
+            2 * pair + usize::from(takes_odd)
+        };
+        channel == input
+    })
+}
+
+struct Group<'a> {
+    weight: &'a Array4<i8>,
+    kept: &'a Array4<bool>,
+    first: usize,
+    end: usize,
+    config: &'a ArrayConfig,
+}
+
+impl Group<'_> {
+    fn tiles(&self, anchor: &Anchor, schedule: Schedule) -> Vec<Tile> {
+        let rows = self.config.rows();
+        let all_odd = u16::MAX >> (16 - rows);
+        let lanes = &anchor.lanes;
+        let exists = |parity: usize| lanes.iter().skip(parity).step_by(2).any(Option::is_some);
+        if schedule == Schedule::Dense {
+            return [(0, 0), (1, all_odd)]
+                .into_iter()
+                .filter(|(parity, _)| exists(*parity))
+                .map(|(_, mask)| self.pass(anchor, mask))
+                .collect();
+        }
+        let survives: Vec<bool> =
+            lanes.iter().map(|lane| self.any(*lane, |tap| self.weight[tap] != 0)).collect();
+        if !survives.contains(&true) {
+            return Vec::new();
+        }
+        if (0..rows).all(|row| !(survives[2 * row] && survives[2 * row + 1])) {
+            let keeps = |lane: usize| self.any(lanes[lane], |tap| self.kept[tap]);
+            let takes_odd = |row: usize| {
+                let (even, odd) = (2 * row, 2 * row + 1);
+                survives[odd] || (!survives[even] && keeps(odd) && !keeps(even))
+            };
+            let mask = (0..rows).filter(|row| takes_odd(*row)).fold(0, |mask, row| mask | 1 << row);
+            return vec![self.pass(anchor, mask)];
+        }
+        [(0, 0), (1, all_odd)]
+            .into_iter()
+            .filter(|(parity, _)| {
+                survives.iter().skip(*parity).step_by(2).any(|survives| *survives)
+            })
+            .map(|(_, mask)| self.pass(anchor, mask))
+            .collect()
+    }
+
+    fn any(&self, lane: Option<Tap>, test: impl Fn([usize; 4]) -> bool) -> bool {
+        lane.is_some_and(|tap| {
+            (self.first..self.end).any(|output| test([output, tap.ky, tap.kx, tap.channel]))
+        })
+    }
+
+    fn pass(&self, anchor: &Anchor, mask: u16) -> Tile {
+        let mut weights = vec![vec![0; self.config.cols()]; self.config.rows()];
+        let mut active = 0;
+        for (row, weights) in weights.iter_mut().enumerate() {
+            let Some(tap) = anchor.lanes[2 * row + usize::from(mask >> row & 1)] else { continue };
+            for output in self.first..self.end {
+                let index = [output, tap.ky, tap.kx, tap.channel];
+                weights[output - self.first] = self.weight[index];
+                active += usize::from(self.kept[index]);
+            }
+        }
+        Tile { word: anchor.word, ky: anchor.ky, kx: anchor.kx, mask, active, weights }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use itertools::iproduct;
+    use spec::Memories;
+
+    fn config(rows: usize, cols: usize) -> ArrayConfig {
+        ArrayConfig::new(rows, cols, Memories::default()).unwrap()
+    }
+
+    /// Non-zero everywhere, different for neighbors.
+    fn dense(shape: [usize; 4]) -> Array4<i8> {
+        let mut next = 0u8;
+        Array4::from_shape_simple_fn(shape, || {
+            next = next.wrapping_add(37);
+            if next == 0 { -128 } else { next as i8 }
+        })
+    }
+
+    fn prune(weight: &Array4<i8>, keeps_odd: impl Fn([usize; 4]) -> bool) -> Array4<i8> {
+        let mut pruned = weight.clone();
+        for ((output, ky, kx, channel), value) in pruned.indexed_iter_mut() {
+            if keeps_odd([output, ky, kx, channel / 2]) != (channel % 2 == 1) {
+                *value = 0;
+            }
+        }
+        pruned
+    }
+
+    fn tiles_of(
+        weight: &Array4<i8>,
+        pattern: Pattern,
+        config: &ArrayConfig,
+        schedule: Schedule,
+    ) -> Vec<Vec<Tile>> {
+        let kept = kept_positions(weight, Sparsity { pattern, group: config.group_channels() });
+        tile_groups(weight, &kept, &natural_anchors(weight, config), config, schedule)
+    }
+
+    /// Adds every tile's weights back to the positions that its mask selects.
+    fn rebuild(weight: &Array4<i8>, groups: &[Vec<Tile>], config: &ArrayConfig) -> Array4<i32> {
+        let mut sum = Array4::zeros(weight.dim());
+        let (n_outputs, _, _, n_inputs) = weight.dim();
+        for (group, tiles) in groups.iter().enumerate() {
+            for tile in tiles {
+                for (row, col) in iproduct!(0..config.rows(), 0..config.cols()) {
+                    let output = group * config.group_channels() + col;
+                    let input = tile.word * config.word_channels()
+                        + 2 * row
+                        + usize::from(tile.mask >> row & 1);
+                    let value = i32::from(tile.weights[row][col]);
+                    if col < config.group_channels() && output < n_outputs && input < n_inputs {
+                        sum[[output, tile.ky, tile.kx, input]] += value;
+                    } else {
+                        assert_eq!(value, 0, "a weight without a position");
+                    }
+                }
+            }
+        }
+        sum
+    }
+
+    #[test]
+    fn every_weight_is_in_exactly_one_tile() {
+        for (rows, cols) in [(2, 2), (3, 5), (8, 16), (16, 32), (5, 7)] {
+            let config = config(rows, cols);
+            for (n_outputs, n_inputs, kernel) in
+                iproduct!([1, 3, 17, 40], [1, 2, 7, 16, 33], [1, 3])
+            {
+                let weight = dense([n_outputs, kernel, kernel, n_inputs]);
+                let fixed = prune(&weight, |[_, ky, kx, pair]| (pair + ky * kernel + kx) % 2 == 1);
+                let shared = prune(&weight, |[output, ky, kx, pair]| {
+                    (output / config.group_channels() * 5 + ky * 3 + kx * 7 + pair) % 3 == 1
+                });
+                let free = prune(&weight, |[output, ky, kx, pair]| {
+                    (output * 5 + ky * 3 + kx * 7 + pair) % 3 == 1
+                });
+                let cases = [
+                    (&weight, Pattern::Dense, 2),
+                    (&fixed, Pattern::UhpFixed, 1),
+                    (&shared, Pattern::UhpShared, 1),
+                    (&free, Pattern::UhpFree, 2),
+                    (&free, Pattern::Unstructured, 2),
+                ];
+                for ((weight, pattern, most), schedule) in
+                    iproduct!(cases, [Schedule::Sparse, Schedule::Dense])
+                {
+                    let groups = tiles_of(weight, pattern, &config, schedule);
+                    assert_eq!(
+                        rebuild(weight, &groups, &config),
+                        weight.mapv(i32::from),
+                        "{pattern:?}"
+                    );
+                    let n_anchors = natural_anchors(weight, &config).len();
+                    assert_eq!(groups.len(), n_outputs.div_ceil(config.group_channels()));
+                    for tiles in &groups {
+                        assert!(
+                            schedule == Schedule::Dense || tiles.len() <= most * n_anchors,
+                            "{pattern:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn active_positions_are_those_of_the_pattern() {
+        let config = config(8, 16);
+        let weight = dense([20, 3, 3, 24]);
+        let shared =
+            prune(&weight, |[output, ky, kx, pair]| (output / 16 + ky + kx + pair) % 3 == 1);
+        for (weight, pattern) in [
+            (&weight, Pattern::Dense),
+            (&shared, Pattern::UhpShared),
+            (&shared, Pattern::Unstructured),
+        ] {
+            let kept = kept_positions(weight, Sparsity { pattern, group: 16 });
+            let n_kept = kept.iter().filter(|kept| **kept).count();
+            let groups = tiles_of(weight, pattern, &config, Schedule::Sparse);
+            assert_eq!(
+                groups.iter().flatten().map(|tile| tile.active).sum::<usize>(),
+                n_kept,
+                "{pattern:?}"
+            );
+        }
+        assert_eq!(
+            kept_positions(&weight.mapv(|_| 0), Sparsity { pattern: Pattern::UhpFree, group: 0 })
+                [[0, 0, 0, 0]],
+            true
+        );
+    }
+
+    #[test]
+    fn empty_passes_are_dropped_but_one_a_group() {
+        let config = config(8, 16);
+        let mut weight = Array4::zeros([32, 3, 3, 16]);
+        weight[[20, 1, 2, 5]] = -128;
+        let groups = tiles_of(&weight, Pattern::Dense, &config, Schedule::Sparse);
+        assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1]);
+        let tile = &groups[1][0];
+        assert_eq!((tile.ky, tile.kx, tile.mask, tile.weights[2][4]), (1, 2, 1 << 2, -128));
+        assert_eq!(tiles_of(&weight, Pattern::Dense, &config, Schedule::Dense)[0].len(), 18);
+    }
+}
