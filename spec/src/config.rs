@@ -77,7 +77,9 @@ impl TryFrom<RawConfig> for ArrayConfig {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// The array has too few or too many rows or columns.
-    #[error("array: {name} = {value} is outside {min}..={max}; help: choose --{name} between {min} and {max}")]
+    #[error(
+        "array: {name} = {value} is outside {min}..={max}; help: choose --{name} between {min} and {max}"
+    )]
     Size {
         /// `rows` or `cols`.
         name: &'static str,
@@ -89,7 +91,9 @@ pub enum ConfigError {
         max: usize,
     },
     /// A memory is empty or deeper than its address field.
-    #[error("array: {name} memory of {depth} entries is outside 2..={max}; help: set a depth within these limits")]
+    #[error(
+        "array: {name} memory of {depth} entries is outside 2..={max}; help: set a depth within these limits"
+    )]
     Depth {
         /// Field of [`Memories`].
         name: &'static str,
@@ -216,7 +220,10 @@ mod tests {
                 let config = ArrayConfig::new(rows, cols, Memories::default()).unwrap();
                 assert_eq!(config.word_channels() % config.lanes(), 0);
                 assert_eq!(config.group_channels() % config.lanes(), 0);
-                assert!(config.group_channels() <= cols && config.group_channels() + config.lanes() > cols);
+                assert!(
+                    config.group_channels() <= cols
+                        && config.group_channels() + config.lanes() > cols
+                );
                 assert!(config.group_steps() <= 16 && config.granules() <= 16);
             }
         }
@@ -226,7 +233,9 @@ mod tests {
     fn refuses_sizes_outside_the_limits() {
         assert!(ArrayConfig::new(1, 16, Memories::default()).is_err());
         assert!(ArrayConfig::new(8, 33, Memories::default()).is_err());
-        assert!(ArrayConfig::new(8, 16, Memories { accumulator: 257, ..Memories::default() }).is_err());
+        assert!(
+            ArrayConfig::new(8, 16, Memories { accumulator: 257, ..Memories::default() }).is_err()
+        );
         assert!(serde_json::from_str::<ArrayConfig>(r#"{"rows":17,"cols":4}"#).is_err());
     }
 }

@@ -29,7 +29,8 @@ pub enum Record {
 
 impl Record {
     /// All kinds of instruction, in the order of their opcodes.
-    pub const INSTRUCTIONS: [Self; 5] = [Self::Stream, Self::Drain, Self::Block, Self::End, Self::Load];
+    pub const INSTRUCTIONS: [Self; 5] =
+        [Self::Stream, Self::Drain, Self::Block, Self::End, Self::Load];
 
     /// The name used in documentation and disassembly.
     pub fn name(self) -> &'static str {
@@ -90,53 +91,193 @@ const fn signed(
 pub const FIELDS: &[Field] = &[
     unsigned(Record::Stream, "opcode", 0, 0, 4, "1"),
     unsigned(Record::Stream, "in_bank", 0, 4, 2, "bank that holds the input"),
-    unsigned(Record::Stream, "stride", 0, 6, 3, "input pixels between neighboring output pixels, 1..4"),
-    unsigned(Record::Stream, "groups_minus_1", 0, 9, 8, "output channel groups of the layer, less one"),
+    unsigned(
+        Record::Stream,
+        "stride",
+        0,
+        6,
+        3,
+        "input pixels between neighboring output pixels, 1..4",
+    ),
+    unsigned(
+        Record::Stream,
+        "groups_minus_1",
+        0,
+        9,
+        8,
+        "output channel groups of the layer, less one",
+    ),
     unsigned(Record::Stream, "sum", 0, 17, 1, "all pixels of a block add into accumulator 0"),
     unsigned(Record::Stream, "layer", 0, 24, 8, "index of the layer, for the status registers"),
-    unsigned(Record::Stream, "pixel_step", 1, 0, 16, "words from an output pixel's input to its right neighbor's"),
-    unsigned(Record::Stream, "row_step", 1, 16, 16, "words from an output row's input to the next row's"),
+    unsigned(
+        Record::Stream,
+        "pixel_step",
+        1,
+        0,
+        16,
+        "words from an output pixel's input to its right neighbor's",
+    ),
+    unsigned(
+        Record::Stream,
+        "row_step",
+        1,
+        16,
+        16,
+        "words from an output row's input to the next row's",
+    ),
     unsigned(Record::Stream, "tile_base", 2, 0, 16, "first tile record of the layer"),
     unsigned(Record::Stream, "weight_base", 2, 16, 16, "first weight row of the layer"),
-    unsigned(Record::Stream, "in_width", 3, 0, 12, "input pixels in a row; a pixel outside reads as zero"),
+    unsigned(
+        Record::Stream,
+        "in_width",
+        3,
+        0,
+        12,
+        "input pixels in a row; a pixel outside reads as zero",
+    ),
     unsigned(Record::Stream, "in_height", 3, 16, 12, "input rows; a row outside reads as zero"),
     unsigned(Record::Drain, "opcode", 0, 0, 4, "2"),
     unsigned(Record::Drain, "out_banks", 0, 4, 4, "bit b: write bank b (1..3)"),
-    unsigned(Record::Drain, "logits", 0, 8, 1, "results are 16-bit logits and go to the output port, not to a bank"),
+    unsigned(
+        Record::Drain,
+        "logits",
+        0,
+        8,
+        1,
+        "results are 16-bit logits and go to the output port, not to a bank",
+    ),
     unsigned(Record::Drain, "pool", 0, 9, 1, "2x2 max-pool, stride 2"),
     unsigned(Record::Drain, "relu", 0, 10, 1, "negative results become 0"),
     unsigned(Record::Drain, "residual_bank", 0, 11, 2, "bank that holds the residual"),
     unsigned(Record::Drain, "steps_minus_1", 0, 13, 4, "drain steps of a group, less one"),
-    unsigned(Record::Drain, "last_steps_minus_1", 0, 17, 4, "drain steps of the last group, less one"),
-    unsigned(Record::Drain, "out_pixel_step", 1, 0, 16, "words from an output pixel to its right neighbor"),
+    unsigned(
+        Record::Drain,
+        "last_steps_minus_1",
+        0,
+        17,
+        4,
+        "drain steps of the last group, less one",
+    ),
+    unsigned(
+        Record::Drain,
+        "out_pixel_step",
+        1,
+        0,
+        16,
+        "words from an output pixel to its right neighbor",
+    ),
     unsigned(Record::Drain, "out_row_step", 1, 16, 16, "words from an output row to the next"),
-    unsigned(Record::Drain, "residual_pixel_step", 2, 0, 16, "the same for the residual, per pixel before pooling"),
-    unsigned(Record::Drain, "residual_row_step", 2, 16, 16, "the same for the residual, per row before pooling"),
+    unsigned(
+        Record::Drain,
+        "residual_pixel_step",
+        2,
+        0,
+        16,
+        "the same for the residual, per pixel before pooling",
+    ),
+    unsigned(
+        Record::Drain,
+        "residual_row_step",
+        2,
+        16,
+        16,
+        "the same for the residual, per row before pooling",
+    ),
     unsigned(Record::Drain, "parameter_base", 3, 0, 16, "first parameter row of the layer"),
     unsigned(Record::Block, "opcode", 0, 0, 4, "3"),
-    unsigned(Record::Block, "wait_late", 0, 4, 1, "tiles marked late wait until every earlier unit is written"),
-    unsigned(Record::Block, "wait_all", 0, 5, 1, "the block waits until every earlier unit is written"),
-    unsigned(Record::Block, "release_input", 0, 6, 1, "bank 0 may be overwritten once this block is written"),
+    unsigned(
+        Record::Block,
+        "wait_late",
+        0,
+        4,
+        1,
+        "tiles marked late wait until every earlier unit is written",
+    ),
+    unsigned(
+        Record::Block,
+        "wait_all",
+        0,
+        5,
+        1,
+        "the block waits until every earlier unit is written",
+    ),
+    unsigned(
+        Record::Block,
+        "release_input",
+        0,
+        6,
+        1,
+        "bank 0 may be overwritten once this block is written",
+    ),
     unsigned(Record::Block, "layer_end", 0, 7, 1, "last block of its layer"),
-    unsigned(Record::Block, "height_minus_1", 0, 8, 8, "rows of the block before pooling, less one"),
-    unsigned(Record::Block, "width_minus_1", 0, 16, 8, "pixels of a block row before pooling, less one"),
-    unsigned(Record::Block, "in_address", 1, 0, 16, "word of the input pixel (y0, x0), modulo 2^16"),
+    unsigned(
+        Record::Block,
+        "height_minus_1",
+        0,
+        8,
+        8,
+        "rows of the block before pooling, less one",
+    ),
+    unsigned(
+        Record::Block,
+        "width_minus_1",
+        0,
+        16,
+        8,
+        "pixels of a block row before pooling, less one",
+    ),
+    unsigned(
+        Record::Block,
+        "in_address",
+        1,
+        0,
+        16,
+        "word of the input pixel (y0, x0), modulo 2^16",
+    ),
     unsigned(Record::Block, "out_address", 1, 16, 16, "word of the block's first output pixel"),
-    unsigned(Record::Block, "residual_address", 2, 0, 16, "word of the block's first residual pixel"),
+    unsigned(
+        Record::Block,
+        "residual_address",
+        2,
+        0,
+        16,
+        "word of the block's first residual pixel",
+    ),
     signed(Record::Block, "y0", 3, 0, 12, "input row of tap 0 of the first output row"),
     signed(Record::Block, "x0", 3, 16, 12, "input pixel of tap 0 of the first output pixel"),
     unsigned(Record::End, "opcode", 0, 0, 4, "4"),
     unsigned(Record::End, "logits_minus_1", 0, 8, 16, "logits to send, less one"),
     unsigned(Record::Load, "opcode", 0, 0, 4, "5"),
-    unsigned(Record::Load, "block", 0, 4, 4, "image pixels between neighboring packed pixels, 1..8"),
+    unsigned(
+        Record::Load,
+        "block",
+        0,
+        4,
+        4,
+        "image pixels between neighboring packed pixels, 1..8",
+    ),
     unsigned(Record::Load, "bytes_minus_1", 0, 8, 16, "bytes of an image, less one"),
     unsigned(Record::Load, "grid_width_minus_1", 1, 0, 12, "packed pixels in a row, less one"),
     unsigned(Record::Load, "grid_height_minus_1", 1, 16, 12, "rows of packed pixels, less one"),
     unsigned(Record::Load, "pixel_step", 2, 0, 16, "image bytes between neighboring packed pixels"),
     unsigned(Record::Load, "row_step", 2, 16, 16, "image bytes between rows of packed pixels"),
-    unsigned(Record::Load, "image_width", 3, 0, 12, "image pixels in a row; a pixel outside packs as zero"),
+    unsigned(
+        Record::Load,
+        "image_width",
+        3,
+        0,
+        12,
+        "image pixels in a row; a pixel outside packs as zero",
+    ),
     unsigned(Record::Load, "image_height", 3, 16, 12, "image rows; a row outside packs as zero"),
-    unsigned(Record::Tile, "mask", 0, 0, 16, "bit r: row r takes the odd channel 2r+1 of its pair, else the even one"),
+    unsigned(
+        Record::Tile,
+        "mask",
+        0,
+        0,
+        16,
+        "bit r: row r takes the odd channel 2r+1 of its pair, else the even one",
+    ),
     unsigned(Record::Tile, "offset", 0, 16, 16, "words added to the block's input address"),
     unsigned(Record::Tile, "ky", 1, 0, 6, "tap row, added to y0"),
     unsigned(Record::Tile, "kx", 1, 6, 6, "tap column, added to x0"),
@@ -164,7 +305,9 @@ pub fn field(record: Record, name: &str) -> Field {
 
 /// A value that does not fit its field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{record}.{field} = {value} does not fit {width} bits; help: a map, channel count or memory is too large for the ISA")]
+#[error(
+    "{record}.{field} = {value} does not fit {width} bits; help: a map, channel count or memory is too large for the ISA"
+)]
 pub struct FieldError {
     /// Name of the record.
     pub record: &'static str,
@@ -182,14 +325,18 @@ pub struct FieldError {
 ///
 /// # Errors
 /// A value outside its field.
-pub fn encode(record: Record, values: &[(&str, i64)]) -> Result<[u32; INSTRUCTION_WORDS], FieldError> {
+pub fn encode(
+    record: Record,
+    values: &[(&str, i64)],
+) -> Result<[u32; INSTRUCTION_WORDS], FieldError> {
     let mut words = [0u32; INSTRUCTION_WORDS];
     if Record::INSTRUCTIONS.contains(&record) {
         words[0] = record as u32;
     }
     for (name, value) in values {
         let Field { name, word, lsb, width, signed, .. } = field(record, name);
-        let (low, high) = if signed { (-(1i64 << (width - 1)), 1i64 << (width - 1)) } else { (0, 1i64 << width) };
+        let (low, high) =
+            if signed { (-(1i64 << (width - 1)), 1i64 << (width - 1)) } else { (0, 1i64 << width) };
         if !(low..high).contains(value) {
             return Err(FieldError { record: record.name(), field: name, value: *value, width });
         }
@@ -238,8 +385,11 @@ mod tests {
     #[test]
     fn every_field_holds_its_extremes() {
         for f in FIELDS.iter().filter(|f| f.name != "opcode") {
-            let (low, high) =
-                if f.signed { (-(1i64 << (f.width - 1)), (1i64 << (f.width - 1)) - 1) } else { (0, (1i64 << f.width) - 1) };
+            let (low, high) = if f.signed {
+                (-(1i64 << (f.width - 1)), (1i64 << (f.width - 1)) - 1)
+            } else {
+                (0, (1i64 << f.width) - 1)
+            };
             for value in [low, high] {
                 let words = encode(f.record, &[(f.name, value)]).unwrap();
                 assert_eq!(decode(f.record, &words, f.name), value, "{f:?}");

@@ -17,10 +17,13 @@ pub mod status;
 
 pub use config::{ArrayConfig, ConfigError, Memories};
 pub use network::{
-    Conv, FullyConnected, InputSpec, Layer, NetworkError, Op, QuantNetwork, Requantize, Residual, Shape, TensorRef,
+    Conv, FullyConnected, InputSpec, Layer, NetworkError, Op, QuantNetwork, Requantize, Residual,
+    Shape, TensorRef,
 };
 pub use preprocess::{Normalize, Preprocess, PreprocessError, Transfer};
 pub use program::{LayerInfo, Parameter, Program, ProgramError, Region};
-pub use quant::{MAX_MULTIPLIER, MAX_RESIDUAL_MULTIPLIER, MAX_SHIFT, clamp_i8, clamp_i16, scale_round};
+pub use quant::{
+    MAX_MULTIPLIER, MAX_RESIDUAL_MULTIPLIER, MAX_SHIFT, clamp_i8, clamp_i16, scale_round,
+};
 pub use reference::{Inference, LayerOutput, Logits, run_reference};
 pub use sparsity::{Pattern, Sparsity, fixed_channel};

@@ -11,6 +11,7 @@ use crate::{Preprocess, Sparsity};
 
 mod error;
 mod format;
+mod pattern;
 mod validate;
 
 pub use error::NetworkError;
@@ -152,7 +153,11 @@ impl InputSpec {
     /// The map that the first layer sees, after space-to-depth.
     pub fn shape(&self) -> Shape {
         let block = self.space_to_depth;
-        Shape { height: self.height / block, width: self.width / block, channels: self.channels * block * block }
+        Shape {
+            height: self.height / block,
+            width: self.width / block,
+            channels: self.channels * block * block,
+        }
     }
 
     /// Bytes of one image at the input port, `[height, width, channels]`.

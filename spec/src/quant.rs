@@ -51,7 +51,13 @@ mod tests {
 
     #[test]
     fn saturates() {
-        assert_eq!((clamp_i8(128, false), clamp_i8(-129, false), clamp_i8(-5, true)), (127, -128, 0));
-        assert_eq!((clamp_i16(40_000, false), clamp_i16(-40_000, false), clamp_i16(-1, true)), (32767, -32768, 0));
+        assert_eq!(
+            (clamp_i8(128, false), clamp_i8(-129, false), clamp_i8(-5, true)),
+            (127, -128, 0)
+        );
+        assert_eq!(
+            (clamp_i16(40_000, false), clamp_i16(-40_000, false), clamp_i16(-1, true)),
+            (32767, -32768, 0)
+        );
     }
 }

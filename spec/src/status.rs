@@ -40,7 +40,8 @@ pub const PROGRAM_COUNTER: usize = 13;
 pub const SIZES: usize = 14;
 
 /// Why a cycle was not useful, in the order of the registers.
-pub const LOST_CAUSES: [&str; 6] = ["idle_pes", "fetch", "weight_load", "dependency", "accumulator", "drain"];
+pub const LOST_CAUSES: [&str; 6] =
+    ["idle_pes", "fetch", "weight_load", "dependency", "accumulator", "drain"];
 
 const fn register(address: usize, name: &'static str, meaning: &'static str) -> Register {
     Register { address, name, meaning }
@@ -50,15 +51,31 @@ const fn register(address: usize, name: &'static str, meaning: &'static str) -> 
 pub const REGISTERS: &[Register] = &[
     register(STATE, "state", "bit 0 busy, bit 1 done, bit 2 error"),
     register(IMAGES, "images", "images finished since reset"),
-    register(CYCLES, "cycles", "cycles of the current or last image, from its packed image in bank 0 to its last result written"),
+    register(
+        CYCLES,
+        "cycles",
+        "cycles of the current or last image, from its packed image in bank 0 to its last result written",
+    ),
     register(USEFUL, "useful", "cycles of useful work of all PEs together"),
-    register(LOST[0], "idle_pes", "cycles lost to PEs without a kept weight or a valid pixel while others worked"),
+    register(
+        LOST[0],
+        "idle_pes",
+        "cycles lost to PEs without a kept weight or a valid pixel while others worked",
+    ),
     register(LOST[1], "fetch", "cycles lost to fetching instructions and starting blocks"),
     register(LOST[2], "weight_load", "cycles lost waiting for the next tile's weights"),
     register(LOST[3], "dependency", "cycles lost waiting for the map that a tile reads"),
     register(LOST[4], "accumulator", "cycles lost waiting for a free accumulator bank"),
-    register(LOST[5], "drain", "cycles lost at the end of the image, until the last result is written"),
-    register(IDLE_REMAINDER, "idle_remainder", "idle PE-cycles that do not yet make a whole cycle, below rows * cols"),
+    register(
+        LOST[5],
+        "drain",
+        "cycles lost at the end of the image, until the last result is written",
+    ),
+    register(
+        IDLE_REMAINDER,
+        "idle_remainder",
+        "idle PE-cycles that do not yet make a whole cycle, below rows * cols",
+    ),
     register(LOAD_CYCLES, "load_cycles", "cycles of receiving and packing the last image"),
     register(OUTPUT_CYCLES, "output_cycles", "cycles of sending the last image's logits and class"),
     register(PROGRAM_COUNTER, "program_counter", "address of the next instruction"),

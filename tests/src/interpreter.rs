@@ -8,11 +8,13 @@ use spec::Program;
 use spec::isa::{self, Record};
 
 mod error;
+mod layer;
 mod load;
 mod memory;
 mod unit;
 
 pub use error::{InterpreterError, Place, Problem};
+use layer::{BlockState, LayerState, Waits};
 use memory::Bank;
 
 /// What a program computes from one image.
@@ -125,13 +127,13 @@ impl<'program> Machine<'program> {
         let missing = |missing| Problem::Order { instruction: "BLOCK", missing };
         let stream = self.stream.ok_or(missing("STREAM"))?;
         let drain = self.drain.ok_or(missing("DRAIN"))?;
-        let layer = unit::LayerState::new(&self.program.config, &stream, &drain)?;
-        let block = unit::BlockState::new(&self.program.config, &layer, words)?;
+        let layer = LayerState::new(&self.program.config, &stream, &drain)?;
+        let block = BlockState::new(&self.program.config, &layer, words)?;
         let mut tile = 0;
         for group in 0..layer.n_groups {
             self.n_units += 1;
             self.place.group = Some(group);
-            let waits = if group == 0 { block.waits } else { unit::Waits::default() };
+            let waits = if group == 0 { block.waits } else { Waits::default() };
             let accumulators = self.stream_unit(&layer, &block, waits, &mut tile)?;
             self.drain_unit(&layer, &block, group, &accumulators)?;
         }

@@ -12,15 +12,24 @@ fn page(name: &str) -> String {
 
 /// The rows of the table that follows `heading`, without its head, each cell trimmed.
 fn table(page: &str, heading: &str) -> Vec<Vec<String>> {
-    let start = page.lines().position(|line| line == heading).unwrap_or_else(|| panic!("no heading {heading:?}"));
+    let start = page
+        .lines()
+        .position(|line| line == heading)
+        .unwrap_or_else(|| panic!("no heading {heading:?}"));
     let lines = page.lines().skip(start + 1).skip_while(|line| !line.starts_with('|'));
-    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
+    let cells =
+        |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect();
     lines.take_while(|line| line.starts_with('|')).skip(2).map(cells).collect()
 }
 
 fn assert_table(page_name: &str, heading: &str, expected: Vec<Vec<String>>) {
     let text: Vec<String> = expected.iter().map(|row| format!("| {} |", row.join(" | "))).collect();
-    assert_eq!(table(&page(page_name), heading), expected, "{page_name}, {heading} should be:\n{}\n", text.join("\n"));
+    assert_eq!(
+        table(&page(page_name), heading),
+        expected,
+        "{page_name}, {heading} should be:\n{}\n",
+        text.join("\n")
+    );
 }
 
 #[test]
@@ -39,7 +48,12 @@ fn instruction_tables_are_the_fields() {
             let (low, high) = (field.lsb, field.lsb + field.width - 1);
             let bits = if low == high { format!("{low}") } else { format!("{high}..{low}") };
             let signed = if field.signed { ", signed" } else { "" };
-            vec![field.word.to_string(), bits, format!("`{}`", field.name), format!("{}{signed}", field.meaning)]
+            vec![
+                field.word.to_string(),
+                bits,
+                format!("`{}`", field.name),
+                format!("{}{signed}", field.meaning),
+            ]
         };
         assert_table("isa.md", heading, fields.map(row).collect());
     }
@@ -55,9 +69,17 @@ fn every_record_has_a_table() {
 #[test]
 fn status_table_is_the_registers() {
     let row = |register: &status::Register| {
-        vec![register.address.to_string(), format!("`{}`", register.name), register.meaning.to_owned()]
+        vec![
+            register.address.to_string(),
+            format!("`{}`", register.name),
+            register.meaning.to_owned(),
+        ]
     };
-    assert_table("memory_map.md", "## Status registers", status::REGISTERS.iter().map(row).collect());
+    assert_table(
+        "memory_map.md",
+        "## Status registers",
+        status::REGISTERS.iter().map(row).collect(),
+    );
     let causes = status::LOST_CAUSES.map(|cause| format!("`{cause}`")).join(", ");
     assert!(page("memory_map.md").contains(&causes), "the causes in order: {causes}");
 }
@@ -69,7 +91,9 @@ fn memory_table_is_the_configuration() {
     let widths = [128, 64, 8 * cols, 72 * lanes, 32, 8, word, word, 32, 16];
     let rows = table(&page("memory_map.md"), "## Memories");
     assert_eq!(rows.len(), widths.len());
-    for ((row, (name, depth, max)), width) in rows.iter().zip(Memories::default().limits()).zip(widths) {
+    for ((row, (name, depth, max)), width) in
+        rows.iter().zip(Memories::default().limits()).zip(widths)
+    {
         let expected = [format!("`{name}`"), width.to_string(), depth.to_string(), max.to_string()];
         assert_eq!([&row[1], &row[3], &row[4], &row[5]].map(String::clone), expected);
     }

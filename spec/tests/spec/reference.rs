@@ -3,8 +3,8 @@
 use ndarray::Array4;
 use proptest::prelude::*;
 use spec::{
-    Conv, FullyConnected, InputSpec, Layer, LayerOutput, NetworkError, Op, QuantNetwork, Requantize, Sparsity,
-    TensorRef, run_reference,
+    Conv, FullyConnected, InputSpec, Layer, LayerOutput, NetworkError, Op, QuantNetwork,
+    Requantize, Sparsity, TensorRef, run_reference,
 };
 
 use crate::stranger;
@@ -18,7 +18,9 @@ fn compare(network: &QuantNetwork, image: &[i8]) {
     for ((output, map), layer) in inference.layers.iter().zip(&maps).zip(&network.layers) {
         let values: Vec<i64> = match output {
             LayerOutput::Map(map) => map.iter().map(|value| i64::from(*value)).collect(),
-            LayerOutput::Logits(logits) => logits.values.iter().map(|value| i64::from(*value)).collect(),
+            LayerOutput::Logits(logits) => {
+                logits.values.iter().map(|value| i64::from(*value)).collect()
+            }
         };
         assert_eq!(values, map.values(), "{}", layer.name);
     }
@@ -49,11 +51,23 @@ fn agrees_on_the_toy() {
 }
 
 /// One fully connected layer over `n_inputs` bytes.
-fn vector_network(weights: &[i8], n_inputs: usize, requantize: Requantize, relu: bool) -> QuantNetwork {
+fn vector_network(
+    weights: &[i8],
+    n_inputs: usize,
+    requantize: Requantize,
+    relu: bool,
+) -> QuantNetwork {
     let n_out = weights.len() / n_inputs;
     QuantNetwork {
         name: "vector".into(),
-        input: InputSpec { height: 1, width: 1, channels: n_inputs, space_to_depth: 1, scale: 1.0, preprocess: None },
+        input: InputSpec {
+            height: 1,
+            width: 1,
+            channels: n_inputs,
+            space_to_depth: 1,
+            scale: 1.0,
+            preprocess: None,
+        },
         classes: (0..n_out).map(|class| class.to_string()).collect(),
         layers: vec![Layer {
             name: "fc".into(),
@@ -90,7 +104,11 @@ fn rounds_and_saturates_logits() {
 
 #[test]
 fn the_lowest_of_equal_logits_is_the_class() {
-    let requantize = Requantize { bias: vector(&[1, 7, 7, -3]), multiplier: vector(&[1; 4]), shift: vector(&[0; 4]) };
+    let requantize = Requantize {
+        bias: vector(&[1, 7, 7, -3]),
+        multiplier: vector(&[1; 4]),
+        shift: vector(&[0; 4]),
+    };
     let network = vector_network(&[0; 4], 1, requantize, true);
     let logits = run_reference(&network, &[9]).unwrap().logits;
     assert_eq!((logits.values, logits.class), (vec![1, 7, 7, 0], 1));
@@ -102,14 +120,20 @@ fn accumulators_reach_their_limit_exactly() {
     let n = 2000;
     let worst = 2000 * 128 * 128;
     let bias = i32::MAX - worst;
-    let requantize = Requantize { bias: vector(&[bias]), multiplier: vector(&[1]), shift: vector(&[16]) };
+    let requantize =
+        Requantize { bias: vector(&[bias]), multiplier: vector(&[1]), shift: vector(&[16]) };
     let mut network = vector_network(&vec![-128; n], n, requantize, false);
     assert_eq!(network.validate(), Ok(()));
     // (2^31 - 1) / 2^16 is just below 32768 and saturates.
     assert_eq!(run_reference(&network, &vec![-128; n]).unwrap().logits.values, [32767]);
     network.layers[0].requantize.bias = vector(&[bias + 1]);
     let errors = network.validate().unwrap_err();
-    let expected = NetworkError::Accumulator { layer: "fc".into(), channel: 0, worst: 1 << 31, max: (1 << 31) - 1 };
+    let expected = NetworkError::Accumulator {
+        layer: "fc".into(),
+        channel: 0,
+        worst: 1 << 31,
+        max: (1 << 31) - 1,
+    };
     assert_eq!(errors, [expected]);
 }
 

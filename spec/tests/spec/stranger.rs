@@ -12,7 +12,9 @@ pub(crate) struct Map {
 
 impl Map {
     fn at(&self, y: i64, x: i64, c: i64) -> i64 {
-        let inside = (0..self.height).contains(&y) && (0..self.width).contains(&x) && (0..self.channels).contains(&c);
+        let inside = (0..self.height).contains(&y)
+            && (0..self.width).contains(&x)
+            && (0..self.channels).contains(&c);
         if inside { self.values[((y * self.width + x) * self.channels + c) as usize] } else { 0 }
     }
 
@@ -41,7 +43,10 @@ struct Tensors<'a> {
 impl<'a> Tensors<'a> {
     fn new(bytes: &'a [u8]) -> Self {
         let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-        Self { header: serde_json::from_slice(&bytes[8..8 + length]).unwrap(), data: &bytes[8 + length..] }
+        Self {
+            header: serde_json::from_slice(&bytes[8..8 + length]).unwrap(),
+            data: &bytes[8 + length..],
+        }
     }
 
     fn bytes(&self, name: &str) -> &[u8] {
@@ -50,7 +55,12 @@ impl<'a> Tensors<'a> {
     }
 
     fn shape(&self, name: &str) -> Vec<i64> {
-        self.header[name]["shape"].as_array().unwrap().iter().map(|size| size.as_i64().unwrap()).collect()
+        self.header[name]["shape"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|size| size.as_i64().unwrap())
+            .collect()
     }
 
     fn vector(&self, name: &str) -> Vec<i64> {
@@ -77,10 +87,13 @@ pub(crate) fn run(json: &str, tensors: &[u8], image: &[i8]) -> (Vec<Map>, usize)
     let mut names = vec!["input".to_owned()];
     let mut maps = vec![packed];
     for (index, layer) in layers.iter().enumerate() {
-        let find = |name: &Value| &maps[names.iter().position(|known| known == name.as_str().unwrap()).unwrap()];
+        let find = |name: &Value| {
+            &maps[names.iter().position(|known| known == name.as_str().unwrap()).unwrap()]
+        };
         let from = find(&layer["input"]);
         let residual = layer.get("residual").filter(|residual| !residual.is_null());
-        let residual = residual.map(|residual| (find(&residual["from"]), residual["stride"].as_i64().unwrap()));
+        let residual = residual
+            .map(|residual| (find(&residual["from"]), residual["stride"].as_i64().unwrap()));
         let map = run_layer(layer, &tensors, from, residual, index + 1 == layers.len());
         names.push(layer["name"].as_str().unwrap().to_owned());
         maps.push(map);
@@ -92,11 +105,20 @@ pub(crate) fn run(json: &str, tensors: &[u8], image: &[i8]) -> (Vec<Map>, usize)
     (maps, class)
 }
 
-fn run_layer(layer: &Value, tensors: &Tensors, from: &Map, residual: Option<(&Map, i64)>, is_last: bool) -> Map {
+fn run_layer(
+    layer: &Value,
+    tensors: &Tensors,
+    from: &Map,
+    residual: Option<(&Map, i64)>,
+    is_last: bool,
+) -> Map {
     let name = |suffix: &str| format!("{}.{suffix}", layer["name"].as_str().unwrap());
     let sum = sums(layer, tensors, from);
-    let (bias, multiplier, shift) =
-        (tensors.vector(&name("bias")), tensors.vector(&name("multiplier")), tensors.vector(&name("shift")));
+    let (bias, multiplier, shift) = (
+        tensors.vector(&name("bias")),
+        tensors.vector(&name("multiplier")),
+        tensors.vector(&name("shift")),
+    );
     let low = match (layer["relu"].as_bool().unwrap(), is_last) {
         (true, _) => 0,
         (false, true) => -32768,
@@ -106,7 +128,8 @@ fn run_layer(layer: &Value, tensors: &Tensors, from: &Map, residual: Option<(&Ma
     let q = Map::new(sum.height, sum.width, sum.channels, |y, x, k| {
         let mut t = sum.at(y, x, k) + bias[k as usize];
         if let Some((map, stride)) = residual {
-            t += tensors.vector(&name("residual_multiplier"))[k as usize] * map.at(y * stride, x * stride, k);
+            t += tensors.vector(&name("residual_multiplier"))[k as usize]
+                * map.at(y * stride, x * stride, k);
         }
         assert!(i32::try_from(t).is_ok());
         round(t * multiplier[k as usize], shift[k as usize]).clamp(low, high)
@@ -139,8 +162,10 @@ fn sums(layer: &Value, tensors: &Tensors, from: &Map) -> Map {
         for ky in 0..height {
             for kx in 0..width {
                 for c in 0..channels {
-                    let weight = weights[(((k * height + ky) * width + kx) * channels + c) as usize] as i8;
-                    acc += i64::from(weight) * from.at(y * stride + ky - padding(0), x * stride + kx - padding(2), c);
+                    let weight =
+                        weights[(((k * height + ky) * width + kx) * channels + c) as usize] as i8;
+                    acc += i64::from(weight)
+                        * from.at(y * stride + ky - padding(0), x * stride + kx - padding(2), c);
                 }
             }
         }

@@ -4,8 +4,8 @@ use ndarray::{Array1, Array4};
 use proptest::prelude::*;
 use serde_json::json;
 use spec::{
-    Conv, FullyConnected, InputSpec, Layer, MAX_RESIDUAL_MULTIPLIER, Op, Pattern, Preprocess, QuantNetwork, Requantize,
-    Residual, Shape, Sparsity, TensorRef, fixed_channel,
+    Conv, FullyConnected, InputSpec, Layer, MAX_RESIDUAL_MULTIPLIER, Op, Pattern, Preprocess,
+    QuantNetwork, Requantize, Residual, Shape, Sparsity, TensorRef, fixed_channel,
 };
 
 /// A stream of numbers from a seed (splitmix64).
@@ -61,7 +61,9 @@ pub(crate) fn toy() -> QuantNetwork {
         shift: Array1::from_elem(n, 21),
     };
     let weights = |shape: (usize, usize, usize, usize)| {
-        Array4::from_shape_fn(shape, |(k, y, x, c)| ((k * 37 + y * 11 + x * 5 + c * 3) % 17) as i8 - 8)
+        Array4::from_shape_fn(shape, |(k, y, x, c)| {
+            ((k * 37 + y * 11 + x * 5 + c * 3) % 17) as i8 - 8
+        })
     };
     let halved = |(k, y, x, c): (usize, usize, usize, usize), weight: i8| {
         if c % 2 == (k / 4 + y + x) % 2 { weight } else { 0 }
@@ -76,11 +78,19 @@ pub(crate) fn toy() -> QuantNetwork {
         relu: true,
         scale: 0.02,
     };
-    let residual = Residual { from: TensorRef::Layer(0), stride: 1, multiplier: Array1::from_elem(4, 100) };
+    let residual =
+        Residual { from: TensorRef::Layer(0), stride: 1, multiplier: Array1::from_elem(4, 100) };
     let shared = Sparsity { pattern: Pattern::UhpShared, group: 4 };
     QuantNetwork {
         name: "toy".into(),
-        input: InputSpec { height: 8, width: 8, channels: 1, space_to_depth: 2, scale: 0.0079, preprocess: None },
+        input: InputSpec {
+            height: 8,
+            width: 8,
+            channels: 1,
+            space_to_depth: 2,
+            scale: 0.0079,
+            preprocess: None,
+        },
         classes: vec!["a".into(), "b".into()],
         layers: vec![
             conv("conv1", TensorRef::Input, first, false, None, shared),
@@ -96,7 +106,10 @@ pub(crate) fn toy() -> QuantNetwork {
             Layer {
                 name: "fc".into(),
                 input: TensorRef::Layer(2),
-                op: Op::FullyConnected(FullyConnected { weight: weights((2, 1, 1, 4)), sparsity: dense }),
+                op: Op::FullyConnected(FullyConnected {
+                    weight: weights((2, 1, 1, 4)),
+                    sparsity: dense,
+                }),
                 requantize: requantize(2),
                 relu: false,
                 scale: 0.001,
@@ -118,7 +131,8 @@ pub(crate) fn networks() -> impl Strategy<Value = (QuantNetwork, Vec<i8>)> {
 
 fn random_network(n_inner: usize, random: &mut Random) -> QuantNetwork {
     let block = random.size(1, 3);
-    let (height, width, channels) = (block * random.size(1, 9), block * random.size(1, 9), random.size(1, 3));
+    let (height, width, channels) =
+        (block * random.size(1, 9), block * random.size(1, 9), random.size(1, 3));
     let gray = if channels == 3 { 3 } else { 1 };
     let preprocess = (channels == gray && random.chance(50)).then(|| Preprocess {
         height,
@@ -129,20 +143,32 @@ fn random_network(n_inner: usize, random: &mut Random) -> QuantNetwork {
     });
     let mut network = QuantNetwork {
         name: format!("random-{}", random.range(0, 99)),
-        input: InputSpec { height, width, channels, space_to_depth: block, scale: 1.0 / 127.0, preprocess },
+        input: InputSpec {
+            height,
+            width,
+            channels,
+            space_to_depth: block,
+            scale: 1.0 / 127.0,
+            preprocess,
+        },
         classes: Vec::new(),
         layers: Vec::new(),
         provenance: json!(null),
     };
     for index in 0..n_inner {
         let input = previous(index);
-        let op = if random.chance(12) { Op::GlobalAveragePool } else { random_conv(&network, input, random) };
+        let op = if random.chance(12) {
+            Op::GlobalAveragePool
+        } else {
+            random_conv(&network, input, random)
+        };
         push(&mut network, input, op, random);
     }
     let input = previous(network.layers.len());
     let map = network.shape(input);
     let op = if random.chance(75) {
-        let weight = random_weight((random.size(1, 9), map.height, map.width, map.channels), random);
+        let weight =
+            random_weight((random.size(1, 9), map.height, map.width, map.channels), random);
         let sparsity = random_sparsity(random);
         Op::FullyConnected(FullyConnected { weight: prune(weight, sparsity, random), sparsity })
     } else {
@@ -186,7 +212,9 @@ fn random_conv(network: &QuantNetwork, input: TensorRef, random: &mut Random) ->
     let weight = random_weight((n_out, kernel_height, kernel_width, map.channels), random);
     let height = (map.height + padding[0] + padding[1] - kernel_height) / stride + 1;
     let width = (map.width + padding[2] + padding[3] - kernel_width) / stride + 1;
-    let residual = random.chance(60).then(|| random_residual(network, Shape { height, width, channels: n_out }, random));
+    let residual = random
+        .chance(60)
+        .then(|| random_residual(network, Shape { height, width, channels: n_out }, random));
     let max_pool = height >= 2 && width >= 2 && random.chance(40);
     Op::Conv(Conv {
         weight: prune(weight, sparsity, random),
@@ -199,10 +227,14 @@ fn random_conv(network: &QuantNetwork, input: TensorRef, random: &mut Random) ->
 }
 
 fn random_residual(network: &QuantNetwork, out: Shape, random: &mut Random) -> Option<Residual> {
-    let tensors = std::iter::once(TensorRef::Input).chain((0..network.layers.len()).map(TensorRef::Layer));
+    let tensors =
+        std::iter::once(TensorRef::Input).chain((0..network.layers.len()).map(TensorRef::Layer));
     let stride = random.size(1, 2);
-    let fits = |shape: Shape| shape.height > (out.height - 1) * stride && shape.width > (out.width - 1) * stride;
-    let candidates: Vec<TensorRef> = tensors.filter(|tensor| fits(network.shape(*tensor))).collect();
+    let fits = |shape: Shape| {
+        shape.height > (out.height - 1) * stride && shape.width > (out.width - 1) * stride
+    };
+    let candidates: Vec<TensorRef> =
+        tensors.filter(|tensor| fits(network.shape(*tensor))).collect();
     let from = *candidates.get(random.size(0, candidates.len().max(1) - 1))?;
     let largest = if random.chance(20) { i64::from(MAX_RESIDUAL_MULTIPLIER) } else { 300 };
     let multiplier = (0..out.channels).map(|_| random.range(0, largest) as i32).collect();
@@ -242,7 +274,8 @@ fn prune(mut weight: Array4<i8>, sparsity: Sparsity, random: &mut Random) -> Arr
                     Pattern::UhpFixed => fixed_channel(pair, tap),
                     Pattern::UhpShared | Pattern::UhpFree => 2 * pair + usize::from(odd),
                 };
-                for channel in (2 * pair..n_in.min(2 * pair + 2)).filter(|channel| *channel != kept) {
+                for channel in (2 * pair..n_in.min(2 * pair + 2)).filter(|channel| *channel != kept)
+                {
                     weight[[k, ky, kx, channel]] = 0;
                 }
             }
