@@ -1,0 +1,20 @@
+//! Synthesis, placement and routing of generated Verilog for the ECP5, with Yosys and nextpnr.
+//!
+//! Verilog and ROM files go in; a netlist, a [`SynthReport`] and a [`PnrReport`] come out, in a folder that also keeps
+//! each tool's script and whole log. Both tools run as WebAssembly, which is slow and sees a private `/tmp`: everything
+//! they read is copied into that folder, and they run in it. What the Verilog means is not known here.
+
+mod critical_path;
+mod harness;
+mod netlist;
+mod nextpnr;
+mod process;
+mod report;
+mod yosys;
+
+#[cfg(test)]
+mod tests;
+
+pub use nextpnr::{PnrInput, place_and_route};
+pub use report::{CellUse, CriticalPath, PathStep, PnrReport, PortContext, SynthReport};
+pub use yosys::{SynthInput, synthesize};

@@ -1,0 +1,174 @@
+//! Runs a slow tool that keeps its own log, and shows on stderr how far that log is.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+const REPORT_EVERY: Duration = Duration::from_secs(5);
+
+/// A tool that runs in a folder and writes a log of its own: Yosys stops printing to stdout once it has run ABC.
+pub(super) struct Job<'a> {
+    /// What it is called on stderr.
+    pub(super) name: &'a str,
+    /// What it does, for the error if it fails.
+    pub(super) what: &'a str,
+    /// Where it runs.
+    pub(super) folder: &'a Path,
+    /// Its log in that folder. What it prints goes beside it, to a file that ends in `.console`.
+    pub(super) log_name: &'a str,
+    /// Which lines of the log tell a person how far it is.
+    pub(super) is_progress: fn(&str) -> bool,
+}
+
+impl Job<'_> {
+    /// Runs `command` to its end. Every few seconds the newest line of the log that tells progress goes to stderr.
+    ///
+    /// # Errors
+    /// If the tool cannot be started or fails; then with the errors of its log.
+    pub(super) fn run(&self, mut command: Command) -> Result<()> {
+        let console_path = self.folder.join(format!("{}.console", self.log_name));
+        let log_path = self.folder.join(self.log_name);
+        let console = File::create(&console_path)
+            .with_context(|| format!("cannot write {}", console_path.display()))?;
+        File::create(&log_path).with_context(|| format!("cannot write {}", log_path.display()))?;
+        let both = console
+            .try_clone()
+            .with_context(|| format!("cannot write {}", console_path.display()))?;
+        command.current_dir(self.folder).stdout(console).stderr(both);
+        let mut child = command.spawn().with_context(|| format!("cannot start {}", self.name))?;
+
+        let began = Instant::now();
+        let mut reported = began;
+        let mut seen = 0;
+        let status = loop {
+            if let Some(status) =
+                child.try_wait().with_context(|| format!("cannot wait for {}", self.name))?
+            {
+                break status;
+            }
+            sleep(LOOK_EVERY);
+            if reported.elapsed() >= REPORT_EVERY {
+                if let Some(line) = self.newest_progress(&log_path, &mut seen) {
+                    eprintln!("{}: {:4} s  {line}", self.name, began.elapsed().as_secs());
+                }
+                reported = Instant::now();
+            }
+        };
+        eprintln!(
+            "{}: {:4} s  {}",
+            self.name,
+            began.elapsed().as_secs(),
+            if status.success() { "done" } else { "failed" }
+        );
+        if !status.success() {
+            let text =
+                [&log_path, &console_path].map(|path| fs::read(path).unwrap_or_default()).concat();
+            let errors = errors_of(&String::from_utf8_lossy(&text));
+            bail!(
+                "{} failed ({status}): {errors}; help: the whole log is {}",
+                self.what,
+                log_path.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// The last line after byte `seen` of the log that tells progress. A log that cannot be read tells none.
+    fn newest_progress(&self, log_path: &Path, seen: &mut u64) -> Option<String> {
+        let mut log = File::open(log_path).ok()?;
+        log.seek(SeekFrom::Start(*seen)).ok()?;
+        let mut new = Vec::new();
+        *seen += log.read_to_end(&mut new).ok()? as u64;
+        let text = String::from_utf8_lossy(&new);
+        text.lines().map(str::trim).rfind(|line| (self.is_progress)(line)).map(str::to_owned)
+    }
+}
+
+/// The lines of a log that say `ERROR`, each once, or its last five lines if none does.
+fn errors_of(log: &str) -> String {
+    let mut errors: Vec<_> =
+        log.lines().filter(|line| line.contains("ERROR: ")).map(str::trim).collect();
+    if errors.is_empty() {
+        let lines: Vec<_> = log.lines().filter(|line| !line.trim().is_empty()).collect();
+        return lines[lines.len().saturating_sub(5)..].join("\n");
+    }
+    errors.sort_unstable();
+    errors.dedup();
+    errors.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    fn run(script: &str) -> (TempDir, Result<()>) {
+        let folder = TempDir::new().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        let job = Job {
+            name: "sh",
+            what: "the shell",
+            folder: folder.path(),
+            log_name: "sh.log",
+            is_progress: |line| line.starts_with("step"),
+        };
+        let result = job.run(command);
+        (folder, result)
+    }
+
+    #[test]
+    fn a_failure_tells_the_errors_of_the_log_and_the_console() {
+        let (folder, result) = run(
+            "echo start >> sh.log; echo 'ERROR: no module x' >> sh.log; echo ERROR: no ROM >&2; exit 3",
+        );
+        let log = folder.path().join("sh.log");
+        let expected = format!(
+            "the shell failed (exit status: 3): ERROR: no ROM\nERROR: no module x; help: the whole log is {}",
+            log.display()
+        );
+        assert_eq!(result.unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn a_success_leaves_log_and_console() {
+        let (folder, result) = run("echo one; echo two >&2; echo three >> sh.log");
+        result.unwrap();
+        let read = |name| fs::read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!(
+            (read("sh.log.console").as_str(), read("sh.log").as_str()),
+            ("one\ntwo\n", "three\n")
+        );
+    }
+
+    #[test]
+    fn progress_is_told_once() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("a.log");
+        let job = Job {
+            name: "a",
+            what: "a",
+            folder: folder.path(),
+            log_name: "a.log",
+            is_progress: |l| l.starts_with("step"),
+        };
+        let mut seen = 0;
+        fs::write(&path, "step 1\nstep 2\nnoise\n").unwrap();
+        assert_eq!(job.newest_progress(&path, &mut seen).as_deref(), Some("step 2"));
+        assert_eq!(job.newest_progress(&path, &mut seen), None);
+        fs::write(&path, "step 1\nstep 2\nnoise\n  step 3\n").unwrap();
+        assert_eq!(job.newest_progress(&path, &mut seen).as_deref(), Some("step 3"));
+    }
+
+    #[test]
+    fn without_an_error_the_end_of_the_log_is_told() {
+        assert_eq!(errors_of("1\n2\n\n3\n4\n5\n6\n"), "2\n3\n4\n5\n6");
+        assert_eq!(errors_of(""), "");
+    }
+}

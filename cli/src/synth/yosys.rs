@@ -1,0 +1,226 @@
+//! Synthesis with Yosys: checks what no ECP5 cell can do well, maps, and counts cells.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use sim::tools::Tools;
+
+use super::netlist::Netlist;
+use super::process::Job;
+use super::report::{FORMAT_VERSION, SynthReport};
+
+/// Cells that mean a latch or a division, as Yosys names them before mapping.
+const FORBIDDEN: [&str; 11] = [
+    "$dlatch",
+    "$adlatch",
+    "$dlatchsr",
+    "$sr",
+    "$div",
+    "$mod",
+    "$divfloor",
+    "$modfloor",
+    "$pow",
+    "$tribuf",
+    "$_TBUF_",
+];
+
+const REPORT_FILE: &str = "synth.report.json";
+
+/// What is synthesized.
+#[derive(Debug, Clone)]
+pub struct SynthInput {
+    /// All source files.
+    pub verilog_files: Vec<PathBuf>,
+    /// The folder whose files `$readmemh` names, relative to it.
+    pub rom_dir: Option<PathBuf>,
+    /// The top module.
+    pub top: String,
+}
+
+/// Synthesizes `input` for ECP5 in the folder `out_dir`, which is made if need be. It then holds the
+/// netlist as `TOP.json` and `TOP.il`, the script, the log and copies of the inputs; if those are what they were, the last run's result is returned.
+///
+/// # Errors
+/// If Yosys is not set up, an input cannot be read, the Verilog is wrong, or the design holds a latch, an undriven or
+/// multiply driven net, a combinational loop, or a division.
+pub fn synthesize(tools: &Tools, input: &SynthInput, out_dir: &Path) -> Result<SynthReport> {
+    let yosys = tools.yosys()?;
+    fs::create_dir_all(out_dir).with_context(|| format!("cannot make {}", out_dir.display()))?;
+    let mut staged = Stage { folder: out_dir, is_changed: false };
+    let mut sources = Vec::new();
+    for path in &input.verilog_files {
+        let name = path.file_name().with_context(|| format!("{} is not a file", path.display()))?;
+        sources.push(name.to_string_lossy().into_owned());
+        staged.copy(path, Path::new(name))?;
+    }
+    if let Some(rom_dir) = &input.rom_dir {
+        staged.copy_folder(rom_dir, Path::new(""))?;
+    }
+    staged.write(Path::new("synth.ys"), script(&sources, &input.top).as_bytes())?;
+
+    let report_path = out_dir.join(REPORT_FILE);
+    let netlist_path = out_dir.join(format!("{}.json", input.top));
+    if !staged.is_changed && netlist_path.is_file() {
+        let last = fs::read(&report_path)
+            .ok()
+            .and_then(|json| serde_json::from_slice::<SynthReport>(&json).ok());
+        if let Some(report) = last.filter(|report| report.format_version == FORMAT_VERSION) {
+            eprintln!("yosys: nothing changed since {}", report_path.display());
+            return Ok(report);
+        }
+    }
+    for stale in
+        [&report_path, &netlist_path, &out_dir.join("forbidden.txt"), &out_dir.join("check.txt")]
+    {
+        if stale.exists() {
+            fs::remove_file(stale).with_context(|| format!("cannot remove {}", stale.display()))?;
+        }
+    }
+
+    eprintln!("yosys: synthesizing {} for ECP5 in {}", input.top, out_dir.display());
+    let mut command = yosys.command();
+    command.args(["-q", "-l", "synth.log", "synth.ys"]);
+    let job = Job {
+        name: "yosys",
+        what: "synthesis",
+        folder: out_dir,
+        log_name: "synth.log",
+        is_progress: is_yosys_progress,
+    };
+    let result = job.run(command);
+    verdict(out_dir)?;
+    result?;
+
+    let report = report(&Netlist::read(&netlist_path, &input.top)?, &input.top);
+    let mut json = serde_json::to_vec_pretty(&report).context("a report is always JSON")?;
+    json.push(b'\n');
+    write_aside(&report_path, &json)?;
+    Ok(report)
+}
+
+/// The script: read, check what is forbidden while it still has a name, map, check again.
+fn script(sources: &[String], top: &str) -> String {
+    let mut script = String::new();
+    for source in sources {
+        script += &format!("read_verilog \"{source}\"\n");
+    }
+    let forbidden: Vec<_> = FORBIDDEN.iter().map(|kind| format!("t:{kind}")).collect();
+    let forbidden = forbidden.join(" ");
+    script
+        + &format!(
+            "hierarchy -check -top {top}
+proc
+opt_clean
+tee -q -o check.txt check
+opt_expr
+opt_clean
+tee -q -o forbidden.txt select -list {forbidden}
+select -assert-none {forbidden}
+synth_ecp5 -top {top}
+check -assert
+select -assert-none t:$* t:$scopeinfo %d
+write_json {top}.json
+select {top}
+write_rtlil -selected {top}.il
+"
+        )
+}
+
+/// Whether a line of Yosys' log heads a pass.
+pub(super) fn is_yosys_progress(line: &str) -> bool {
+    line.starts_with(|c: char| c.is_ascii_digit()) && line.contains(". Executing ")
+}
+
+/// Turns what the script's checks listed into one error.
+fn verdict(out_dir: &Path) -> Result<()> {
+    let forbidden = fs::read_to_string(out_dir.join("forbidden.txt")).unwrap_or_default();
+    let forbidden: Vec<_> = forbidden.lines().filter(|line| !line.trim().is_empty()).collect();
+    if !forbidden.is_empty() {
+        bail!(
+            "the design holds latches, divisions or tristates: {}; help: give every output of an always block a default, \
+             and divide by shifting",
+            forbidden.join(", ")
+        );
+    }
+    let check = fs::read_to_string(out_dir.join("check.txt")).unwrap_or_default();
+    let warnings: Vec<_> =
+        check.lines().filter_map(|line| line.strip_prefix("Warning: ")).collect();
+    if !warnings.is_empty() {
+        bail!(
+            "the design holds nets without exactly one driver, or loops: {}; help: see {}",
+            warnings.join("; "),
+            out_dir.join("check.txt").display()
+        );
+    }
+    Ok(())
+}
+
+fn report(netlist: &Netlist, top: &str) -> SynthReport {
+    let cells = netlist.cells_by_kind();
+    let n = |kind: &str| cells.get(kind).copied().unwrap_or(0);
+    SynthReport {
+        format_version: FORMAT_VERSION,
+        top: top.to_owned(),
+        tool: netlist.creator.split(" (").next().unwrap_or_default().to_owned(),
+        n_mult18x18d: n("MULT18X18D"),
+        n_dp16kd: n("DP16KD"),
+        n_lut4: n("LUT4"),
+        n_ccu2c: n("CCU2C"),
+        n_trellis_ff: n("TRELLIS_FF"),
+        n_trellis_dpr16x4: n("TRELLIS_DPR16X4"),
+        n_port_bits: netlist.n_port_bits(),
+        blocks: netlist.cells_by_block(),
+        cells,
+    }
+}
+
+/// The folder that a tool runs in, and whether anything put there differs from what was there.
+pub(super) struct Stage<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) is_changed: bool,
+}
+
+impl Stage<'_> {
+    pub(super) fn copy(&mut self, from: &Path, name: &Path) -> Result<()> {
+        let content = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
+        self.write(name, &content)
+    }
+
+    fn copy_folder(&mut self, from: &Path, name: &Path) -> Result<()> {
+        let entries =
+            fs::read_dir(from).with_context(|| format!("cannot read folder {}", from.display()))?;
+        for entry in entries {
+            let path =
+                entry.with_context(|| format!("cannot read folder {}", from.display()))?.path();
+            let name = name.join(path.file_name().expect("entries of a folder have names"));
+            if path.is_dir() {
+                self.copy_folder(&path, &name)?;
+            } else {
+                self.copy(&path, &name)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn write(&mut self, name: &Path, content: &[u8]) -> Result<()> {
+        let path = self.folder.join(name);
+        if fs::read(&path).is_ok_and(|old| old == content) {
+            return Ok(());
+        }
+        self.is_changed = true;
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)
+                .with_context(|| format!("cannot make {}", parent.display()))?;
+        }
+        write_aside(&path, content)
+    }
+}
+
+/// Writes a file whole or not at all.
+pub(super) fn write_aside(path: &Path, content: &[u8]) -> Result<()> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".new");
+    fs::write(&aside, content).with_context(|| format!("cannot write {}", path.display()))?;
+    fs::rename(&aside, path).with_context(|| format!("cannot write {}", path.display()))
+}
