@@ -1,0 +1,116 @@
+//! The selector at the array's edge: one channel of each pair of a word goes to the rows.
+//!
+//! This is all that the hardware has of sparsity.
+
+use crate::leaf::{Drive, ports, verilog};
+use rust_hdl_core::prelude::*;
+use spec::ArrayConfig;
+use std::fmt::Write;
+
+/// `activation[r] = zero ? 0 : word[2r + mask[r]]`.
+///
+/// Latency: 2 cycles from `mask` and `zero`, 1 cycle from `word`, which comes out of a memory and therefore a cycle
+/// after its control. No reset.
+#[derive(LogicBlock)]
+pub struct Selector {
+    /// Rising edge.
+    pub clock: Signal<In, Clock>,
+    /// Bit `r` picks the odd channel of pair `r`.
+    pub mask: Signal<In, Bits<16>>,
+    /// The pixel is padding.
+    pub zero: Signal<In, Bit>,
+    /// int8, one a channel.
+    pub word: Vec<Signal<In, Bits<8>>>,
+    /// int8, one a row.
+    pub activation: Vec<Signal<Out, Bits<8>>>,
+    _mask: u64,
+    _zero: bool,
+}
+
+impl Selector {
+    /// A selector for words of `2 * rows` channels.
+    pub fn new(config: &ArrayConfig) -> Self {
+        Self {
+            clock: Signal::default(),
+            mask: Signal::default(),
+            zero: Signal::default(),
+            word: ports(config.word_channels()),
+            activation: ports(config.rows()),
+            _mask: 0,
+            _zero: false,
+        }
+    }
+}
+
+impl Logic for Selector {
+    fn update(&mut self) {
+        if !self.clock.pos_edge() {
+            return;
+        }
+        for (r, activation) in self.activation.iter_mut().enumerate() {
+            let odd = (self._mask >> r & 1) as usize;
+            activation.next =
+                if self._zero { Bits::default() } else { self.word[2 * r + odd].val() };
+        }
+        self._mask = self.mask.val().to_u64();
+        self._zero = self.zero.val();
+    }
+
+    fn connect(&mut self) {
+        self.activation.drive();
+    }
+
+    fn hdl(&self) -> Verilog {
+        let rows = self.activation.len();
+        let (mut initial, mut clocked) = (String::new(), String::new());
+        for r in 0..rows {
+            // Writing to a String cannot fail.
+            let _ = writeln!(initial, "    activation_{r} = 8'd0;");
+            let (even, odd) = (2 * r, 2 * r + 1);
+            let _ = writeln!(
+                clocked,
+                "    activation_{r} <= zero_1 ? 8'd0 : mask_1[{r}] ? word_{odd} : word_{even};"
+            );
+        }
+        let range = format!("[{}:0]", rows - 1);
+        let mask = if rows == 16 { "mask".into() } else { format!("mask{range}") };
+        let body = format!(
+            "reg {range} mask_1;\nreg zero_1;\ninitial begin\n    mask_1 = {rows}'d0;\n    zero_1 = 1'b0;\n{initial}end\n\
+             always @(posedge clock) begin\n    mask_1 <= {mask};\n    zero_1 <= zero;\n{clocked}end\n"
+        );
+        verilog("selector", "One channel of each pair, or zero.", &body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::leaf::tick;
+    use crate::random::Random;
+    use spec::config::Memories;
+
+    #[test]
+    fn picks_one_channel_of_each_pair() {
+        let config = ArrayConfig::new(5, 4, Memories::default()).unwrap();
+        let mut selector = Selector::new(&config);
+        let mut random = Random::new(1);
+        let mut before = (0, false);
+        for _ in 0..200 {
+            let (mask, zero) = (random.below(1 << 16), random.below(4) == 0);
+            let word: Vec<u8> = (0..10).map(|_| random.below(256) as u8).collect();
+            selector.mask.next = mask.into();
+            selector.zero.next = zero;
+            for (port, &byte) in selector.word.iter_mut().zip(&word) {
+                port.next = u64::from(byte).into();
+            }
+            // The word belongs to the control of the cycle before.
+            let (mask_before, zero_before) = std::mem::replace(&mut before, (mask, zero));
+            tick(&mut selector, |selector| &mut selector.clock).unwrap();
+            for (r, pair) in word.chunks(2).enumerate() {
+                let chosen = if mask_before & 1 << r != 0 { pair[1] } else { pair[0] };
+                let expected = if zero_before { 0 } else { chosen };
+                assert_eq!(selector.activation[r].val().to_u8(), expected);
+            }
+        }
+    }
+}
