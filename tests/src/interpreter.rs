@@ -13,6 +13,9 @@ mod load;
 mod memory;
 mod unit;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::{InterpreterError, Place, Problem};
 use layer::{BlockState, LayerState, Waits};
 use memory::Bank;
