@@ -1,0 +1,128 @@
+//! The named topologies.
+
+use serde::{Deserialize, Serialize};
+use spec::{Pattern, QuantNetwork, Sparsity, TensorRef};
+
+use crate::{Builder, ConvSpec};
+
+/// A network whose layers are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Topology {
+    /// ResNet-20 for CIFAR: 3x32x32, stages of 16, 32 and 64 channels, 100 classes, 40,556,800 MACs.
+    Resnet20,
+    /// 64x64 gray chips, space-to-depth 4, five 3x3 convolutions of 32 to 64 channels, 10 classes.
+    S2d,
+    /// A few small layers with every kind of operation.
+    Toy,
+    /// Two layers, small enough to print.
+    Tiny,
+}
+
+/// How a residual block changes size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shortcut {
+    /// Strided, new channels zero; no parameters.
+    #[default]
+    Identity,
+    /// A strided 1x1 convolution.
+    Conv,
+}
+
+impl Topology {
+    /// Builds the network; all layers are pruned by `pattern`, but the first one of [`Topology::Resnet20`] is dense.
+    pub fn network(
+        self,
+        pattern: Pattern,
+        group: usize,
+        shortcut: Shortcut,
+        seed: u64,
+    ) -> QuantNetwork {
+        let sparsity =
+            Sparsity { pattern, group: if pattern == Pattern::UhpShared { group } else { 0 } };
+        match self {
+            Self::Resnet20 => resnet20(sparsity, shortcut, seed),
+            Self::S2d => s2d(sparsity, seed),
+            Self::Toy => toy(sparsity, shortcut, seed),
+            Self::Tiny => tiny(sparsity, seed),
+        }
+    }
+}
+
+fn resnet20(sparsity: Sparsity, shortcut: Shortcut, seed: u64) -> QuantNetwork {
+    let mut builder = Builder::new([32, 32, 3], 1, seed);
+    let mut map =
+        builder.conv("conv1", TensorRef::Input, &ConvSpec::same(16, 3, Sparsity::default()));
+    for (stage, channels) in [(1, 16), (2, 32), (3, 64)] {
+        for block in 1..=3 {
+            let stride = if stage > 1 && block == 1 { 2 } else { 1 };
+            let name = format!("stage{stage}.block{block}");
+            map = residual_block(&mut builder, &name, map, channels, stride, sparsity, shortcut);
+        }
+    }
+    let map = builder.global_average_pool("pool", map);
+    builder.fully_connected("fc", map, 100, sparsity, false);
+    builder.finish("resnet20")
+}
+
+fn residual_block(
+    builder: &mut Builder,
+    name: &str,
+    input: TensorRef,
+    channels: usize,
+    stride: usize,
+    sparsity: Sparsity,
+    shortcut: Shortcut,
+) -> TensorRef {
+    let conv = |kernel| ConvSpec::same(channels, kernel, sparsity);
+    let residual = if stride > 1 && shortcut == Shortcut::Conv {
+        let spec = ConvSpec { stride, relu: false, ..conv(1) };
+        (builder.conv(&format!("{name}.shortcut"), input, &spec), 1)
+    } else {
+        (input, stride)
+    };
+    let inner = builder.conv(&format!("{name}.conv1"), input, &ConvSpec { stride, ..conv(3) });
+    builder.conv(&format!("{name}.conv2"), inner, &ConvSpec { residual: Some(residual), ..conv(3) })
+}
+
+fn s2d(sparsity: Sparsity, seed: u64) -> QuantNetwork {
+    let mut builder = Builder::new([64, 64, 1], 4, seed);
+    let mut map = TensorRef::Input;
+    for (index, (channels, max_pool)) in
+        [(32, false), (32, true), (64, false), (64, true), (64, false)].into_iter().enumerate()
+    {
+        let spec = ConvSpec { max_pool, ..ConvSpec::same(channels, 3, sparsity) };
+        map = builder.conv(&format!("conv{}", index + 1), map, &spec);
+    }
+    let map = builder.global_average_pool("pool", map);
+    builder.fully_connected("fc", map, 10, sparsity, false);
+    builder.finish("s2d")
+}
+
+fn toy(sparsity: Sparsity, shortcut: Shortcut, seed: u64) -> QuantNetwork {
+    let mut builder = Builder::new([12, 10, 3], 1, seed);
+    let stem = ConvSpec::same(8, 3, Sparsity::default());
+    let map = builder.conv("stem", TensorRef::Input, &stem);
+    let map = residual_block(&mut builder, "block1", map, 8, 1, sparsity, shortcut);
+    let map = residual_block(&mut builder, "block2", map, 20, 2, sparsity, shortcut);
+    let wide = ConvSpec {
+        kernel: [5, 3],
+        padding: [2, 2, 0, 1],
+        max_pool: true,
+        ..ConvSpec::same(24, 3, sparsity)
+    };
+    let map = builder.conv("wide", map, &wide);
+    let map = builder.fully_connected("hidden", map, 12, sparsity, true);
+    let map = builder.global_average_pool("pool", map);
+    builder.fully_connected("fc", map, 5, sparsity, false);
+    builder.finish("toy")
+}
+
+fn tiny(sparsity: Sparsity, seed: u64) -> QuantNetwork {
+    let mut builder = Builder::new([4, 4, 2], 1, seed);
+    let spec = ConvSpec { max_pool: true, ..ConvSpec::same(4, 3, sparsity) };
+    let map = builder.conv("conv", TensorRef::Input, &spec);
+    builder.fully_connected("fc", map, 3, sparsity, false);
+    builder.finish("tiny")
+}
