@@ -1,3 +1,19 @@
 //! Runs the accelerator's Verilog with Verilator, cycle by cycle, and reports what its counters say.
+//!
+//! Verilog text, a program and images come in; logits, layer outputs and counters go out. It knows neither rust-hdl nor
+//! how a network becomes a program. [`Machine`] runs, [`Report`] counts, [`first_divergence`] explains a mismatch.
 
+mod divergence;
+mod error;
+mod machine;
+mod report;
 pub mod tools;
+mod verilator;
+
+pub use divergence::{Divergence, Unit, first_divergence};
+pub use error::SimError;
+pub use machine::{Counters, ImageResult, LayerResult, Machine, RunOptions, RunOutput};
+pub use report::{
+    ArrayReport, FORMAT_VERSION, LayerReport, LostCycles, Report, ReportInput, Tally,
+};
+pub use verilator::{Model, TraceMode};

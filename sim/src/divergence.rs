@@ -1,0 +1,199 @@
+//! Where the accelerator first left the reference.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use spec::isa::{self, Record};
+use spec::{Inference, LayerOutput, Program};
+
+use crate::{ImageResult, Machine, SimError};
+
+/// A unit of work: one pixel block of one channel group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unit {
+    /// Index of the block in its layer.
+    pub block: usize,
+    /// Index of the channel group.
+    pub group: usize,
+    /// First tile record of the unit.
+    pub first_tile: usize,
+    /// Its last tile record.
+    pub last_tile: usize,
+}
+
+/// The first value that is not what the reference says: layers in program order, pixels in raster order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Divergence {
+    /// Name of the layer, or `class` if the logits agree and the choice of the class does not.
+    pub layer: String,
+    /// Channel, or index of the logit.
+    pub channel: usize,
+    /// Row and column of the pixel.
+    pub pixel: [usize; 2],
+    /// Bank that holds the value, `None` for a logit.
+    pub bank: Option<usize>,
+    /// Unit that computed it.
+    pub unit: Option<Unit>,
+    /// The image's cycle counter when the value was written, or when the layer was if the value was there before.
+    pub cycle: u64,
+    /// What the reference says.
+    pub expected: i64,
+    /// What the accelerator gave.
+    pub seen: i64,
+}
+
+impl fmt::Display for Divergence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { layer, channel, pixel: [y, x], bank, unit, cycle, expected, seen } = self;
+        write!(f, "layer {layer:?}, channel {channel}, pixel ({y}, {x})")?;
+        if let Some(bank) = bank {
+            write!(f, ", bank {bank}")?;
+        }
+        if let Some(Unit { block, group, first_tile, last_tile }) = unit {
+            write!(f, ", block {block}, group {group}, tiles {first_tile} to {last_tile}")?;
+        }
+        write!(f, ", cycle {cycle}: expected {expected}, seen {seen}")
+    }
+}
+
+/// Compares all layer outputs, logits and the class of one image with the reference.
+///
+/// The image is run once more on `machine` to find the cycle, if there is something to find.
+///
+/// # Errors
+/// If that run fails.
+///
+/// # Panics
+/// If the machine holds no program, or one of another network than the reference ran.
+pub fn first_divergence(
+    machine: &mut Machine,
+    image: &[i8],
+    result: &ImageResult,
+    reference: &Inference,
+) -> Result<Option<Divergence>, SimError> {
+    let program = machine.program().ok_or(SimError::NoProgram)?;
+    let Some((layer, mut divergence)) = find(program, result, reference) else { return Ok(None) };
+    let Some(region) = program.layers[layer].output else { return Ok(Some(divergence)) };
+    let word_bytes = program.config.word_channels();
+    let pixel = divergence.pixel[0] * region.width + divergence.pixel[1];
+    let word = region.address
+        + pixel * region.channels.div_ceil(word_bytes)
+        + divergence.channel / word_bytes;
+    divergence.unit =
+        unit(program, layer, word - divergence.channel / word_bytes, divergence.channel);
+    if let Some(bank) = divergence.bank {
+        let byte = divergence.channel % word_bytes;
+        if let Some(cycle) = machine.time_byte(image, layer, bank, [word, byte])? {
+            divergence.cycle = cycle;
+        }
+    }
+    Ok(Some(divergence))
+}
+
+/// The first wrong value, with the cycle in which its layer was written.
+fn find(
+    program: &Program,
+    result: &ImageResult,
+    reference: &Inference,
+) -> Option<(usize, Divergence)> {
+    for (index, (info, seen)) in program.layers.iter().zip(&result.layers).enumerate() {
+        let divergence = |pixel, channel, bank, expected, value| {
+            let layer = info.name.clone();
+            let cycle = seen.written_at;
+            (
+                index,
+                Divergence {
+                    layer,
+                    channel,
+                    pixel,
+                    bank,
+                    unit: None,
+                    cycle,
+                    expected,
+                    seen: value,
+                },
+            )
+        };
+        match info.network_layer.map(|layer| &reference.layers[layer]) {
+            None => {}
+            Some(LayerOutput::Map(expected)) => {
+                for (bank, map) in &seen.maps {
+                    assert_eq!(
+                        map.dim(),
+                        expected.dim(),
+                        "program and reference are of one network"
+                    );
+                    let wrong =
+                        expected.indexed_iter().find(|(position, value)| map[*position] != **value);
+                    if let Some((position, value)) = wrong {
+                        let (y, x, channel) = position;
+                        let found = i64::from(map[position]);
+                        return Some(divergence(
+                            [y, x],
+                            channel,
+                            Some(*bank),
+                            i64::from(*value),
+                            found,
+                        ));
+                    }
+                }
+            }
+            Some(LayerOutput::Logits(expected)) => {
+                let pairs = expected.values.iter().zip(&result.logits.values).enumerate();
+                if let Some((channel, (value, found))) =
+                    pairs.into_iter().find(|(_, (value, found))| value != found)
+                {
+                    return Some(divergence(
+                        [0, 0],
+                        channel,
+                        None,
+                        i64::from(*value),
+                        i64::from(*found),
+                    ));
+                }
+                if expected.class != result.logits.class {
+                    let (value, found) = (expected.class as i64, result.logits.class as i64);
+                    let (index, divergence) = divergence([0, 0], 0, None, value, found);
+                    return Some((index, Divergence { layer: "class".to_owned(), ..divergence }));
+                }
+            }
+        }
+    }
+    None
+}
+
+/// The unit that writes the pixel whose first word is at `word`.
+fn unit(program: &Program, layer: usize, word: usize, channel: usize) -> Option<Unit> {
+    let is_layer = |words: &[u32; 4]| {
+        isa::opcode(words) == Some(Record::Stream)
+            && isa::decode(Record::Stream, words, "layer") == layer as i64
+    };
+    let start = program.instructions.iter().position(is_layer)?;
+    let stream = &program.instructions[start];
+    let own = program.instructions[start + 1..].iter();
+    let own: Vec<_> = own.take_while(|words| isa::opcode(*words) != Some(Record::Stream)).collect();
+    let drain = own.iter().find(|words| isa::opcode(words) == Some(Record::Drain))?;
+    let step = |name| isa::decode(Record::Drain, *drain, name) as usize;
+    let (pixel_step, row_step) = (step("out_pixel_step"), step("out_row_step"));
+    let pool = 1 + step("pool");
+    let blocks = own.iter().filter(|words| isa::opcode(words) == Some(Record::Block));
+    let block = blocks.into_iter().position(|words| {
+        let value = |name| isa::decode(Record::Block, *words, name) as usize;
+        let (height, width) =
+            ((value("height_minus_1") + 1) / pool, (value("width_minus_1") + 1) / pool);
+        (0..height.max(1)).any(|y| {
+            (0..width.max(1)).any(|x| value("out_address") + y * row_step + x * pixel_step == word)
+        })
+    })?;
+    let group = channel / program.config.group_channels();
+    let mut first_tile = isa::decode(Record::Stream, stream, "tile_base") as usize;
+    for _ in 0..group {
+        first_tile = last_tile(program, first_tile)? + 1;
+    }
+    Some(Unit { block, group, first_tile, last_tile: last_tile(program, first_tile)? })
+}
+
+fn last_tile(program: &Program, first: usize) -> Option<usize> {
+    (first..program.tiles.len())
+        .find(|tile| isa::decode(Record::Tile, &program.tiles[*tile], "last") == 1)
+}

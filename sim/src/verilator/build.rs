@@ -1,0 +1,375 @@
+//! From Verilog text to a shared library, once: the result is cached by the hash of everything that it depends on.
+//!
+//! A library appears in the cache whole or not at all, and two processes that want the same one build it once.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+use super::ffi::ABI;
+use super::{MEMORIES, TraceMode};
+use crate::SimError;
+use crate::tools::{Compiler, Tools, Verilator};
+
+const SHIM: &str = include_str!("shim.cpp");
+/// Headers that Verilator's FST writer includes, see the files themselves.
+const FST_HEADERS: [(&str, &str); 2] =
+    [("lz4.h", include_str!("fst/lz4.h")), ("zlib.h", include_str!("fst/zlib.h"))];
+const TOP: &str = "accelerator";
+const PREFIX: &str = "Vmodel";
+const VERILATOR_FLAGS: [&str; 12] = [
+    "--cc",
+    "-O3",
+    "--x-assign",
+    "fast",
+    "--x-initial",
+    "fast",
+    "--noassert",
+    "--flatten",
+    "-Wno-fatal",
+    "+define+TWOFOLD_POKED_ROM",
+    "--prefix",
+    PREFIX,
+];
+const COMPILER_FLAGS: [&str; 7] = [
+    "-std=gnu++17",
+    "-O3",
+    "-march=native",
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-w",
+    "-DVL_USER_FATAL",
+];
+const CLANG_FLAGS: [&str; 2] = ["-fbracket-depth=4096", "-Qunused-arguments"];
+/// Models live side by side in one process; unique symbols would merge their static data.
+const GCC_FLAGS: [&str; 1] = ["-fno-gnu-unique"];
+/// Temporary folders of an interrupted build are removed after this time.
+const STALE: Duration = Duration::from_secs(3600);
+const PARTIAL: &str = ".partial-";
+
+/// Everything that a build needs, found and identified.
+struct Toolchain {
+    verilator: Verilator,
+    compiler: Compiler,
+    flags: Vec<String>,
+    /// Hash of the tools, their flags and the processor.
+    identity: Sha256,
+    trace: TraceMode,
+}
+
+/// The library of `verilog`, built if the cache has none.
+pub(crate) fn library(
+    tools: &Tools,
+    cache: &Path,
+    verilog: &str,
+    trace: TraceMode,
+) -> Result<PathBuf, SimError> {
+    let toolchain = Toolchain::find(tools, trace)?;
+    let mut key = toolchain.identity.clone();
+    for text in [SHIM, verilog] {
+        key.update((text.len() as u64).to_le_bytes());
+        key.update(text);
+    }
+    let key = hex(key);
+    let path = cache.join(format!("{key}.so"));
+    if path.is_file() {
+        return Ok(path);
+    }
+    let _lock = lock(cache, &key)?;
+    if !path.is_file() {
+        remove_stale(cache);
+        toolchain.build(cache, verilog, &path)?;
+    }
+    Ok(path)
+}
+
+/// Makes the cache's folder and holds one of its locks until the file is dropped.
+fn lock(cache: &Path, key: &str) -> Result<File, SimError> {
+    fs::create_dir_all(cache).map_err(cache_error(cache))?;
+    let path = cache.join(format!(".lock-{}", &key[..1]));
+    let file = File::options().create(true).append(true).open(&path).map_err(cache_error(&path))?;
+    file.lock().map_err(cache_error(&path))?;
+    Ok(file)
+}
+
+fn cache_error(path: &Path) -> impl Fn(std::io::Error) -> SimError + use<> {
+    let path = path.to_owned();
+    move |source| SimError::Cache { path: path.clone(), source }
+}
+
+fn remove_stale(cache: &Path) {
+    let entries = fs::read_dir(cache).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PARTIAL)) {
+        let age = entry
+            .metadata()
+            .and_then(|file| file.modified())
+            .map(|time| SystemTime::now().duration_since(time));
+        if age.is_ok_and(|age| age.is_ok_and(|age| age > STALE)) {
+            // Another process may be faster, and a leftover harms nobody.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+impl Toolchain {
+    fn find(tools: &Tools, trace: TraceMode) -> Result<Self, SimError> {
+        let verilator = tools.verilator()?;
+        let compiler = tools.compiler()?;
+        let own: &[&str] = if compiler.is_clang() { &CLANG_FLAGS } else { &GCC_FLAGS };
+        let mut flags: Vec<String> =
+            COMPILER_FLAGS.iter().chain(own).map(|flag| (*flag).to_owned()).collect();
+        let traced = u8::from(trace == TraceMode::Fst);
+        for name in ["VM_COVERAGE", "VM_SC", "VM_TIMING", "VM_TRACE_VCD", "VM_TRACE_SAIF"] {
+            flags.push(format!("-D{name}=0"));
+        }
+        flags.extend([format!("-DVM_TRACE={traced}"), format!("-DVM_TRACE_FST={traced}")]);
+
+        let mut identity = Sha256::new();
+        identity.update(ABI.to_le_bytes());
+        identity.update(run(verilator.command().arg("--version"))?.stdout);
+        identity.update(compiler.program.as_os_str().as_encoded_bytes());
+        identity.update(run(compiler.command().arg("--version"))?.stdout);
+        identity.update(processor());
+        for flag in VERILATOR_FLAGS.iter().copied().chain(flags.iter().map(String::as_str)) {
+            identity.update(flag);
+            identity.update([0]);
+        }
+        for (_, text) in FST_HEADERS {
+            identity.update(text);
+        }
+        Ok(Self { verilator, compiler, flags, identity, trace })
+    }
+
+    fn build(&self, cache: &Path, verilog: &str, path: &Path) -> Result<(), SimError> {
+        let folder = partial_folder(cache)?;
+        let (model, runtime) = thread::scope(|scope| {
+            let runtime = scope.spawn(|| self.runtime(cache));
+            let model = self.model(folder.path(), verilog);
+            (model, runtime.join().expect("the thread does not panic"))
+        });
+        let (model, runtime) = (model?, runtime?);
+        let library = folder.path().join("model.so");
+        let mut link = self.compiler.command();
+        link.args(&self.flags)
+            .arg("-shared")
+            .arg(&model)
+            .args(&runtime)
+            .arg("-lpthread")
+            .arg("-o")
+            .arg(&library);
+        self.compile(&mut link)?;
+        fs::rename(&library, path).map_err(cache_error(path))
+    }
+
+    /// Verilates and compiles the model.
+    fn model(&self, folder: &Path, verilog: &str) -> Result<PathBuf, SimError> {
+        let source = folder.join("accelerator.v");
+        let sources = folder.join("cpp");
+        fs::write(&source, verilog).map_err(cache_error(&source))?;
+        let mut verilate = self.verilator.command();
+        verilate.args(VERILATOR_FLAGS).args(["--top-module", TOP]).arg("--Mdir").arg(&sources);
+        if self.trace == TraceMode::Fst {
+            verilate.args(["--trace-fst", "--trace-structs"]);
+        }
+        let output = run(verilate.arg(&source))?;
+        if !output.status.success() {
+            return Err(SimError::Verilate { log: first_errors(&output, "%Error") });
+        }
+
+        let header = sources.join(format!("{PREFIX}___024root.h"));
+        let header = fs::read_to_string(&header).map_err(cache_error(&header))?;
+        let mut names: Vec<_> = fs::read_dir(&sources)
+            .map_err(cache_error(&sources))?
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| name.ends_with(".cpp"))
+            .collect();
+        names.sort();
+        let unity = folder.join("model.cpp");
+        fs::write(&unity, unity_source(&names, &header, self.trace)?)
+            .map_err(cache_error(&unity))?;
+        let object = folder.join("model.o");
+        let mut compile = self.compile_command(&folder.join("headers"))?;
+        compile.arg("-I").arg(&sources).arg("-c").arg(&unity).arg("-o").arg(&object);
+        self.compile(&mut compile)?;
+        Ok(object)
+    }
+
+    /// Objects of Verilator's run time: the same for every model, so cached apart.
+    fn runtime(&self, cache: &Path) -> Result<Vec<PathBuf>, SimError> {
+        let key = hex(self.identity.clone());
+        let folder = cache.join(format!("runtime-{key}"));
+        let mut sources = vec!["verilated", "verilated_threads"];
+        if self.trace == TraceMode::Fst {
+            sources.push("verilated_fst_c");
+        }
+        let objects = sources.iter().map(|name| folder.join(format!("{name}.o"))).collect();
+        if folder.is_dir() {
+            return Ok(objects);
+        }
+        let partial = partial_folder(cache)?;
+        for name in sources {
+            let mut compile = self.compile_command(&partial.path().join("headers"))?;
+            // Nothing in it runs every cycle.
+            compile
+                .arg("-O1")
+                .arg("-c")
+                .arg(self.verilator.include_dir().join(format!("{name}.cpp")));
+            compile.arg("-o").arg(partial.path().join(format!("{name}.o")));
+            self.compile(&mut compile)?;
+        }
+        match fs::rename(partial.path(), &folder) {
+            // Somebody else was faster.
+            Err(_) if folder.is_dir() => {}
+            result => result.map_err(cache_error(&folder))?,
+        }
+        Ok(objects)
+    }
+
+    /// The compiler with its flags and Verilator's headers, and with those of `fst/` first, written to `headers`.
+    fn compile_command(&self, headers: &Path) -> Result<Command, SimError> {
+        let mut command = self.compiler.command();
+        command.args(&self.flags);
+        if self.trace == TraceMode::Fst {
+            fs::create_dir_all(headers).map_err(cache_error(headers))?;
+            for (name, text) in FST_HEADERS {
+                fs::write(headers.join(name), text).map_err(cache_error(headers))?;
+            }
+            command.arg("-I").arg(headers);
+        }
+        let include = self.verilator.include_dir();
+        command.arg("-I").arg(&include).arg("-I").arg(include.join("vltstd"));
+        Ok(command)
+    }
+
+    fn compile(&self, command: &mut Command) -> Result<(), SimError> {
+        let output = run(command)?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(SimError::Compile {
+            compiler: self.compiler.program.clone(),
+            log: first_errors(&output, "error"),
+        })
+    }
+}
+
+fn partial_folder(cache: &Path) -> Result<TempDir, SimError> {
+    tempfile::Builder::new().prefix(PARTIAL).tempdir_in(cache).map_err(cache_error(cache))
+}
+
+fn run(command: &mut Command) -> Result<Output, SimError> {
+    command
+        .output()
+        .map_err(|source| SimError::Start { program: command.get_program().into(), source })
+}
+
+/// At most ten lines that hold `mark`, or the last ten if none does.
+fn first_errors(output: &Output, mark: &str) -> String {
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stderr),
+        String::from_utf8_lossy(&output.stdout)
+    );
+    let lines: Vec<_> = text.lines().collect();
+    let marked: Vec<_> =
+        lines.iter().filter(|line| line.contains(mark)).take(10).copied().collect();
+    if marked.is_empty() {
+        lines[lines.len().saturating_sub(10)..].join("\n")
+    } else {
+        marked.join("\n")
+    }
+}
+
+/// One source file of the whole model: the compiler sees everything at once.
+fn unity_source(names: &[String], header: &str, trace: TraceMode) -> Result<String, SimError> {
+    let mut text = String::new();
+    if trace == TraceMode::Fst {
+        text += "#include \"verilated_fst_c.h\"\n#define TWOFOLD_TRACE VerilatedFstC\n";
+    }
+    for name in names {
+        text += &format!("#include \"{name}\"\n");
+    }
+    text += &format!("#define TWOFOLD_ABI {ABI}\n#define TWOFOLD_MODEL {PREFIX}\n");
+    text += &format!("#define TWOFOLD_EVAL {PREFIX}___024root___eval\n");
+    if let [edge] = members(header, |name| {
+        name.starts_with("__Vtrigprevexpr") && name.contains("__clock__")
+    })[..]
+    {
+        text += &format!("#define TWOFOLD_EDGE {edge}\n");
+    }
+    text += "#define TWOFOLD_MEMORIES(X)";
+    for name in MEMORIES {
+        let found = members(header, |member| member.ends_with(&format!("__DOT__{name}__DOT__mem")));
+        let [member] = found[..] else { return Err(SimError::Memory { name, n: found.len() }) };
+        text += &format!(" X(\"{name}\", {member})");
+    }
+    text += "\n#line 1 \"shim.cpp\"\n";
+    Ok(text + SHIM)
+}
+
+/// Names of the members that a generated header declares, one a line.
+fn members(header: &str, keep: impl Fn(&str) -> bool) -> Vec<&str> {
+    header
+        .lines()
+        .filter_map(|line| line.trim().strip_suffix(';')?.split_whitespace().last())
+        .filter(|name| keep(name))
+        .collect()
+}
+
+/// What `-march=native` depends on.
+fn processor() -> String {
+    let keys = [
+        "vendor_id",
+        "cpu family",
+        "model",
+        "stepping",
+        "flags",
+        "Features",
+        "CPU implementer",
+        "CPU part",
+    ];
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let first = text.lines().take_while(|line| !line.trim().is_empty());
+    let kept =
+        first.filter(|line| line.split(':').next().is_some_and(|key| keys.contains(&key.trim())));
+    kept.fold(std::env::consts::ARCH.to_owned(), |all, line| all + "\n" + line)
+}
+
+fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = "
+    VL_IN8(clock,0,0);
+    CData/*0:0*/ __Vtrigprevexpr___TOP__clock__0;
+    VlUnpacked<VlWide<4>/*127:0*/, 16> accelerator__DOT__program_memory__DOT__mem;
+    VlUnpacked<IData/*31:0*/, 64> accelerator__DOT__memories__DOT__bank0__DOT__mem;
+    VlUnpacked<IData/*31:0*/, 64> accelerator__DOT__memories__DOT__bank10__DOT__mem;
+";
+
+    #[test]
+    fn finds_members_by_the_end_of_their_name() {
+        let of = |name: &str| {
+            members(HEADER, |member| member.ends_with(&format!("__DOT__{name}__DOT__mem")))
+        };
+        assert_eq!(of("bank0"), ["accelerator__DOT__memories__DOT__bank0__DOT__mem"]);
+        assert_eq!(of("program_memory"), ["accelerator__DOT__program_memory__DOT__mem"]);
+        assert!(of("bank1").is_empty());
+    }
+
+    #[test]
+    fn a_missing_memory_is_named() {
+        let error = unity_source(&[], HEADER, TraceMode::Off).unwrap_err().to_string();
+        assert!(error.starts_with("the Verilog has 0 memories named tile_memory"), "{error}");
+    }
+}
