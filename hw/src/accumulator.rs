@@ -216,7 +216,7 @@ mod tests {
     use super::*;
     use crate::leaf::tick;
     use crate::random::Random;
-    use spec::config::Memories;
+    use spec::Memories;
 
     fn column(depth: usize) -> Accumulator {
         let memories = Memories { accumulator: depth, ..Memories::default() };

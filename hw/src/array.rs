@@ -124,7 +124,7 @@ mod tests {
     use super::*;
     use crate::leaf::tick;
     use crate::random::Random;
-    use spec::config::Memories;
+    use spec::Memories;
 
     /// One tile: a weight for each row and column, and a stream of activation vectors.
     struct Tile {

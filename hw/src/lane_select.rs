@@ -88,7 +88,7 @@ impl Logic for LaneSelect {
 mod tests {
     use super::*;
     use crate::leaf::tick;
-    use spec::config::Memories;
+    use spec::Memories;
 
     #[test]
     fn picks_the_columns_of_the_step() {

@@ -1,6 +1,6 @@
 //! Requantization of one lane: from an int32 accumulator to int8, or to the 16 bits of a logit.
 //!
-//! The arithmetic is [`spec::quant`]'s (gemmlowp, "Quantization", eq. 3 and 7), cut into stages that are each short.
+//! The arithmetic is [`spec::scale_round`]'s (gemmlowp, "Quantization", eq. 3 and 7), cut into stages that are each short.
 
 use crate::leaf::{Drive, verilog};
 use crate::pe::{Multiplier, Registered};
@@ -29,7 +29,7 @@ pub struct Requantize {
     pub residual_multiplier: Signal<In, Bits<16>>,
     /// Unsigned.
     pub multiplier: Signal<In, Bits<15>>,
-    /// 0 to [`spec::quant::MAX_SHIFT`].
+    /// 0 to [`spec::MAX_SHIFT`].
     pub shift: Signal<In, Bits<6>>,
     /// int16; an int8 is sign-extended.
     pub value: Signal<Out, Bits<16>>,
@@ -301,7 +301,7 @@ mod tests {
     use super::*;
     use crate::leaf::tick;
     use crate::random::Random;
-    use spec::quant::{MAX_MULTIPLIER, MAX_SHIFT, scale_round};
+    use spec::{MAX_MULTIPLIER, MAX_SHIFT, scale_round};
 
     #[derive(Clone, Copy)]
     struct Input {

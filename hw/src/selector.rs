@@ -87,7 +87,7 @@ mod tests {
     use super::*;
     use crate::leaf::tick;
     use crate::random::Random;
-    use spec::config::Memories;
+    use spec::Memories;
 
     #[test]
     fn picks_one_channel_of_each_pair() {
