@@ -1,3 +1,4 @@
 //! End-to-end cases, random differential tests and snapshots.
 
+pub mod differential;
 pub mod interpreter;
