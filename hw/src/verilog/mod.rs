@@ -17,8 +17,11 @@
 mod body;
 mod error;
 mod expr;
+mod flow;
 mod module;
 mod names;
+mod split;
+mod write;
 
 pub use error::Error;
 

@@ -5,15 +5,15 @@ use twofold_hw::leaf::ports;
 
 /// A bundle.
 #[derive(Copy, Clone, Debug, PartialEq, Default, LogicStruct)]
-pub struct Pair {
-    pub low: Bits<3>,
-    pub flag: Bit,
-    pub high: Bits<4>,
+pub(crate) struct Pair {
+    pub(crate) low: Bits<3>,
+    pub(crate) flag: Bit,
+    pub(crate) high: Bits<4>,
 }
 
 /// Three states: one code is unused.
 #[derive(Copy, Clone, Debug, PartialEq, LogicState)]
-pub enum Mode {
+pub(crate) enum Mode {
     Add,
     Subtract,
     Shift,
@@ -21,9 +21,9 @@ pub enum Mode {
 
 /// A grid element with `Vec` ports, to be indexed twice.
 #[derive(LogicBlock)]
-pub struct Element {
-    pub x: Vec<Signal<In, Bits<8>>>,
-    pub y: Vec<Signal<Out, Bits<8>>>,
+pub(crate) struct Element {
+    pub(crate) x: Vec<Signal<In, Bits<8>>>,
+    pub(crate) y: Vec<Signal<Out, Bits<8>>>,
 }
 
 impl Element {
@@ -41,28 +41,28 @@ impl Logic for Element {
 }
 
 #[derive(LogicBlock)]
-pub struct Constructs {
-    pub a: Signal<In, Bits<8>>,
-    pub b: Signal<In, Bits<8>>,
-    pub s: Signal<In, Signed<8>>,
-    pub t: Signal<In, Signed<8>>,
-    pub mode: Signal<In, Bits<2>>,
-    pub flag: Signal<In, Bit>,
-    pub lane: Vec<Signal<In, Bits<8>>>,
-    pub selected: Signal<Out, Bits<8>>,
-    pub one_hot: Vec<Signal<Out, Bit>>,
-    pub wide: Signal<Out, Bits<16>>,
-    pub narrow: Signal<Out, Bits<3>>,
-    pub pair: Signal<Out, Pair>,
-    pub pair_bits: Signal<Out, Bits<8>>,
-    pub signed_sum: Signal<Out, Signed<8>>,
-    pub signed_part: Signal<Out, Signed<4>>,
-    pub less: Signal<Out, Bit>,
-    pub result: Signal<Out, Bits<8>>,
-    pub moved: Signal<Out, Bits<8>>,
-    pub picked: Signal<Out, Bit>,
-    pub reduced: Signal<Out, Bit>,
-    pub grid: Vec<Signal<Out, Bits<8>>>,
+pub(crate) struct Constructs {
+    pub(crate) a: Signal<In, Bits<8>>,
+    pub(crate) b: Signal<In, Bits<8>>,
+    pub(crate) s: Signal<In, Signed<8>>,
+    pub(crate) t: Signal<In, Signed<8>>,
+    pub(crate) mode: Signal<In, Bits<2>>,
+    pub(crate) flag: Signal<In, Bit>,
+    pub(crate) lane: Vec<Signal<In, Bits<8>>>,
+    pub(crate) selected: Signal<Out, Bits<8>>,
+    pub(crate) one_hot: Vec<Signal<Out, Bit>>,
+    pub(crate) wide: Signal<Out, Bits<16>>,
+    pub(crate) narrow: Signal<Out, Bits<3>>,
+    pub(crate) pair: Signal<Out, Pair>,
+    pub(crate) pair_bits: Signal<Out, Bits<8>>,
+    pub(crate) signed_sum: Signal<Out, Signed<8>>,
+    pub(crate) signed_part: Signal<Out, Signed<4>>,
+    pub(crate) less: Signal<Out, Bit>,
+    pub(crate) result: Signal<Out, Bits<8>>,
+    pub(crate) moved: Signal<Out, Bits<8>>,
+    pub(crate) picked: Signal<Out, Bit>,
+    pub(crate) reduced: Signal<Out, Bit>,
+    pub(crate) grid: Vec<Signal<Out, Bits<8>>>,
     element: Vec<Vec<Element>>,
     decoded: Signal<Local, Mode>,
     sum: Signal<Local, Bits<8>>,
@@ -73,7 +73,7 @@ pub struct Constructs {
 }
 
 impl Constructs {
-    pub fn new(lanes: usize) -> Self {
+    pub(crate) fn new(lanes: usize) -> Self {
         Self {
             a: Default::default(),
             b: Default::default(),

@@ -6,7 +6,9 @@ use twofold_hw::verilog::emit;
 
 #[test]
 fn equal_blocks_give_equal_bytes() {
-    let text = || emit(&mut Column::new(3, 10, false, &[]), "column", "Column of 3 lanes.").unwrap().text();
+    let text = || {
+        emit(&mut Column::new(3, 10, false, &[]), "column", "Column of 3 lanes.").unwrap().text()
+    };
     assert_eq!(text(), text());
 }
 
@@ -17,5 +19,7 @@ fn every_construct_is_written() {
 
 #[test]
 fn a_composed_example_reads_well() {
-    insta::assert_snapshot!(emit(&mut Column::new(3, 10, false, &[]), "column", "Column of 3 lanes.").unwrap().text());
+    insta::assert_snapshot!(
+        emit(&mut Column::new(3, 10, false, &[]), "column", "Column of 3 lanes.").unwrap().text()
+    );
 }

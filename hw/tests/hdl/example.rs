@@ -7,15 +7,15 @@ use twofold_hw::{comment, dff_setup};
 
 /// Control that travels with the data.
 #[derive(Copy, Clone, Debug, PartialEq, Default, LogicStruct)]
-pub struct Control {
-    pub valid: Bit,
-    pub last: Bit,
-    pub address: Bits<4>,
+pub(crate) struct Control {
+    pub(crate) valid: Bit,
+    pub(crate) last: Bit,
+    pub(crate) address: Bits<4>,
 }
 
 /// Where the sequencer is.
 #[derive(Copy, Clone, Debug, PartialEq, LogicState)]
-pub enum State {
+pub(crate) enum State {
     Idle,
     Run,
     Drain,
@@ -23,12 +23,12 @@ pub enum State {
 
 /// Counts through the memory once `start` is high.
 #[derive(LogicBlock)]
-pub struct Sequencer {
-    pub clock: Signal<In, Clock>,
-    pub reset: Signal<In, Bit>,
-    pub start: Signal<In, Bit>,
-    pub control: Signal<Out, Control>,
-    pub busy: Signal<Out, Bit>,
+pub(crate) struct Sequencer {
+    pub(crate) clock: Signal<In, Clock>,
+    pub(crate) reset: Signal<In, Bit>,
+    pub(crate) start: Signal<In, Bit>,
+    pub(crate) control: Signal<Out, Control>,
+    pub(crate) busy: Signal<Out, Bit>,
     state: Register<State>,
     count: Register<Bits<4>>,
     last: Constant<Bits<4>>,
@@ -36,7 +36,7 @@ pub struct Sequencer {
 }
 
 impl Sequencer {
-    pub fn new(depth: usize) -> Self {
+    pub(crate) fn new(depth: usize) -> Self {
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -86,12 +86,12 @@ impl Logic for Sequencer {
 
 /// `psum_out = psum + weight * activation`, signed. A leaf: rust-hdl has no signed product of this size.
 #[derive(LogicBlock, Default)]
-pub struct Mac {
-    pub clock: Signal<In, Clock>,
-    pub weight: Signal<In, Bits<8>>,
-    pub activation: Signal<In, Bits<8>>,
-    pub psum: Signal<In, Signed<24>>,
-    pub psum_out: Signal<Out, Signed<24>>,
+pub(crate) struct Mac {
+    pub(crate) clock: Signal<In, Clock>,
+    pub(crate) weight: Signal<In, Bits<8>>,
+    pub(crate) activation: Signal<In, Bits<8>>,
+    pub(crate) psum: Signal<In, Signed<24>>,
+    pub(crate) psum_out: Signal<Out, Signed<24>>,
 }
 
 impl Logic for Mac {
@@ -123,15 +123,15 @@ always @(posedge clock) psum_out <= psum + product;
 
 /// The whole example: reads `lanes` weights a cycle, multiplies and adds them down a column, and stores the sums.
 #[derive(LogicBlock)]
-pub struct Column {
-    pub clock: Signal<In, Clock>,
-    pub reset: Signal<In, Bit>,
-    pub start: Signal<In, Bit>,
-    pub activation: Vec<Signal<In, Bits<8>>>,
-    pub read_address: Signal<In, Bits<4>>,
-    pub sum: Vec<Signal<Out, Bits<8>>>,
-    pub busy: Signal<Out, Bit>,
-    pub negative: Signal<Out, Bit>,
+pub(crate) struct Column {
+    pub(crate) clock: Signal<In, Clock>,
+    pub(crate) reset: Signal<In, Bit>,
+    pub(crate) start: Signal<In, Bit>,
+    pub(crate) activation: Vec<Signal<In, Bits<8>>>,
+    pub(crate) read_address: Signal<In, Bits<4>>,
+    pub(crate) sum: Vec<Signal<Out, Bits<8>>>,
+    pub(crate) busy: Signal<Out, Bit>,
+    pub(crate) negative: Signal<Out, Bit>,
     sequencer: Sequencer,
     weights: Rom<4, 8>,
     skew: Vec<Delay<Bits<8>>>,
@@ -145,7 +145,7 @@ pub struct Column {
 }
 
 impl Column {
-    pub fn new(lanes: usize, depth: usize, invert: bool, words: &[Vec<u64>]) -> Self {
+    pub(crate) fn new(lanes: usize, depth: usize, invert: bool, words: &[Vec<u64>]) -> Self {
         Self {
             clock: Default::default(),
             reset: Default::default(),
