@@ -64,7 +64,8 @@ impl ActivationMemory {
     /// Banks of `memories().input` words and three times `memories().activation` words.
     pub fn new(config: &ArrayConfig) -> Self {
         let (word, granules) = (config.word_channels(), config.granules());
-        let bank = || Ram::new("activation_bank", config.memories().activation, word, granules).visible();
+        let bank =
+            || Ram::new("activation_bank", config.memories().activation, word, granules).visible();
         Self {
             clock: Signal::default(),
             stream_bank: Signal::default(),
@@ -128,12 +129,15 @@ impl Logic for ActivationMemory {
         self.bank2.write_address.next = self.write_address.val();
         self.bank3.write_address.next = self.write_address.val();
         for i in 0..self._granules {
-            self.bank1.write_enable[i].next =
-                self.write_enable.val() & self.write_banks.val().get_bit(1) & (self.write_granule.val().index() == i);
-            self.bank2.write_enable[i].next =
-                self.write_enable.val() & self.write_banks.val().get_bit(2) & (self.write_granule.val().index() == i);
-            self.bank3.write_enable[i].next =
-                self.write_enable.val() & self.write_banks.val().get_bit(3) & (self.write_granule.val().index() == i);
+            self.bank1.write_enable[i].next = self.write_enable.val()
+                & self.write_banks.val().get_bit(1)
+                & (self.write_granule.val().index() == i);
+            self.bank2.write_enable[i].next = self.write_enable.val()
+                & self.write_banks.val().get_bit(2)
+                & (self.write_granule.val().index() == i);
+            self.bank3.write_enable[i].next = self.write_enable.val()
+                & self.write_banks.val().get_bit(3)
+                & (self.write_granule.val().index() == i);
             for n in self._lanes..(self._lanes + 1) {
                 for l in 0..self._lanes {
                     self.bank1.write_data[i * n + l].next = self.write_data[l].val();
@@ -163,6 +167,95 @@ impl Logic for ActivationMemory {
         }
         for l in 0..self._lanes {
             self.residual[l].next = self.residual_select.residual[l].val();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::leaf::tick;
+    use crate::random::Random;
+    use crate::verilog::emit;
+    use spec::Memories;
+
+    /// Runs random traffic against four arrays of bytes.
+    fn check(rows: usize, cols: usize) {
+        let memories = Memories { input: 5, activation: 7, ..Memories::default() };
+        let config = ArrayConfig::new(rows, cols, memories).unwrap();
+        let (n, lanes, granules) = (config.word_channels(), config.lanes(), config.granules());
+        let mut memory = ActivationMemory::new(&config);
+        let mut banks = [5, 7, 7, 7].map(|depth| vec![vec![0u8; n]; depth]);
+        let mut random = Random::new(rows as u64);
+        let mut below = |n: usize| random.below(n as u64) as usize;
+        let mut residual_bank = 1;
+        let mut coming: Option<Vec<u8>> = None;
+        for cycle in 0..600 {
+            if cycle % 40 == 0 {
+                residual_bank = below(4);
+                coming = None;
+            }
+            let stream_bank = (residual_bank + 1 + below(3)) % 4;
+            let stream_address = below(banks[stream_bank].len());
+            let residual_address = below(banks[residual_bank].len());
+            let residual_granule = below(granules);
+            memory.stream_bank.next = bits(stream_bank as u64);
+            memory.stream_address.next = bits(stream_address as u64);
+            memory.residual_bank.next = bits(residual_bank as u64);
+            memory.residual_address.next = bits(residual_address as u64);
+            memory.residual_granule.next = bits(residual_granule as u64);
+
+            let (write, load) = (below(2) == 1, below(2) == 1);
+            let (write_banks, write_address, write_granule) =
+                (below(16), below(7), below(granules));
+            let write_data: Vec<u8> = (0..lanes).map(|_| below(256) as u8).collect();
+            let load_address = below(5);
+            let load_word: Vec<u8> = (0..n).map(|_| [0x80, 0x7f, 0xff, 0][below(4)]).collect();
+            memory.write_enable.next = write;
+            memory.write_banks.next = bits(write_banks as u64);
+            memory.write_address.next = bits(write_address as u64);
+            memory.write_granule.next = bits(write_granule as u64);
+            memory.load_enable.next = load;
+            memory.load_address.next = bits(load_address as u64);
+            write_data
+                .iter()
+                .zip(&mut memory.write_data)
+                .for_each(|(x, port)| port.next = bits((*x).into()));
+            load_word
+                .iter()
+                .zip(&mut memory.load_word)
+                .for_each(|(x, port)| port.next = bits((*x).into()));
+
+            let word = banks[stream_bank][stream_address].clone();
+            let granule =
+                &banks[residual_bank][residual_address][residual_granule * lanes..][..lanes];
+            let residual = coming.replace(granule.to_vec());
+            if load {
+                banks[0][load_address] = load_word;
+            }
+            for (_, bank) in banks
+                .iter_mut()
+                .enumerate()
+                .skip(1)
+                .filter(|(b, _)| write && write_banks >> b & 1 == 1)
+            {
+                bank[write_address][write_granule * lanes..][..lanes].copy_from_slice(&write_data);
+            }
+            tick(&mut memory, |m| &mut m.clock).unwrap();
+            let seen: Vec<u8> = memory.word.iter().map(|byte| byte.val().to_u8()).collect();
+            assert_eq!(seen, word, "{rows} x {cols}, cycle {cycle}: word");
+            if let Some(expected) = residual {
+                let seen: Vec<u8> = memory.residual.iter().map(|byte| byte.val().to_u8()).collect();
+                assert_eq!(seen, expected, "{rows} x {cols}, cycle {cycle}: residual");
+            }
+        }
+        emit(&mut memory, "activation_memory", "").unwrap();
+    }
+
+    #[test]
+    fn reads_what_was_written_at_every_size() {
+        for (rows, cols) in [(2, 2), (3, 5), (8, 16), (16, 32)] {
+            check(rows, cols);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Where the cycles went, and the status registers.
 
-use crate::{comment, dff_setup};
 use crate::leaf::Register;
+use crate::{comment, dff_setup};
 use rust_hdl_core::prelude::*;
 use spec::ArrayConfig;
 
@@ -199,6 +199,93 @@ impl Logic for Counters {
         if self.reset.val() {
             self.images.d.next = 0.into();
             self.output_cycles.d.next = 0.into();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::leaf::{settle, tick};
+    use crate::random::Random;
+    use crate::verilog::emit;
+    use spec::Memories;
+
+    fn read(counters: &mut Counters) -> Vec<u64> {
+        let register = |address| {
+            counters.status_address.next = bits(address);
+            settle(counters).unwrap();
+            counters.status_data.val().to_u64()
+        };
+        (0..32).map(register).collect()
+    }
+
+    fn check(rows: usize, cols: usize) {
+        let config = ArrayConfig::new(rows, cols, Memories::default()).unwrap();
+        let n_pes = config.n_pes() as u64;
+        let mut counters = Counters::new(&config);
+        let mut random = Random::new(cols as u64);
+        let mut below = |n| random.below(n);
+        let mut expected = vec![0u64; 32];
+        expected[14] = (rows + cols * 256 + config.lanes() * 65536) as u64;
+        let mut useful_macs = 0;
+        for cycle in 0..1500 {
+            let reset = cycle == 0 || cycle == 900;
+            let (clear, image_end) = (below(200) == 0, below(100) == 0);
+            let (running, streaming, sending) = (below(8) > 0, below(4) > 0, below(2) == 0);
+            let active = [0, n_pes, below(n_pes + 1), n_pes - below(3)][below(4) as usize];
+            let cause = if streaming { 0 } else { below(5) };
+            let (state, load_cycles, program_counter) = (below(8), below(1 << 32), below(1 << 16));
+            counters.reset.next = reset;
+            counters.clear.next = clear;
+            counters.running.next = running;
+            counters.streaming.next = streaming;
+            counters.active.next = bits(active);
+            counters.dependency.next = cause == 1;
+            counters.accumulator.next = cause == 2;
+            counters.weight_load.next = cause == 3;
+            counters.draining.next = cause == 4;
+            counters.image_end.next = image_end;
+            counters.sending.next = sending;
+            counters.state.next = bits(state);
+            counters.load_cycles.next = bits(load_cycles);
+            counters.program_counter.next = bits(program_counter);
+            tick(&mut counters, |c| &mut c.clock).unwrap();
+
+            if running {
+                expected[2] += 1;
+                if streaming {
+                    useful_macs += active;
+                    expected[10] += n_pes - active;
+                    let whole = expected[10] >= n_pes;
+                    expected[if whole { 4 } else { 3 }] += 1;
+                    expected[10] -= if whole { n_pes } else { 0 };
+                } else {
+                    expected[[5, 7, 8, 6, 9][cause as usize]] += 1;
+                }
+            }
+            expected[12] = if image_end { 0 } else { expected[12] + u64::from(sending) };
+            expected[1] += u64::from(image_end);
+            if clear || reset {
+                expected[2..=10].fill(0);
+                useful_macs = 0;
+            }
+            if reset {
+                (expected[1], expected[12]) = (0, 0);
+            }
+            (expected[0], expected[11], expected[13]) = (state, load_cycles, program_counter);
+            let seen = read(&mut counters);
+            assert_eq!(seen, expected, "{rows} x {cols}, cycle {cycle}");
+            assert_eq!(seen[2], seen[3..=9].iter().sum::<u64>());
+            assert_eq!(seen[3] * n_pes - seen[10], useful_macs);
+        }
+        emit(&mut counters, "counters", "").unwrap();
+    }
+
+    #[test]
+    fn every_running_cycle_has_one_cause() {
+        for (rows, cols) in [(2, 2), (8, 16), (16, 32)] {
+            check(rows, cols);
         }
     }
 }

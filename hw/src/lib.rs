@@ -1,4 +1,22 @@
 //! The accelerator in rust-hdl, and its Verilog.
 
+pub mod accelerator;
+pub mod accumulator;
+pub mod activation_memory;
+pub mod array;
+pub mod control;
+pub mod counters;
+mod drain;
+mod fetch;
+pub mod lane_select;
 pub mod leaf;
+pub mod loader;
+pub mod output;
+pub mod pe;
+pub mod pool;
+mod random;
+pub mod requantize;
+pub mod selector;
+mod streamer;
 pub mod verilog;
+mod weight_loader;

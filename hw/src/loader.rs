@@ -5,8 +5,8 @@ mod word_packer;
 pub use word_packer::WordPacker;
 
 use crate::control::{LaneDecoder, LoadContext};
-use crate::{comment, dff_setup};
 use crate::leaf::{Ram, Register, ports};
+use crate::{comment, dff_setup};
 use rust_hdl_core::prelude::*;
 use spec::ArrayConfig;
 
@@ -33,12 +33,12 @@ pub struct Loader {
     pub clock: Signal<In, Clock>,
     /// Synchronous, active high.
     pub reset: Signal<In, Bit>,
-    /// `context` is set.
+    /// `packing` is set.
     pub configured: Signal<In, Bit>,
     /// How images are packed; stable once `configured`.
-    pub context: Signal<In, LoadContext>,
+    pub packing: Signal<In, LoadContext>,
     /// Bank 0 may be overwritten: pulse.
-    pub release: Signal<In, Bit>,
+    pub bank_free: Signal<In, Bit>,
     /// A byte is offered.
     pub input_valid: Signal<In, Bit>,
     /// Entry of the lane table, of the address of the cycle before.
@@ -55,9 +55,9 @@ pub struct Loader {
     pub load_address: Signal<Out, Bits<16>>,
     /// The word, int8. Bytes that no entry names hold anything.
     pub load_word: Vec<Signal<Out, Bits<8>>>,
-    /// A packed image is in bank 0; cleared by `release`.
+    /// A packed image is in bank 0; cleared by `bank_free`.
     pub full: Signal<Out, Bit>,
-    /// Cycles from an image's first byte to `full`, less the waiting for `release`; of the last packed image.
+    /// Cycles from an image's first byte to `full`, less the waiting for `bank_free`; of the last packed image.
     pub load_cycles: Signal<Out, Bits<32>>,
     image_memory: Ram<16, 8>,
     lane_decoder: LaneDecoder,
@@ -102,8 +102,8 @@ impl Loader {
             clock: Signal::default(),
             reset: Signal::default(),
             configured: Signal::default(),
-            context: Signal::default(),
-            release: Signal::default(),
+            packing: Signal::default(),
+            bank_free: Signal::default(),
             input_valid: Signal::default(),
             lane_word: Signal::default(),
             input_data: Signal::default(),
@@ -193,26 +193,30 @@ impl Logic for Loader {
             self.load_word[i].next = self.word_packer.word[i].val();
         }
 
-        comment!("The lane of the entry that the table gives: where its byte is, and whether that is in the image.");
+        comment!(
+            "The lane of the entry that the table gives: where its byte is, and whether that is in the image."
+        );
         self.lane_decoder.word_0.next = self.lane_word.val();
-        self.lane_x.next = self.image_x.q.val() + self.lane_decoder.context.val().dx;
-        self.lane_y.next = self.image_y.q.val() + self.lane_decoder.context.val().dy;
-        self.row_end.next = self.grid_x.q.val() == self.context.val().grid_width_minus_1;
-        self.image_end.next = self.row_end.val() & (self.grid_y.q.val() == self.context.val().grid_height_minus_1);
-        self.pixel_end.next = self.lane_valid.q.val() & self.lane_decoder.context.val().pixel_end;
-        self.next_row_base.next = self.row_base.q.val() + self.context.val().row_step;
+        self.lane_x.next = self.image_x.q.val() + self.lane_decoder.fields.val().dx;
+        self.lane_y.next = self.image_y.q.val() + self.lane_decoder.fields.val().dy;
+        self.row_end.next = self.grid_x.q.val() == self.packing.val().grid_width_minus_1;
+        self.image_end.next =
+            self.row_end.val() & (self.grid_y.q.val() == self.packing.val().grid_height_minus_1);
+        self.pixel_end.next = self.lane_valid.q.val() & self.lane_decoder.fields.val().pixel_end;
+        self.next_row_base.next = self.row_base.q.val() + self.packing.val().row_step;
         self.image_memory.clock.next = self.clock.val();
         self.image_memory.write_enable[0].next = self.received.val();
         self.image_memory.write_address.next = self.byte_index.q.val();
         self.image_memory.write_data[0].next = self.input_data.val();
-        self.image_memory.read_address.next = self.pixel_base.q.val() + self.lane_decoder.context.val().offset;
+        self.image_memory.read_address.next =
+            self.pixel_base.q.val() + self.lane_decoder.fields.val().offset;
 
         comment!("The byte goes into the word, and the word into the bank.");
         self.byte_valid.d.next = self.lane_valid.q.val();
-        self.byte_inside.d.next = self.lane_decoder.context.val().valid
-            & (self.lane_x.val() < self.context.val().image_width)
-            & (self.lane_y.val() < self.context.val().image_height);
-        self.byte_word_end.d.next = self.lane_decoder.context.val().word_end;
+        self.byte_inside.d.next = self.lane_decoder.fields.val().valid
+            & (self.lane_x.val() < self.packing.val().image_width)
+            & (self.lane_y.val() < self.packing.val().image_height);
+        self.byte_word_end.d.next = self.lane_decoder.fields.val().word_end;
         self.byte_last.d.next = self.pixel_end.val() & self.image_end.val();
         self.word_packer.clock.next = self.clock.val();
         self.word_packer.enable.next = self.byte_valid.q.val();
@@ -233,7 +237,7 @@ impl Logic for Loader {
             self.word_address.d.next = self.word_address.q.val() + 1;
         }
 
-        if self.release.val() {
+        if self.bank_free.val() {
             self.full_register.d.next = false;
         }
         self.next_cycles.next = self.cycles.q.val() + 1;
@@ -246,7 +250,7 @@ impl Logic for Loader {
                 }
                 if self.received.val() {
                     self.byte_index.d.next = self.byte_index.q.val() + 1;
-                    if self.byte_index.q.val() == self.context.val().bytes_minus_1 {
+                    if self.byte_index.q.val() == self.packing.val().bytes_minus_1 {
                         self.byte_index.d.next = 0.into();
                         self.state.d.next = LoaderState::Wait;
                     }
@@ -275,13 +279,14 @@ impl Logic for Loader {
                     self.lane_valid.d.next = false;
                     self.lane_index.d.next = 0.into();
                     self.grid_x.d.next = self.grid_x.q.val() + 1;
-                    self.image_x.d.next = self.image_x.q.val() + self.context.val().block;
-                    self.pixel_base.d.next = self.pixel_base.q.val() + self.context.val().pixel_step;
+                    self.image_x.d.next = self.image_x.q.val() + self.packing.val().block;
+                    self.pixel_base.d.next =
+                        self.pixel_base.q.val() + self.packing.val().pixel_step;
                     if self.row_end.val() {
                         self.grid_x.d.next = 0.into();
                         self.image_x.d.next = 0.into();
                         self.grid_y.d.next = self.grid_y.q.val() + 1;
-                        self.image_y.d.next = self.image_y.q.val() + self.context.val().block;
+                        self.image_y.d.next = self.image_y.q.val() + self.packing.val().block;
                         self.row_base.d.next = self.next_row_base.val();
                         self.pixel_base.d.next = self.next_row_base.val();
                     }
@@ -310,3 +315,6 @@ impl Logic for Loader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,7 +53,7 @@ pub struct Output {
     row: Register<Bits<16>>,
     lane: Register<Bits<2>>,
     index: Register<Bits<16>>,
-    class: Register<Bits<16>>,
+    winner: Register<Bits<16>>,
     largest: Register<Bits<16>>,
     next_row: Signal<Local, Bits<16>>,
     logit: Signal<Local, Bits<16>>,
@@ -80,12 +80,17 @@ impl Output {
             output_valid: Signal::default(),
             output_last: Signal::default(),
             finished: Signal::default(),
-            logit_memory: Ram::new("logit_memory", config.memories().logit.div_ceil(lanes), lanes, 1),
+            logit_memory: Ram::new(
+                "logit_memory",
+                config.memories().logit.div_ceil(lanes),
+                lanes,
+                1,
+            ),
             state: Register::default(),
             row: Register::default(),
             lane: Register::default(),
             index: Register::default(),
-            class: Register::default(),
+            winner: Register::default(),
             largest: Register::default(),
             next_row: Signal::default(),
             logit: Signal::default(),
@@ -100,8 +105,8 @@ impl Output {
 impl Logic for Output {
     #[hdl_gen]
     fn update(&mut self) {
-        comment!("module output: Logits and class out.");
-        dff_setup!(self, clock, state, row, lane, index, class, largest);
+        comment!("module logit_output: Logits and class out.");
+        dff_setup!(self, clock, state, row, lane, index, winner, largest);
         self.logit_memory.clock.next = self.clock.val();
         self.logit_memory.write_enable[0].next = self.write_enable.val();
         self.logit_memory.write_address.next = self.write_row.val();
@@ -139,7 +144,7 @@ impl Logic for Output {
                 self.output_valid.next = true;
                 if self.output_ready.val() {
                     if (self.index.q.val() == 0) | (self.rank.val() > self.largest.q.val()) {
-                        self.class.d.next = self.index.q.val();
+                        self.winner.d.next = self.index.q.val();
                         self.largest.d.next = self.rank.val();
                     }
                     self.index.d.next = self.index.q.val() + 1;
@@ -154,7 +159,7 @@ impl Logic for Output {
                 }
             }
             OutputState::Class => {
-                self.output_data.next = self.class.q.val();
+                self.output_data.next = self.winner.q.val();
                 self.output_valid.next = true;
                 self.output_last.next = true;
                 if self.output_ready.val() {
@@ -169,5 +174,101 @@ impl Logic for Output {
         if self.reset.val() {
             self.state.d.next = OutputState::Idle;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::leaf::tick;
+    use crate::verilog::emit;
+    use spec::{Logits, Memories};
+
+    fn write(output: &mut Output, logits: &[i16]) {
+        let lanes = output.write_data.len();
+        for (row, values) in logits.chunks(lanes).enumerate() {
+            output.write_enable.next = true;
+            output.write_row.next = bits(row as u64);
+            for (value, port) in values.iter().zip(&mut output.write_data) {
+                port.next = bits((*value as u16).into());
+            }
+            // The last row is written in the cycle of `start`.
+            output.start.next = row + 1 == logits.len().div_ceil(lanes);
+            tick(output, |o| &mut o.clock).unwrap();
+        }
+        output.write_enable.next = false;
+        output.start.next = false;
+    }
+
+    /// Sends `logits` to a receiver that is ready whenever `ready` says so, and checks every beat.
+    fn send(output: &mut Output, logits: &[i16], ready: impl Fn(usize) -> bool) {
+        output.logits_minus_1.next = bits(logits.len() as u64 - 1);
+        write(output, logits);
+        let mut expected: Vec<(u64, bool)> =
+            logits.iter().map(|value| (u64::from(*value as u16), false)).collect();
+        expected.push((Logits::new(logits.to_vec()).class as u64, true));
+        let (mut beats, mut offered, mut finished) = (Vec::new(), None, 0);
+        for cycle in 0..(expected.len() * 8 + 8) {
+            output.output_ready.next = ready(cycle);
+            crate::leaf::settle(output).unwrap();
+            let beat = (output.output_data.val().to_u64(), output.output_last.val());
+            assert!(
+                offered.is_none_or(|held| output.output_valid.val() && beat == held),
+                "a beat was withdrawn"
+            );
+            let taken = output.output_valid.val() && ready(cycle);
+            assert_eq!(output.finished.val(), taken && beat.1);
+            assert_eq!(output.output_valid.val(), cycle > 0 && finished == 0, "cycle {cycle}");
+            finished += usize::from(output.finished.val());
+            beats.extend(taken.then_some(beat));
+            offered = (output.output_valid.val() && !taken).then_some(beat);
+            tick(output, |o| &mut o.clock).unwrap();
+        }
+        assert_eq!(beats, expected);
+        assert_eq!(finished, 1);
+    }
+
+    #[test]
+    fn sends_logits_and_class() {
+        let cases: &[&[i16]] = &[
+            &[0],
+            &[i16::MIN],
+            &[-5, -5],
+            &[i16::MIN, i16::MAX, i16::MAX],
+            &[3, -1, 3, 2],
+            &[-7, -3, -9, -3, -4],
+            &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+            &[-1, 0, i16::MIN, 100, 99, 100, -100, i16::MAX, 5, 5, i16::MAX],
+        ];
+        for (rows, cols) in [(8, 16), (3, 3)] {
+            let config =
+                ArrayConfig::new(rows, cols, Memories { logit: 11, ..Memories::default() })
+                    .unwrap();
+            let mut output = Output::new(&config);
+            output.reset.next = true;
+            tick(&mut output, |o| &mut o.clock).unwrap();
+            output.reset.next = false;
+            for logits in cases {
+                send(&mut output, logits, |_| true);
+                send(&mut output, logits, |cycle| cycle % 3 == 2);
+                send(&mut output, logits, |cycle| cycle > 5 && cycle * cycle % 7 < 3);
+            }
+            emit(&mut output, "logit_output", "").unwrap();
+        }
+    }
+
+    #[test]
+    fn reset_stops_sending() {
+        let mut output = Output::new(&ArrayConfig::default());
+        output.logits_minus_1.next = bits(9);
+        write(&mut output, &[1; 10]);
+        tick(&mut output, |o| &mut o.clock).unwrap();
+        assert!(output.output_valid.val());
+        output.reset.next = true;
+        tick(&mut output, |o| &mut o.clock).unwrap();
+        output.reset.next = false;
+        tick(&mut output, |o| &mut o.clock).unwrap();
+        assert!(!output.output_valid.val());
+        send(&mut output, &[4, 5, 6], |_| true);
     }
 }

@@ -135,15 +135,25 @@ impl Logic for ResidualSelect {
         for lane in 0..lanes {
             let _ = writeln!(body, "    residual_{lane} = 8'd0;");
         }
-        body.push_str("end\nalways @(posedge clock) begin\n    granule_1 <= granule;\n    case (bank)\n");
+        body.push_str(
+            "end\nalways @(posedge clock) begin\n    granule_1 <= granule;\n    case (bank)\n",
+        );
         for bank in 0..4 {
             let label = if bank == 3 { "default".into() } else { format!("2'd{bank}") };
             let _ = writeln!(body, "        {label}: case (granule_1)");
             for granule in 0..granules {
-                let label = if granule + 1 == granules { "default".into() } else { format!("4'd{granule}") };
+                let label = if granule + 1 == granules {
+                    "default".into()
+                } else {
+                    format!("4'd{granule}")
+                };
                 let _ = writeln!(body, "            {label}: begin");
                 for lane in 0..lanes {
-                    let _ = writeln!(body, "                residual_{lane} <= bank{bank}_{};", granule * lanes + lane);
+                    let _ = writeln!(
+                        body,
+                        "                residual_{lane} <= bank{bank}_{};",
+                        granule * lanes + lane
+                    );
                 }
                 body.push_str("            end\n");
             }

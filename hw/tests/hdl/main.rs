@@ -1,5 +1,9 @@
 //! Tests of leaves and of the Verilog emitter, through the public API.
 
 mod constructs;
+mod datapath;
+mod differential;
 mod emit;
 mod example;
+mod refusals;
+mod verilated;

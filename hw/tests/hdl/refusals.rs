@@ -39,15 +39,18 @@ macro_rules! block {
 
 #[test]
 fn a_rust_flag_is_no_signal() {
-    block!(Flag, #[hdl_gen]
-    fn update(&mut self) {
-        self.lane[0].next = 0.into();
-        self.lane[1].next = 0.into();
-        self.x.next = 0.into();
-        if self._flag {
-            self.x.next = self.a.val();
+    block!(
+        Flag,
+        #[hdl_gen]
+        fn update(&mut self) {
+            self.lane[0].next = 0.into();
+            self.lane[1].next = 0.into();
+            self.x.next = 0.into();
+            if self._flag {
+                self.x.next = self.a.val();
+            }
         }
-    });
+    );
     assert_eq!(
         Flag::error(),
         Error::UnknownIdentifier { path: "top".into(), identifier: "_flag".into() }
@@ -56,48 +59,60 @@ fn a_rust_flag_is_no_signal() {
 
 #[test]
 fn a_size_is_no_index() {
-    block!(Size, #[hdl_gen]
-    fn update(&mut self) {
-        self.x.next = 0.into();
-        self.lane[0].next = 0.into();
-        self.lane[self._n].next = 1.into();
-    });
+    block!(
+        Size,
+        #[hdl_gen]
+        fn update(&mut self) {
+            self.x.next = 0.into();
+            self.lane[0].next = 0.into();
+            self.lane[self._n].next = 1.into();
+        }
+    );
     assert!(matches!(Size::error(), Error::Index { identifier, .. } if identifier == "lane[_n]"));
 }
 
 #[test]
 fn an_unassigned_lane_is_undriven() {
-    block!(Lane, #[hdl_gen]
-    fn update(&mut self) {
-        self.x.next = 0.into();
-        for i in 0..self._n {
-            self.lane[i].next = 0.into();
+    block!(
+        Lane,
+        #[hdl_gen]
+        fn update(&mut self) {
+            self.x.next = 0.into();
+            for i in 0..self._n {
+                self.lane[i].next = 0.into();
+            }
         }
-    });
+    );
     assert_eq!(Lane::error(), Error::Undriven { path: "top".into(), signal: "lane$1".into() });
 }
 
 #[test]
 fn an_assignment_on_one_path_is_a_latch() {
-    block!(Latch, #[hdl_gen]
-    fn update(&mut self) {
-        self.lane[0].next = 0.into();
-        self.lane[1].next = 0.into();
-        if self.flag.val() {
-            self.x.next = self.a.val();
+    block!(
+        Latch,
+        #[hdl_gen]
+        fn update(&mut self) {
+            self.lane[0].next = 0.into();
+            self.lane[1].next = 0.into();
+            if self.flag.val() {
+                self.x.next = self.a.val();
+            }
         }
-    });
+    );
     assert_eq!(Latch::error(), Error::Latch { path: "top".into(), signal: "x".into() });
 }
 
 #[test]
 fn a_loop_through_a_lane_is_seen() {
-    block!(Loop, #[hdl_gen]
-    fn update(&mut self) {
-        self.x.next = 0.into();
-        self.lane[0].next = self.lane[1].val();
-        self.lane[1].next = self.lane[0].val();
-    });
+    block!(
+        Loop,
+        #[hdl_gen]
+        fn update(&mut self) {
+            self.x.next = 0.into();
+            self.lane[0].next = self.lane[1].val();
+            self.lane[1].next = self.lane[0].val();
+        }
+    );
     assert_eq!(
         Loop::error(),
         Error::ReadBeforeWrite { path: "top".into(), signal: "lane_1".into() }
@@ -106,12 +121,15 @@ fn a_loop_through_a_lane_is_seen() {
 
 #[test]
 fn a_literal_must_fit() {
-    block!(Literal, #[hdl_gen]
-    fn update(&mut self) {
-        self.lane[0].next = 0.into();
-        self.lane[1].next = 0.into();
-        self.x.next = self.a.val() + 256;
-    });
+    block!(
+        Literal,
+        #[hdl_gen]
+        fn update(&mut self) {
+            self.lane[0].next = 0.into();
+            self.lane[1].next = 0.into();
+            self.x.next = self.a.val() + 256;
+        }
+    );
     assert_eq!(Literal::error(), Error::Literal { path: "top".into(), value: 256, width: 8 });
 }
 

@@ -1,0 +1,365 @@
+//! The accelerator: image bytes in, logits and class out, everything between on chip.
+
+use rust_hdl_core::prelude::*;
+use spec::ArrayConfig;
+
+use crate::accumulator::Accumulator;
+use crate::activation_memory::ActivationMemory;
+use crate::array::Array;
+use crate::comment;
+use crate::control::AccumulateControl;
+use crate::counters::Counters;
+use crate::drain::Drain;
+use crate::fetch::Fetch;
+use crate::lane_select::LaneSelect;
+use crate::leaf::{ControlDelay, Delay, Rom};
+use crate::loader::Loader;
+use crate::output::Output;
+use crate::pe::Multiplier;
+use crate::pool::Pool;
+use crate::requantize::Requantize;
+use crate::selector::Selector;
+use crate::streamer::Streamer;
+use crate::weight_loader::WeightLoader;
+
+/// Bits of a parameter ROM lane, see [`spec::Parameter`].
+const PARAMETER_BITS: usize = 72;
+
+/// State bits of status register 0.
+#[derive(LogicStruct, Clone, Copy, Debug, Default, PartialEq)]
+pub struct State {
+    /// An image is being computed or its logits are being sent.
+    pub busy: Bit,
+    /// An image has been computed and the next has not begun.
+    pub done: Bit,
+    /// The program has an unknown opcode.
+    pub error: Bit,
+}
+
+/// The top module. ARCHITECTURE.md has the timing between its blocks.
+///
+/// Reset: hold it for at least `rows + cols + 16` cycles, so that the control delay lines are empty.
+#[derive(LogicBlock)]
+pub struct Accelerator {
+    /// Rising edge.
+    pub clock: Signal<In, Clock>,
+    /// Synchronous, active high.
+    pub reset: Signal<In, Bit>,
+    /// A byte of an image, rows of interleaved channels.
+    pub input_data: Signal<In, Bits<8>>,
+    /// The byte is there.
+    pub input_valid: Signal<In, Bit>,
+    /// The byte is taken.
+    pub input_ready: Signal<Out, Bit>,
+    /// A logit, or with `output_last` the class.
+    pub output_data: Signal<Out, Bits<16>>,
+    /// The beat is there.
+    pub output_valid: Signal<Out, Bit>,
+    /// The beat is the class, the last of an image.
+    pub output_last: Signal<Out, Bit>,
+    /// The beat is taken.
+    pub output_ready: Signal<In, Bit>,
+    /// Status register to read.
+    pub status_address: Signal<In, Bits<5>>,
+    /// Its value, in the same cycle.
+    pub status_data: Signal<Out, Bits<32>>,
+    /// An image is being computed or its logits are being sent.
+    pub busy: Signal<Out, Bit>,
+    /// An image has been computed and the next has not begun.
+    pub done: Signal<Out, Bit>,
+    /// The program has an unknown opcode; left by reset only.
+    pub error: Signal<Out, Bit>,
+    /// Layer that the current cycle is spent on.
+    pub stream_layer: Signal<Out, Bits<8>>,
+    /// Layers of this image that are completely written.
+    pub drained_layers: Signal<Out, Bits<8>>,
+    program_memory: Rom<16, 32>,
+    tile_memory: Rom<16, 32>,
+    weight_memory: Rom<16, 8>,
+    parameter_memory: Rom<16, PARAMETER_BITS>,
+    lane_memory: Rom<16, 32>,
+    fetch: Fetch,
+    weight_loader: WeightLoader,
+    streamer: Streamer,
+    loader: Loader,
+    activation_memory: ActivationMemory,
+    selector: Selector,
+    swap_delay: ControlDelay<Bit>,
+    weight_delay: Vec<Delay<Bits<8>>>,
+    load_delay: Vec<Delay<Bit>>,
+    array: Array,
+    accumulate_delay: ControlDelay<AccumulateControl>,
+    accumulator: Vec<Accumulator>,
+    drain: Drain,
+    lane_select: LaneSelect,
+    parameter_delay: Vec<Delay<Bits<PARAMETER_BITS>>>,
+    requantize: Vec<Requantize>,
+    pool: Vec<Pool>,
+    logit_output: Output,
+    counters: Counters,
+    last_control: Signal<Local, AccumulateControl>,
+    state: Signal<Local, State>,
+    _rows: usize,
+    _cols: usize,
+    _lanes: usize,
+    _word_channels: usize,
+}
+
+impl Accelerator {
+    /// An accelerator of this configuration.
+    pub fn new(config: &ArrayConfig, multiplier: Multiplier) -> Self {
+        let (rows, cols, lanes) = (config.rows(), config.cols(), config.lanes());
+        let memories = config.memories();
+        Self {
+            clock: Signal::default(),
+            reset: Signal::default(),
+            input_data: Signal::default(),
+            input_valid: Signal::default(),
+            input_ready: Signal::default(),
+            output_data: Signal::default(),
+            output_valid: Signal::default(),
+            output_last: Signal::default(),
+            output_ready: Signal::default(),
+            status_address: Signal::default(),
+            status_data: Signal::default(),
+            busy: Signal::default(),
+            done: Signal::default(),
+            error: Signal::default(),
+            stream_layer: Signal::default(),
+            drained_layers: Signal::default(),
+            program_memory: Rom::new("program_memory", "program.hex", memories.program, 4),
+            tile_memory: Rom::new("tile_memory", "tile.hex", memories.tile, 2),
+            weight_memory: Rom::new("weight_memory", "weight.hex", memories.weight, cols),
+            parameter_memory: Rom::new(
+                "parameter_memory",
+                "parameter.hex",
+                memories.parameter,
+                lanes,
+            ),
+            lane_memory: Rom::new("lane_memory", "lane.hex", memories.lane, 1),
+            fetch: Fetch::default(),
+            weight_loader: WeightLoader::new(config),
+            streamer: Streamer::default(),
+            loader: Loader::new(config),
+            activation_memory: ActivationMemory::new(config),
+            selector: Selector::new(config),
+            swap_delay: ControlDelay::new(2),
+            weight_delay: (0..cols).map(|_| Delay::new(2)).collect(),
+            load_delay: (0..rows).map(|_| Delay::new(3)).collect(),
+            array: Array::new(config, multiplier),
+            accumulate_delay: ControlDelay::new(rows + 2),
+            accumulator: (0..cols).map(|_| Accumulator::new(config)).collect(),
+            drain: Drain::new(config),
+            lane_select: LaneSelect::new(config),
+            parameter_delay: (0..lanes).map(|_| Delay::new(1)).collect(),
+            requantize: (0..lanes).map(|_| Requantize::new(multiplier)).collect(),
+            pool: (0..lanes).map(|_| Pool::new()).collect(),
+            logit_output: Output::new(config),
+            counters: Counters::new(config),
+            last_control: Signal::default(),
+            state: Signal::default(),
+            _rows: rows,
+            _cols: cols,
+            _lanes: lanes,
+            _word_channels: config.word_channels(),
+        }
+    }
+}
+
+impl Logic for Accelerator {
+    #[hdl_gen]
+    fn update(&mut self) {
+        comment!("module accelerator: Image bytes in, logits and class out.");
+        self.program_memory.clock.next = self.clock.val();
+        self.tile_memory.clock.next = self.clock.val();
+        self.weight_memory.clock.next = self.clock.val();
+        self.parameter_memory.clock.next = self.clock.val();
+        self.lane_memory.clock.next = self.clock.val();
+        self.fetch.clock.next = self.clock.val();
+        self.weight_loader.clock.next = self.clock.val();
+        self.streamer.clock.next = self.clock.val();
+        self.loader.clock.next = self.clock.val();
+        self.activation_memory.clock.next = self.clock.val();
+        self.selector.clock.next = self.clock.val();
+        self.swap_delay.clock.next = self.clock.val();
+        self.array.clock.next = self.clock.val();
+        self.accumulate_delay.clock.next = self.clock.val();
+        self.drain.clock.next = self.clock.val();
+        self.lane_select.clock.next = self.clock.val();
+        self.logit_output.clock.next = self.clock.val();
+        self.counters.clock.next = self.clock.val();
+        self.fetch.reset.next = self.reset.val();
+        self.weight_loader.reset.next = self.reset.val();
+        self.streamer.reset.next = self.reset.val();
+        self.loader.reset.next = self.reset.val();
+        self.swap_delay.reset.next = self.reset.val();
+        self.accumulate_delay.reset.next = self.reset.val();
+        self.drain.reset.next = self.reset.val();
+        self.logit_output.reset.next = self.reset.val();
+        self.counters.reset.next = self.reset.val();
+
+        // Program.
+        self.program_memory.address.next = self.fetch.program_address.val();
+        self.fetch.word_0.next = self.program_memory.data[0].val();
+        self.fetch.word_1.next = self.program_memory.data[1].val();
+        self.fetch.word_2.next = self.program_memory.data[2].val();
+        self.fetch.word_3.next = self.program_memory.data[3].val();
+        self.fetch.image_ready.next = self.loader.full.val();
+        self.fetch.block_taken.next = self.weight_loader.block_taken.val();
+        self.fetch.idle.next =
+            self.streamer.all_written.val() & !self.weight_loader.tile_valid.val();
+        self.fetch.output_finished.next = self.logit_output.finished.val();
+
+        // Image in.
+        self.lane_memory.address.next = self.loader.lane_address.val();
+        self.loader.lane_word.next = self.lane_memory.data[0].val();
+        self.loader.configured.next = self.fetch.configured.val();
+        self.loader.packing.next = self.fetch.load.val();
+        self.loader.bank_free.next = self.drain.release_input.val();
+        self.loader.input_data.next = self.input_data.val();
+        self.loader.input_valid.next = self.input_valid.val();
+        self.input_ready.next = self.loader.input_ready.val();
+
+        // Weights.
+        self.tile_memory.address.next = self.weight_loader.tile_address.val();
+        self.weight_loader.word_0.next = self.tile_memory.data[0].val();
+        self.weight_loader.word_1.next = self.tile_memory.data[1].val();
+        self.weight_loader.block_valid.next = self.fetch.block_valid.val();
+        self.weight_loader.block.next = self.fetch.block.val();
+        self.weight_loader.stream.next = self.fetch.stream.val();
+        self.weight_loader.drain.next = self.fetch.drain.val();
+        self.weight_loader.take.next = self.streamer.take.val();
+        self.weight_memory.address.next = self.weight_loader.weight_address.val();
+        for i in 0..self._cols {
+            self.weight_delay[i].clock.next = self.clock.val();
+            self.weight_delay[i].d.next = self.weight_memory.data[i].val();
+            self.array.weight[i].next = self.weight_delay[i].q.val();
+        }
+        for i in 0..self._rows {
+            self.load_delay[i].clock.next = self.clock.val();
+            self.load_delay[i].d.next = self.weight_loader.load[i].val();
+            self.array.load[i].next = self.load_delay[i].q.val();
+        }
+
+        // Activations.
+        self.streamer.image_start.next = self.fetch.image_start.val();
+        self.streamer.unit_written.next = self.drain.unit_written.val();
+        self.streamer.tile_valid.next = self.weight_loader.tile_valid.val();
+        self.streamer.tile_ready.next = self.weight_loader.tile_ready.val();
+        self.streamer.tile.next = self.weight_loader.tile.val();
+        self.streamer.unit_first.next = self.weight_loader.unit_first.val();
+        self.streamer.group_first.next = self.weight_loader.group_first.val();
+        self.streamer.block.next = self.weight_loader.tile_block.val();
+        self.streamer.stream.next = self.weight_loader.tile_stream.val();
+        self.activation_memory.stream_bank.next = self.streamer.bank.val();
+        self.activation_memory.stream_address.next = self.streamer.address.val();
+        self.activation_memory.load_enable.next = self.loader.load_enable.val();
+        self.activation_memory.load_address.next = self.loader.load_address.val();
+        self.selector.mask.next = self.streamer.mask.val();
+        self.selector.zero.next = self.streamer.zero.val();
+        for i in 0..self._word_channels {
+            self.activation_memory.load_word[i].next = self.loader.load_word[i].val();
+            self.selector.word[i].next = self.activation_memory.word[i].val();
+        }
+        for i in 0..self._rows {
+            self.array.activation[i].next = self.selector.activation[i].val();
+        }
+        self.swap_delay.d.next = self.streamer.swap.val();
+        self.array.swap.next = self.swap_delay.q.val();
+
+        // Sums.
+        self.accumulate_delay.d.next = self.streamer.accumulate.val();
+        for i in 0..self._cols {
+            self.accumulator[i].clock.next = self.clock.val();
+            self.accumulator[i].reset.next = self.reset.val();
+            if i == 0 {
+                self.accumulator[i].control.next = self.accumulate_delay.q.val();
+            } else {
+                self.accumulator[i].control.next = self.accumulator[i - 1].control_out.val();
+            }
+            self.accumulator[i].psum.next = self.array.psum[i].val();
+            self.accumulator[i].drain_active.next = self.drain.drain_active.val();
+            self.accumulator[i].drain_bank.next = self.drain.drain_bank.val();
+            self.accumulator[i].drain_address.next = self.drain.accumulator_address.val();
+            self.lane_select.sum[i].next = self.accumulator[i].sum.val();
+        }
+
+        // Drain.
+        self.drain.image_start.next = self.fetch.image_start.val();
+        self.drain.unit_start.next = self.streamer.unit_start.val();
+        self.drain.unit_bank.next = self.streamer.unit_bank.val();
+        self.drain.block.next = self.weight_loader.tile_block.val();
+        self.drain.tile_drain.next = self.weight_loader.tile_drain.val();
+        self.drain.sum.next = self.weight_loader.tile_stream.val().sum;
+        self.drain.group_first.next = self.weight_loader.group_first.val();
+        self.drain.group_last.next = self.weight_loader.group_last.val();
+        for n in self._cols..(self._cols + 1) {
+            self.last_control.next = self.accumulator[n - 1].control_out.val();
+        }
+        self.drain.unit_accumulated.next = self.last_control.val().last;
+        self.lane_select.step.next = self.drain.step.val();
+        self.parameter_memory.address.next = self.drain.parameter_address.val();
+        self.activation_memory.residual_bank.next = self.drain.residual_bank.val();
+        self.activation_memory.residual_address.next = self.drain.residual_address.val();
+        self.activation_memory.residual_granule.next = self.drain.residual_granule.val();
+        for i in 0..self._lanes {
+            self.parameter_delay[i].clock.next = self.clock.val();
+            self.parameter_delay[i].d.next = self.parameter_memory.data[i].val();
+            self.requantize[i].clock.next = self.clock.val();
+            self.requantize[i].relu.next = self.drain.relu.val();
+            self.requantize[i].logits.next = self.drain.logits.val();
+            self.requantize[i].accumulator.next = self.lane_select.value[i].val();
+            self.requantize[i].bias.next = self.parameter_delay[i].q.val().get_bits::<32>(0);
+            self.requantize[i].multiplier.next = self.parameter_delay[i].q.val().get_bits::<15>(32);
+            self.requantize[i].shift.next = self.parameter_delay[i].q.val().get_bits::<6>(48);
+            self.requantize[i].residual_multiplier.next =
+                self.parameter_delay[i].q.val().get_bits::<16>(56);
+            self.requantize[i].residual.next = self.activation_memory.residual[i].val();
+            self.pool[i].clock.next = self.clock.val();
+            self.pool[i].first.next = self.drain.pool_first.val();
+            self.pool[i].value.next = self.requantize[i].value.val();
+            self.activation_memory.write_data[i].next = self.pool[i].maximum.val().get_bits::<8>(0);
+            self.logit_output.write_data[i].next = self.pool[i].maximum.val();
+        }
+        self.activation_memory.write_banks.next = self.drain.write_banks.val();
+        self.activation_memory.write_enable.next = self.drain.write_enable.val();
+        self.activation_memory.write_address.next = self.drain.write_address.val();
+        self.activation_memory.write_granule.next = self.drain.write_granule.val();
+
+        // Logits out.
+        self.logit_output.start.next = self.fetch.image_end.val();
+        self.logit_output.logits_minus_1.next = self.fetch.end_context.val().logits_minus_1;
+        self.logit_output.write_enable.next = self.drain.logit_enable.val();
+        self.logit_output.write_row.next = self.drain.write_row.val();
+        self.logit_output.output_ready.next = self.output_ready.val();
+        self.output_data.next = self.logit_output.output_data.val();
+        self.output_valid.next = self.logit_output.output_valid.val();
+        self.output_last.next = self.logit_output.output_last.val();
+
+        // Status.
+        self.state.next.busy = self.fetch.running.val() | self.fetch.sending.val();
+        self.state.next.done = self.fetch.done.val();
+        self.state.next.error = self.fetch.error.val();
+        self.busy.next = self.fetch.running.val() | self.fetch.sending.val();
+        self.done.next = self.fetch.done.val();
+        self.error.next = self.fetch.error.val();
+        self.stream_layer.next = self.streamer.layer.val();
+        self.drained_layers.next = self.drain.written_layers.val();
+        self.counters.clear.next = self.fetch.image_start.val();
+        self.counters.running.next = self.fetch.running.val();
+        self.counters.streaming.next = self.streamer.streaming.val();
+        self.counters.active.next = self.streamer.active.val();
+        self.counters.dependency.next = self.streamer.dependency.val();
+        self.counters.accumulator.next = self.streamer.accumulators_busy.val();
+        self.counters.weight_load.next = self.streamer.weight_load.val();
+        self.counters.draining.next =
+            self.fetch.draining.val() & !self.weight_loader.tile_valid.val();
+        self.counters.image_end.next = self.fetch.image_end.val();
+        self.counters.sending.next = self.fetch.sending.val();
+        self.counters.status_address.next = self.status_address.val();
+        self.counters.state.next = self.state.val().into();
+        self.counters.load_cycles.next = self.loader.load_cycles.val();
+        self.counters.program_counter.next = self.fetch.program_address.val();
+        self.status_data.next = self.counters.status_data.val();
+    }
+}

@@ -1,0 +1,261 @@
+//! Streamer: sends a tile's pixels through the array, one a cycle.
+
+use rust_hdl_core::prelude::*;
+
+use crate::control::{AccumulateControl, BlockContext, StreamContext, TileContext};
+use crate::leaf::Register;
+use crate::{comment, dff_setup};
+
+/// Takes tiles from the weight loader and addresses one input word a cycle.
+///
+/// A tile follows the one before without a gap if it is ready in the last cycle of that one. A unit starts only while at
+/// most one other unit is not yet written. Outputs of the stream are registered. Reset: nothing streaming, no unit in
+/// flight.
+#[derive(LogicBlock, Default)]
+pub struct Streamer {
+    /// Rising edge.
+    pub clock: Signal<In, Clock>,
+    /// Synchronous, active high.
+    pub reset: Signal<In, Bit>,
+    /// An image starts: pulse.
+    pub image_start: Signal<In, Bit>,
+    /// A unit is completely drained and written: pulse.
+    pub unit_written: Signal<In, Bit>,
+    /// A tile is offered or being loaded.
+    pub tile_valid: Signal<In, Bit>,
+    /// It can be taken.
+    pub tile_ready: Signal<In, Bit>,
+    /// Its record.
+    pub tile: Signal<In, TileContext>,
+    /// It is the first of its unit.
+    pub unit_first: Signal<In, Bit>,
+    /// It belongs to the first channel group of its block.
+    pub group_first: Signal<In, Bit>,
+    /// Pixels of its block.
+    pub block: Signal<In, BlockContext>,
+    /// Input side of its layer.
+    pub stream: Signal<In, StreamContext>,
+    /// The tile is taken in this cycle.
+    pub take: Signal<Out, Bit>,
+    /// With it, a unit starts.
+    pub unit_start: Signal<Out, Bit>,
+    /// Accumulator bank of the unit that starts.
+    pub unit_bank: Signal<Out, Bit>,
+    /// Bank of the word.
+    pub bank: Signal<Out, Bits<2>>,
+    /// Address of the word.
+    pub address: Signal<Out, Bits<16>>,
+    /// The word lies outside the map and reads as zero.
+    pub zero: Signal<Out, Bit>,
+    /// Channel of each pair.
+    pub mask: Signal<Out, Bits<16>>,
+    /// First pixel of a tile.
+    pub swap: Signal<Out, Bit>,
+    /// What becomes of the sums.
+    pub accumulate: Signal<Out, AccumulateControl>,
+    /// A pixel is streamed in this cycle.
+    pub streaming: Signal<Out, Bit>,
+    /// PEs of the tile that hold a kept weight.
+    pub active: Signal<Out, Bits<10>>,
+    /// A tile is ready but waits for what it reads to be written.
+    pub dependency: Signal<Out, Bit>,
+    /// A unit is ready but both accumulator banks are in use.
+    pub accumulators_busy: Signal<Out, Bit>,
+    /// A tile's weights are still being loaded.
+    pub weight_load: Signal<Out, Bit>,
+    /// No unit is in flight.
+    pub all_written: Signal<Out, Bit>,
+    /// Layer that the current cycle is spent on.
+    pub layer: Signal<Out, Bits<8>>,
+    busy: Register<Bit>,
+    in_flight: Register<Bits<2>>,
+    unit_bank_register: Register<Bit>,
+    tile_register: Register<TileContext>,
+    stream_register: Register<StreamContext>,
+    height_minus_1: Register<Bits<8>>,
+    width_minus_1: Register<Bits<8>>,
+    unit_tile_first: Register<Bit>,
+    tile_start: Register<Bit>,
+    pixel_x: Register<Bits<8>>,
+    pixel_y: Register<Bits<8>>,
+    pixel: Register<Bits<8>>,
+    row_address: Register<Bits<16>>,
+    pixel_address: Register<Bits<16>>,
+    x_start: Register<Bits<12>>,
+    x: Register<Bits<12>>,
+    y: Register<Bits<12>>,
+    layer_register: Register<Bits<8>>,
+    bank_out: Register<Bits<2>>,
+    address_out: Register<Bits<16>>,
+    zero_out: Register<Bit>,
+    mask_out: Register<Bits<16>>,
+    swap_out: Register<Bit>,
+    accumulate_out: Register<AccumulateControl>,
+    row_end: Signal<Local, Bit>,
+    tile_end: Signal<Local, Bit>,
+    unit_allowed: Signal<Local, Bit>,
+    must_wait: Signal<Local, Bit>,
+    earlier_written: Signal<Local, Bit>,
+    free: Signal<Local, Bit>,
+    taking: Signal<Local, Bit>,
+    starting: Signal<Local, Bit>,
+    first: Signal<Local, Bit>,
+    next_row_address: Signal<Local, Bits<16>>,
+}
+
+impl Logic for Streamer {
+    #[hdl_gen]
+    fn update(&mut self) {
+        comment!("module streamer: Sends a tile's pixels through the array, one a cycle.");
+        dff_setup!(
+            self,
+            clock,
+            busy,
+            in_flight,
+            unit_bank_register,
+            tile_register,
+            stream_register,
+            height_minus_1,
+            width_minus_1,
+            unit_tile_first,
+            tile_start,
+            pixel_x,
+            pixel_y,
+            pixel,
+            row_address,
+            pixel_address,
+            x_start,
+            x,
+            y,
+            layer_register,
+            bank_out,
+            address_out,
+            zero_out,
+            mask_out,
+            swap_out,
+            accumulate_out
+        );
+        self.bank.next = self.bank_out.q.val();
+        self.address.next = self.address_out.q.val();
+        self.zero.next = self.zero_out.q.val();
+        self.mask.next = self.mask_out.q.val();
+        self.swap.next = self.swap_out.q.val();
+        self.accumulate.next = self.accumulate_out.q.val();
+        self.streaming.next = self.busy.q.val();
+        self.active.next = self.tile_register.q.val().active;
+        self.all_written.next = self.in_flight.q.val() == 0;
+        self.unit_bank.next = !self.unit_bank_register.q.val();
+
+        // Whether the offered tile may start after this cycle.
+        self.row_end.next = self.pixel_x.q.val() == self.width_minus_1.q.val();
+        self.tile_end.next =
+            self.row_end.val() & (self.pixel_y.q.val() == self.height_minus_1.q.val());
+        self.free.next = !self.busy.q.val() | self.tile_end.val();
+        self.unit_allowed.next = !self.unit_first.val() | !self.in_flight.q.val().get_bit(1);
+        self.must_wait.next = self.group_first.val()
+            & (self.block.val().wait_all | (self.block.val().wait_late & self.tile.val().late));
+        self.earlier_written.next = (self.in_flight.q.val() == 0)
+            | (!self.unit_first.val() & (self.in_flight.q.val() == 1));
+        self.taking.next = self.tile_ready.val()
+            & self.free.val()
+            & self.unit_allowed.val()
+            & (!self.must_wait.val() | self.earlier_written.val());
+        self.starting.next = self.taking.val() & self.unit_first.val();
+        self.take.next = self.taking.val();
+        self.unit_start.next = self.starting.val();
+
+        // Why no pixel is streamed, if none is.
+        self.dependency.next =
+            self.tile_ready.val() & self.must_wait.val() & !self.earlier_written.val();
+        self.accumulators_busy.next =
+            self.tile_ready.val() & !self.dependency.val() & !self.unit_allowed.val();
+        self.weight_load.next =
+            self.tile_valid.val() & !self.dependency.val() & !self.accumulators_busy.val();
+
+        self.layer.next = self.layer_register.q.val();
+        if self.busy.q.val() {
+            self.layer_register.d.next = self.stream_register.q.val().layer;
+        } else if self.tile_valid.val() {
+            self.layer_register.d.next = self.stream.val().layer;
+        }
+
+        // The pixel after this one.
+        self.next_row_address.next =
+            self.row_address.q.val() + self.stream_register.q.val().row_step;
+        self.tile_start.d.next = false;
+        self.pixel.d.next = self.pixel.q.val() + 1;
+        self.pixel_x.d.next = self.pixel_x.q.val() + 1;
+        self.pixel_address.d.next =
+            self.pixel_address.q.val() + self.stream_register.q.val().pixel_step;
+        self.x.d.next = self.x.q.val() + self.stream_register.q.val().stride;
+        if self.row_end.val() {
+            self.pixel_x.d.next = 0.into();
+            self.pixel_y.d.next = self.pixel_y.q.val() + 1;
+            self.row_address.d.next = self.next_row_address.val();
+            self.pixel_address.d.next = self.next_row_address.val();
+            self.x.d.next = self.x_start.q.val();
+            self.y.d.next = self.y.q.val() + self.stream_register.q.val().stride;
+        }
+        if self.tile_end.val() {
+            self.busy.d.next = false;
+        }
+        if self.taking.val() {
+            self.busy.d.next = true;
+            self.tile_start.d.next = true;
+            self.tile_register.d.next = self.tile.val();
+            self.stream_register.d.next = self.stream.val();
+            self.height_minus_1.d.next = self.block.val().height_minus_1;
+            self.width_minus_1.d.next = self.block.val().width_minus_1;
+            self.unit_tile_first.d.next = self.unit_first.val();
+            self.pixel.d.next = 0.into();
+            self.pixel_x.d.next = 0.into();
+            self.pixel_y.d.next = 0.into();
+            self.row_address.d.next = self.block.val().in_address + self.tile.val().offset;
+            self.pixel_address.d.next = self.block.val().in_address + self.tile.val().offset;
+            self.x_start.d.next = self.block.val().x0 + self.tile.val().kx;
+            self.x.d.next = self.block.val().x0 + self.tile.val().kx;
+            self.y.d.next = self.block.val().y0 + self.tile.val().ky;
+        }
+        if self.starting.val() {
+            self.unit_bank_register.d.next = !self.unit_bank_register.q.val();
+        }
+        if self.starting.val() & !self.unit_written.val() {
+            self.in_flight.d.next = self.in_flight.q.val() + 1;
+        }
+        if !self.starting.val() & self.unit_written.val() {
+            self.in_flight.d.next = self.in_flight.q.val() - 1;
+        }
+
+        // This pixel, registered.
+        self.first.next = self.unit_tile_first.q.val()
+            & (!self.stream_register.q.val().sum | self.tile_start.q.val());
+        self.bank_out.d.next = self.stream_register.q.val().in_bank;
+        self.address_out.d.next = self.pixel_address.q.val();
+        self.zero_out.d.next = (self.x.q.val() >= self.stream_register.q.val().in_width)
+            | (self.y.q.val() >= self.stream_register.q.val().in_height);
+        self.mask_out.d.next = self.tile_register.q.val().mask;
+        self.swap_out.d.next = self.busy.q.val() & self.tile_start.q.val();
+        self.accumulate_out.d.next.valid = self.busy.q.val();
+        self.accumulate_out.d.next.bank = self.unit_bank_register.q.val();
+        self.accumulate_out.d.next.address = self.pixel.q.val();
+        if self.stream_register.q.val().sum {
+            self.accumulate_out.d.next.address = 0.into();
+        }
+        self.accumulate_out.d.next.first = self.first.val();
+        self.accumulate_out.d.next.chain = self.stream_register.q.val().sum & !self.first.val();
+        self.accumulate_out.d.next.last =
+            self.busy.q.val() & self.tile_end.val() & self.tile_register.q.val().last;
+
+        if self.image_start.val() {
+            self.layer_register.d.next = 0.into();
+        }
+        if self.reset.val() {
+            self.busy.d.next = false;
+            self.in_flight.d.next = 0.into();
+            self.unit_bank_register.d.next = false;
+            self.swap_out.d.next = false;
+            self.accumulate_out.d.next.valid = false;
+            self.accumulate_out.d.next.last = false;
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! The whole data path, fed with anything: native model and Verilated Verilog agree in every cycle, with either kind of
+//! multiplier. What the outputs should be is each block's own test.
+
+use crate::verilated::{lint, simulate};
+use rust_hdl_core::prelude::*;
+use spec::ArrayConfig;
+use spec::Memories;
+use twofold_hw::accumulator::Accumulator;
+use twofold_hw::array::Array;
+use twofold_hw::control::AccumulateControl;
+use twofold_hw::lane_select::LaneSelect;
+use twofold_hw::leaf::{ports, tick};
+use twofold_hw::pe::{MULT18X18D_MODEL, Multiplier};
+use twofold_hw::pool::Pool;
+use twofold_hw::requantize::Requantize;
+use twofold_hw::selector::Selector;
+use twofold_hw::verilog::{Module, Verilog, emit};
+
+/// Selector, array, accumulators, lane selection, requantizers and pools in a row.
+#[derive(LogicBlock)]
+struct DataPath {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub load: Vec<Signal<In, Bit>>,
+    pub swap: Signal<In, Bit>,
+    pub mask: Signal<In, Bits<16>>,
+    pub zero: Signal<In, Bit>,
+    pub control: Signal<In, AccumulateControl>,
+    pub drain_active: Signal<In, Bit>,
+    pub drain_bank: Signal<In, Bit>,
+    pub drain_address: Signal<In, Bits<8>>,
+    pub step: Signal<In, Bits<4>>,
+    pub relu: Signal<In, Bit>,
+    pub logits: Signal<In, Bit>,
+    pub first: Signal<In, Bit>,
+    pub bias: Signal<In, Bits<32>>,
+    pub residual: Signal<In, Bits<8>>,
+    pub residual_multiplier: Signal<In, Bits<16>>,
+    pub multiplier: Signal<In, Bits<15>>,
+    pub shift: Signal<In, Bits<6>>,
+    pub weight: Vec<Signal<In, Bits<8>>>,
+    pub word: Vec<Signal<In, Bits<8>>>,
+    pub psum: Vec<Signal<Out, Bits<32>>>,
+    pub sum: Vec<Signal<Out, Bits<32>>>,
+    pub value: Vec<Signal<Out, Bits<16>>>,
+    pub maximum: Vec<Signal<Out, Bits<16>>>,
+    selector: Selector,
+    array: Array,
+    accumulator: Vec<Accumulator>,
+    lane_select: LaneSelect,
+    requantize: Vec<Requantize>,
+    pool: Vec<Pool>,
+    _rows: usize,
+    _cols: usize,
+    _lanes: usize,
+}
+
+impl DataPath {
+    fn new(config: &ArrayConfig, multiplier: Multiplier) -> Self {
+        let (rows, cols, lanes) = (config.rows(), config.cols(), config.lanes());
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            load: ports(rows),
+            swap: Default::default(),
+            mask: Default::default(),
+            zero: Default::default(),
+            control: Default::default(),
+            drain_active: Default::default(),
+            drain_bank: Default::default(),
+            drain_address: Default::default(),
+            step: Default::default(),
+            relu: Default::default(),
+            logits: Default::default(),
+            first: Default::default(),
+            bias: Default::default(),
+            residual: Default::default(),
+            residual_multiplier: Default::default(),
+            multiplier: Default::default(),
+            shift: Default::default(),
+            weight: ports(cols),
+            word: ports(2 * rows),
+            psum: ports(cols),
+            sum: ports(cols),
+            value: ports(lanes),
+            maximum: ports(lanes),
+            selector: Selector::new(config),
+            array: Array::new(config, multiplier),
+            accumulator: (0..cols).map(|_| Accumulator::new(config)).collect(),
+            lane_select: LaneSelect::new(config),
+            requantize: (0..lanes).map(|_| Requantize::new(multiplier)).collect(),
+            pool: (0..lanes).map(|_| Pool::new()).collect(),
+            _rows: rows,
+            _cols: cols,
+            _lanes: lanes,
+        }
+    }
+}
+
+impl Logic for DataPath {
+    #[hdl_gen]
+    fn update(&mut self) {
+        self.selector.clock.next = self.clock.val();
+        self.selector.mask.next = self.mask.val();
+        self.selector.zero.next = self.zero.val();
+        for i in 0..(2 * self._rows) {
+            self.selector.word[i].next = self.word[i].val();
+        }
+        self.array.clock.next = self.clock.val();
+        self.array.swap.next = self.swap.val();
+        for r in 0..self._rows {
+            self.array.load[r].next = self.load[r].val();
+            self.array.activation[r].next = self.selector.activation[r].val();
+        }
+        self.lane_select.clock.next = self.clock.val();
+        self.lane_select.step.next = self.step.val();
+        for c in 0..self._cols {
+            self.array.weight[c].next = self.weight[c].val();
+            self.accumulator[c].clock.next = self.clock.val();
+            self.accumulator[c].reset.next = self.reset.val();
+            if c == 0 {
+                self.accumulator[c].control.next = self.control.val();
+            } else {
+                self.accumulator[c].control.next = self.accumulator[c - 1].control_out.val();
+            }
+            self.accumulator[c].psum.next = self.array.psum[c].val();
+            self.accumulator[c].drain_active.next = self.drain_active.val();
+            self.accumulator[c].drain_bank.next = self.drain_bank.val();
+            self.accumulator[c].drain_address.next = self.drain_address.val();
+            self.lane_select.sum[c].next = self.accumulator[c].sum.val();
+            self.psum[c].next = self.array.psum[c].val();
+            self.sum[c].next = self.accumulator[c].sum.val();
+        }
+        for l in 0..self._lanes {
+            self.requantize[l].clock.next = self.clock.val();
+            self.requantize[l].relu.next = self.relu.val();
+            self.requantize[l].logits.next = self.logits.val();
+            self.requantize[l].accumulator.next = self.lane_select.value[l].val();
+            self.requantize[l].bias.next = self.bias.val();
+            self.requantize[l].residual.next = self.residual.val();
+            self.requantize[l].residual_multiplier.next = self.residual_multiplier.val();
+            self.requantize[l].multiplier.next = self.multiplier.val();
+            self.requantize[l].shift.next = self.shift.val();
+            self.pool[l].clock.next = self.clock.val();
+            self.pool[l].first.next = self.first.val();
+            self.pool[l].value.next = self.requantize[l].value.val();
+            self.value[l].next = self.requantize[l].value.val();
+            self.maximum[l].next = self.pool[l].maximum.val();
+        }
+    }
+}
+
+/// Reproducible numbers (SplitMix64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % limit
+    }
+
+    /// A number of `bits` bits, often a corner of the signed range.
+    fn corner(&mut self, bits: u32) -> u64 {
+        let corners = [0, 1, (1 << bits) - 1, 1 << (bits - 1), (1 << (bits - 1)) - 1];
+        corners.get(self.below(10) as usize).copied().unwrap_or_else(|| self.below(1 << bits))
+    }
+}
+
+/// Inputs of one cycle in port order. `depth` bounds the addresses.
+fn row(config: &ArrayConfig, random: &mut Random, cycle: usize) -> Vec<u64> {
+    let depth = config.memories().accumulator as u64;
+    let mut row = vec![u64::from(cycle < 3 || random.below(100) == 0)];
+    let loaded = random.below(2 * config.rows() as u64);
+    row.extend((0..config.rows() as u64).map(|r| u64::from(r == loaded)));
+    row.extend([
+        u64::from(random.below(9) == 0),
+        random.below(1 << 16),
+        u64::from(random.below(8) == 0),
+    ]);
+    let [valid, bank, first, chain, last] =
+        [3, 2, 4, 5, 6].map(|n| u64::from(random.below(n) < n - 1));
+    row.push(
+        valid
+            | bank << 1
+            | random.below(depth) << 2
+            | (1 - first) << 10
+            | (1 - chain) << 11
+            | last << 12,
+    );
+    row.extend([random.below(2), random.below(2), random.below(depth), random.below(16)]);
+    let phase = cycle as u64 / 64;
+    row.extend([phase & 1, phase >> 1 & 1, u64::from(random.below(3) == 0)]);
+    let bias = random.corner(32);
+    row.push(if random.below(2) == 0 { bias & 0xffff } else { bias });
+    row.extend([random.corner(8), random.corner(16), random.corner(15), random.below(48)]);
+    row.extend((0..config.cols() + config.word_channels()).map(|_| random.corner(8)));
+    row
+}
+
+fn native(block: &mut DataPath, row: &[u64]) -> Vec<u64> {
+    let mut next = row.iter().copied();
+    let mut take = || next.next().unwrap();
+    block.reset.next = take() == 1;
+    block.load.iter_mut().for_each(|load| load.next = take() == 1);
+    block.swap.next = take() == 1;
+    block.mask.next = bits(take());
+    block.zero.next = take() == 1;
+    let control: Bits<13> = bits(take());
+    block.control.next = control.into();
+    block.drain_active.next = take() == 1;
+    block.drain_bank.next = take() == 1;
+    block.drain_address.next = bits(take());
+    block.step.next = bits(take());
+    block.relu.next = take() == 1;
+    block.logits.next = take() == 1;
+    block.first.next = take() == 1;
+    block.bias.next = bits(take());
+    block.residual.next = bits(take());
+    block.residual_multiplier.next = bits(take());
+    block.multiplier.next = bits(take());
+    block.shift.next = bits(take());
+    block.weight.iter_mut().for_each(|weight| weight.next = bits(take()));
+    block.word.iter_mut().for_each(|byte| byte.next = bits(take()));
+    assert!(next.next().is_none());
+    tick(block, |block| &mut block.clock).unwrap();
+    let wide = block.psum.iter().chain(&block.sum).map(|port| port.val().to_u64());
+    wide.chain(block.value.iter().chain(&block.maximum).map(|port| port.val().to_u64())).collect()
+}
+
+fn design(block: &mut DataPath, multiplier: Multiplier) -> Verilog {
+    let mut design = emit(block, "data_path", "").unwrap();
+    if multiplier == Multiplier::Ecp5 {
+        design
+            .modules
+            .insert(0, Module { name: "MULT18X18D".into(), text: MULT18X18D_MODEL.into() });
+    }
+    design
+}
+
+fn check(rows: usize, cols: usize, accumulator: usize, multiplier: Multiplier) {
+    let config =
+        ArrayConfig::new(rows, cols, Memories { accumulator, ..Memories::default() }).unwrap();
+    let mut random = Random(rows as u64);
+    let inputs: Vec<Vec<u64>> = (0..6000).map(|cycle| row(&config, &mut random, cycle)).collect();
+    let mut block = DataPath::new(&config, multiplier);
+    let design = design(&mut block, multiplier);
+    lint(&design);
+    let expected: Vec<Vec<u64>> = inputs.iter().map(|row| native(&mut block, row)).collect();
+    for port in 0..expected[0].len() {
+        let values: std::collections::BTreeSet<u64> =
+            expected.iter().map(|row| row[port]).collect();
+        assert!(values.len() > 20, "output {port} hardly moves");
+    }
+    let seen = simulate(&design, &[], &inputs);
+    assert_eq!(seen.len(), expected.len());
+    if let Some(cycle) = (0..seen.len()).find(|&cycle| seen[cycle] != expected[cycle]) {
+        panic!("cycle {cycle}: Verilog {:x?}, native {:x?}", seen[cycle], expected[cycle]);
+    }
+}
+
+#[test]
+fn inferred_multipliers_run_alike() {
+    check(2, 5, 8, Multiplier::Generic);
+}
+
+#[test]
+fn ecp5_multipliers_run_alike() {
+    check(3, 4, 5, Multiplier::Ecp5);
+}
+
+#[test]
+fn every_size_lints() {
+    for (rows, cols, accumulator) in [(8, 16, 256), (16, 32, 200), (2, 2, 2), (5, 31, 3)] {
+        let config =
+            ArrayConfig::new(rows, cols, Memories { accumulator, ..Memories::default() }).unwrap();
+        for multiplier in [Multiplier::Generic, Multiplier::Ecp5] {
+            lint(&design(&mut DataPath::new(&config, multiplier), multiplier));
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! Memories, loader, output and counters: native model and Verilated Verilog agree in every cycle. What the outputs
+//! should be is each block's own test.
+
+use crate::verilated::{lint, simulate};
+use rust_hdl_core::prelude::*;
+use spec::isa::{Record, encode};
+use spec::{ArrayConfig, Memories};
+use twofold_hw::activation_memory::ActivationMemory;
+use twofold_hw::control::LoadDecoder;
+use twofold_hw::counters::Counters;
+use twofold_hw::leaf::{Rom, ports, tick};
+use twofold_hw::loader::Loader;
+use twofold_hw::output::Output;
+use twofold_hw::verilog::{Verilog, emit};
+
+/// Reproducible numbers (SplitMix64).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self, below: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % below
+    }
+}
+
+fn config(rows: usize, cols: usize) -> ArrayConfig {
+    let memories =
+        Memories { image: 64, input: 6, activation: 9, lane: 16, logit: 11, ..Memories::default() };
+    ArrayConfig::new(rows, cols, memories).unwrap()
+}
+
+fn lane<const N: usize>(port: &mut Signal<In, Bits<N>>, value: u64) {
+    port.next = bits(value);
+}
+
+/// Lints the design and compares every cycle after the first `skipped`, in which memories are filled.
+fn compare(
+    design: &Verilog,
+    files: &[(&str, String)],
+    rows: &[Vec<u64>],
+    native: &[Vec<u64>],
+    skipped: usize,
+) {
+    lint(design);
+    let verilated = simulate(design, files, rows);
+    assert_eq!(verilated.len(), native.len());
+    for (cycle, (seen, expected)) in verilated.iter().zip(native).enumerate().skip(skipped) {
+        assert_eq!(
+            seen,
+            expected,
+            "{}, cycle {cycle}, inputs {:x?}",
+            design.top().name,
+            rows[cycle]
+        );
+    }
+}
+
+#[test]
+fn activation_memory_runs_alike() {
+    for (rows, cols) in [(2, 2), (3, 4), (8, 16)] {
+        let config = config(rows, cols);
+        let (n, lanes, granules) =
+            (config.word_channels(), config.lanes(), config.granules() as u64);
+        let mut memory = ActivationMemory::new(&config);
+        let design = emit(&mut memory, "activation_memory", "").unwrap();
+        let mut random = Random(rows as u64);
+        // First every word of every bank is written, because power-up contents are not part of the model.
+        let fill = 9 * granules;
+        let rows: Vec<Vec<u64>> = (0..fill + 400)
+            .map(|cycle| {
+                let filling = cycle < fill;
+                let mut row = vec![
+                    random.next(4),
+                    random.next(6),
+                    random.next(4),
+                    random.next(6),
+                    random.next(granules),
+                ];
+                row.extend(if filling { [15, 1] } else { [random.next(16), random.next(2)] });
+                row.extend(if filling {
+                    [cycle % 9, cycle / 9]
+                } else {
+                    [random.next(9), random.next(granules)]
+                });
+                row.extend(if filling { [1, cycle % 6] } else { [random.next(2), random.next(6)] });
+                row.extend((0..lanes + n).map(|_| random.next(256)));
+                row
+            })
+            .collect();
+        let native: Vec<Vec<u64>> = rows
+            .iter()
+            .map(|row| {
+                lane(&mut memory.stream_bank, row[0]);
+                lane(&mut memory.stream_address, row[1]);
+                lane(&mut memory.residual_bank, row[2]);
+                lane(&mut memory.residual_address, row[3]);
+                lane(&mut memory.residual_granule, row[4]);
+                lane(&mut memory.write_banks, row[5]);
+                memory.write_enable.next = row[6] == 1;
+                lane(&mut memory.write_address, row[7]);
+                lane(&mut memory.write_granule, row[8]);
+                memory.load_enable.next = row[9] == 1;
+                lane(&mut memory.load_address, row[10]);
+                memory.write_data.iter_mut().zip(&row[11..]).for_each(|(port, x)| lane(port, *x));
+                memory
+                    .load_word
+                    .iter_mut()
+                    .zip(&row[11 + lanes..])
+                    .for_each(|(port, x)| lane(port, *x));
+                tick(&mut memory, |m| &mut m.clock).unwrap();
+                memory.word.iter().chain(&memory.residual).map(|x| x.val().to_u64()).collect()
+            })
+            .collect();
+        compare(&design, &[], &rows, &native, fill as usize + 1);
+    }
+}
+
+#[test]
+fn output_runs_alike() {
+    for (rows, cols) in [(3, 4), (8, 16)] {
+        let config = config(rows, cols);
+        let lanes = config.lanes();
+        let mut output = Output::new(&config);
+        let design = emit(&mut output, "logit_output", "").unwrap();
+        let mut random = Random(rows as u64);
+        let n_rows = 11u64.div_ceil(lanes as u64);
+        let rows: Vec<Vec<u64>> = (0..1000)
+            .map(|cycle| {
+                let filling = cycle < n_rows;
+                let reset = (cycle == 0 || random.next(150) == 0) as u64;
+                let start = (!filling && random.next(8) == 0) as u64;
+                let mut row = vec![reset, start, cycle / 200 * 2 + 1];
+                row.extend(if filling {
+                    [1, cycle]
+                } else {
+                    [(random.next(4) == 0) as u64, random.next(n_rows)]
+                });
+                row.push(random.next(2));
+                row.extend((0..lanes).map(|_| {
+                    [0x8000, 0x7fff, random.next(0x1_0000), random.next(4)][random.next(4) as usize]
+                }));
+                row
+            })
+            .collect();
+        let native: Vec<Vec<u64>> = rows
+            .iter()
+            .map(|row| {
+                output.reset.next = row[0] == 1;
+                output.start.next = row[1] == 1;
+                lane(&mut output.logits_minus_1, row[2]);
+                output.write_enable.next = row[3] == 1;
+                lane(&mut output.write_row, row[4]);
+                output.output_ready.next = row[5] == 1;
+                output.write_data.iter_mut().zip(&row[6..]).for_each(|(port, x)| lane(port, *x));
+                tick(&mut output, |o| &mut o.clock).unwrap();
+                let flags = [&output.output_valid, &output.output_last, &output.finished]
+                    .map(|x| x.val() as u64);
+                [output.output_data.val().to_u64()].into_iter().chain(flags).collect()
+            })
+            .collect();
+        assert!(native.iter().any(|row| row[3] == 1));
+        compare(&design, &[], &rows, &native, n_rows as usize + 1);
+    }
+}
+
+/// A loader with its lane memory, configured by the words of a `LOAD`.
+#[derive(LogicBlock)]
+struct Packing {
+    pub clock: Signal<In, Clock>,
+    pub reset: Signal<In, Bit>,
+    pub word: Vec<Signal<In, Bits<32>>>,
+    pub release_input: Signal<In, Bit>,
+    pub input_valid: Signal<In, Bit>,
+    pub input_data: Signal<In, Bits<8>>,
+    pub input_ready: Signal<Out, Bit>,
+    pub load_enable: Signal<Out, Bit>,
+    pub load_address: Signal<Out, Bits<16>>,
+    pub load_word: Vec<Signal<Out, Bits<8>>>,
+    pub full: Signal<Out, Bit>,
+    pub load_cycles: Signal<Out, Bits<32>>,
+    loader: Loader,
+    load_decoder: LoadDecoder,
+    lane_memory: Rom<16, 32>,
+    configured: Constant<Bit>,
+    _n: usize,
+}
+
+impl Logic for Packing {
+    #[hdl_gen]
+    fn update(&mut self) {
+        self.load_decoder.word_0.next = self.word[0].val();
+        self.load_decoder.word_1.next = self.word[1].val();
+        self.load_decoder.word_2.next = self.word[2].val();
+        self.load_decoder.word_3.next = self.word[3].val();
+        self.lane_memory.clock.next = self.clock.val();
+        self.lane_memory.address.next = self.loader.lane_address.val();
+        self.loader.clock.next = self.clock.val();
+        self.loader.reset.next = self.reset.val();
+        self.loader.configured.next = self.configured.val();
+        self.loader.packing.next = self.load_decoder.fields.val();
+        self.loader.bank_free.next = self.release_input.val();
+        self.loader.lane_word.next = self.lane_memory.data[0].val();
+        self.loader.input_valid.next = self.input_valid.val();
+        self.loader.input_data.next = self.input_data.val();
+        self.input_ready.next = self.loader.input_ready.val();
+        self.load_enable.next = self.loader.load_enable.val();
+        self.load_address.next = self.loader.load_address.val();
+        self.full.next = self.loader.full.val();
+        self.load_cycles.next = self.loader.load_cycles.val();
+        for i in 0..self._n {
+            self.load_word[i].next = self.loader.load_word[i].val();
+        }
+    }
+}
+
+#[test]
+fn loader_runs_alike() {
+    for (rows, seed) in [(3, 1), (8, 2)] {
+        let config = config(rows, 4);
+        let n = config.word_channels();
+        let mut random = Random(seed);
+        let (width, height, channels, block) = (5, 4, 2, seed as i64);
+        let n_entries = 15;
+        let table: Vec<Vec<u64>> = (0..n_entries)
+            .map(|i| {
+                let (dy, dx) = (random.next(7) as i64 - 3, random.next(7) as i64 - 3);
+                let fields = [
+                    ("offset", (dy * width + dx) * channels + random.next(channels as u64) as i64),
+                    ("dy", dy),
+                    ("dx", dx),
+                    ("valid", (random.next(8) > 0).into()),
+                    ("word_end", (i % 4 == 3 || i + 1 == n_entries).into()),
+                    ("pixel_end", (i + 1 == n_entries).into()),
+                ];
+                vec![u64::from(encode(Record::Lane, &fields).unwrap()[0])]
+            })
+            .collect();
+        let hex: String = table.iter().map(|word| format!("{:08x}\n", word[0])).collect();
+        let load = [
+            ("block", block),
+            ("bytes_minus_1", width * height * channels - 1),
+            ("grid_width_minus_1", (width - 1) / block),
+            ("grid_height_minus_1", (height - 1) / block),
+            ("pixel_step", block * channels),
+            ("row_step", block * width * channels),
+            ("image_width", width),
+            ("image_height", height),
+        ];
+        let load = encode(Record::Load, &load).unwrap().map(u64::from);
+        let mut packing = Packing {
+            clock: Signal::default(),
+            reset: Signal::default(),
+            word: ports(4),
+            release_input: Signal::default(),
+            input_valid: Signal::default(),
+            input_data: Signal::default(),
+            input_ready: Signal::default(),
+            load_enable: Signal::default(),
+            load_address: Signal::default(),
+            load_word: ports(n),
+            full: Signal::default(),
+            load_cycles: Signal::default(),
+            loader: Loader::new(&config),
+            load_decoder: LoadDecoder::default(),
+            lane_memory: Rom::new("lane_memory", "lane.hex", 15, 1).with_contents(&table),
+            configured: Constant::new(true),
+            _n: n,
+        };
+        let design = emit(&mut packing, "packing", "").unwrap();
+        let rows: Vec<Vec<u64>> = (0..3000)
+            .map(|cycle| {
+                let reset = (cycle == 0 || random.next(700) == 0) as u64;
+                let input =
+                    [(random.next(100) == 0) as u64, (random.next(3) > 0) as u64, random.next(256)];
+                [reset].into_iter().chain(load).chain(input).collect()
+            })
+            .collect();
+        let native: Vec<Vec<u64>> = rows
+            .iter()
+            .map(|row| {
+                packing.reset.next = row[0] == 1;
+                packing.word.iter_mut().zip(&row[1..]).for_each(|(port, x)| lane(port, *x));
+                packing.release_input.next = row[5] == 1;
+                packing.input_valid.next = row[6] == 1;
+                lane(&mut packing.input_data, row[7]);
+                tick(&mut packing, |p| &mut p.clock).unwrap();
+                let mut out =
+                    vec![packing.input_ready.val() as u64, packing.load_enable.val() as u64];
+                out.push(packing.load_address.val().to_u64());
+                out.extend(packing.load_word.iter().map(|x| x.val().to_u64()));
+                out.extend([packing.full.val() as u64, packing.load_cycles.val().to_u64()]);
+                out
+            })
+            .collect();
+        assert!(native.iter().filter(|row| row[1] == 1).count() > 100);
+        compare(&design, &[("lane.hex", hex)], &rows, &native, 1);
+    }
+}
+
+#[test]
+fn counters_run_alike() {
+    let mut counters = Counters::new(&config(3, 5));
+    let design = emit(&mut counters, "counters", "").unwrap();
+    let mut random = Random(7);
+    let rows: Vec<Vec<u64>> = (0..3000)
+        .map(|cycle| {
+            let mut row =
+                vec![(cycle == 0 || random.next(900) == 0) as u64, (random.next(200) == 0) as u64];
+            row.extend([(random.next(8) > 0) as u64, random.next(2), random.next(16)]);
+            row.extend((0..6).map(|_| (random.next(3) == 0) as u64));
+            row.extend([
+                random.next(16),
+                random.next(8),
+                random.next(1 << 32),
+                random.next(1 << 16),
+            ]);
+            row
+        })
+        .collect();
+    let native: Vec<Vec<u64>> = rows
+        .iter()
+        .map(|row| {
+            counters.reset.next = row[0] == 1;
+            counters.clear.next = row[1] == 1;
+            counters.running.next = row[2] == 1;
+            counters.streaming.next = row[3] == 1;
+            lane(&mut counters.active, row[4]);
+            counters.dependency.next = row[5] == 1;
+            counters.accumulator.next = row[6] == 1;
+            counters.weight_load.next = row[7] == 1;
+            counters.draining.next = row[8] == 1;
+            counters.image_end.next = row[9] == 1;
+            counters.sending.next = row[10] == 1;
+            lane(&mut counters.status_address, row[11]);
+            lane(&mut counters.state, row[12]);
+            lane(&mut counters.load_cycles, row[13]);
+            lane(&mut counters.program_counter, row[14]);
+            tick(&mut counters, |c| &mut c.clock).unwrap();
+            vec![counters.status_data.val().to_u64()]
+        })
+        .collect();
+    compare(&design, &[], &rows, &native, 0);
+}
