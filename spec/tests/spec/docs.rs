@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use spec::isa::{FIELDS, Record};
-use spec::{ArrayConfig, Memories, status};
+use spec::{ArrayConfig, Memories, QuantNetwork, status};
+
+use crate::support::toy;
 
 fn page(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
@@ -106,4 +108,39 @@ fn sizes_table_is_the_configuration() {
     assert_eq!(value("R"), format!("{}..{}", ArrayConfig::ROWS.0, ArrayConfig::ROWS.1));
     assert_eq!(value("C"), format!("{}..{}", ArrayConfig::COLS.0, ArrayConfig::COLS.1));
     assert_eq!(value("T"), format!("max(R, {})", ArrayConfig::ACCUMULATE_LATENCY));
+}
+
+#[test]
+fn the_example_is_the_toy() {
+    let (json, tensors) = toy().to_parts();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let page = page("network.md");
+    let example =
+        page.split("```json").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let mut example: serde_json::Value = serde_json::from_str(example).unwrap();
+    example["tensors_sha256"] = json["tensors_sha256"].clone();
+    assert_eq!(QuantNetwork::from_parts(&example.to_string(), &tensors), Ok(toy()));
+}
+
+#[test]
+fn every_key_is_in_its_table() {
+    let json: serde_json::Value = serde_json::from_str(&toy().to_parts().0).unwrap();
+    let page = page("network.md");
+    let documented = |heading: &str| -> Vec<String> {
+        let rows = table(&page, heading);
+        let keys = rows.iter().flat_map(|row| row[0].split(", "));
+        keys.map(|key| key.trim_matches('`').to_owned()).collect()
+    };
+    let keys = |value: &serde_json::Value| -> Vec<String> {
+        value.as_object().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(documented("### Top level"), keys(&json));
+    assert_eq!(documented("### `input`"), keys(&json["input"]));
+    let mut of_layers: Vec<String> =
+        json["layers"].as_array().unwrap().iter().flat_map(keys).collect();
+    let mut in_table = documented("### `layers[]`");
+    of_layers.sort();
+    of_layers.dedup();
+    in_table.sort();
+    assert_eq!(in_table, of_layers);
 }

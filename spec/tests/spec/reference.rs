@@ -8,7 +8,7 @@ use spec::{
 };
 
 use crate::stranger;
-use crate::support::{Random, networks, toy, vector};
+use crate::support::{Random, networks, random_network, toy, vector};
 
 fn compare(network: &QuantNetwork, image: &[i8]) {
     let (json, tensors) = network.to_parts();
@@ -36,6 +36,21 @@ proptest! {
         prop_assert_eq!(network.validate(), Ok(()));
         compare(&network, &image);
     }
+}
+
+#[test]
+fn random_networks_neither_vanish_nor_saturate() {
+    let (mut n_inner, mut n_values) = (0, 0);
+    for seed in 0..200 {
+        let network = random_network(4, &mut Random(seed));
+        let image = Random(seed).image(network.input.n_bytes());
+        for output in run_reference(&network, &image).unwrap().layers {
+            let values: Vec<i8> = output.map().into_iter().flatten().copied().collect();
+            n_inner += values.iter().filter(|value| ![-128, 0, 127].contains(*value)).count();
+            n_values += values.len();
+        }
+    }
+    assert!(10 * n_inner > 3 * n_values, "{n_inner} of {n_values} values");
 }
 
 #[test]

@@ -52,7 +52,7 @@ pub(crate) fn vector(values: &[i32]) -> Array1<i32> {
     Array1::from_vec(values.to_vec())
 }
 
-/// Two convolutions with a residual and a pool, a global average pool and a fully connected layer: see docs/network.md.
+/// The example of docs/network.md.
 pub(crate) fn toy() -> QuantNetwork {
     let dense = Sparsity::default();
     let requantize = |n: usize| Requantize {
@@ -80,7 +80,7 @@ pub(crate) fn toy() -> QuantNetwork {
     };
     let residual =
         Residual { from: TensorRef::Layer(0), stride: 1, multiplier: Array1::from_elem(4, 100) };
-    let shared = Sparsity { pattern: Pattern::UhpShared, group: 4 };
+    let shared = Sparsity { pattern: Pattern::UhpShared, group: 16 };
     QuantNetwork {
         name: "toy".into(),
         input: InputSpec {
@@ -115,7 +115,7 @@ pub(crate) fn toy() -> QuantNetwork {
                 scale: 0.001,
             },
         ],
-        provenance: json!({"command": "none"}),
+        provenance: json!({}),
     }
 }
 
@@ -129,7 +129,7 @@ pub(crate) fn networks() -> impl Strategy<Value = (QuantNetwork, Vec<i8>)> {
     })
 }
 
-fn random_network(n_inner: usize, random: &mut Random) -> QuantNetwork {
+pub(crate) fn random_network(n_inner: usize, random: &mut Random) -> QuantNetwork {
     let block = random.size(1, 3);
     let (height, width, channels) =
         (block * random.size(1, 9), block * random.size(1, 9), random.size(1, 3));
