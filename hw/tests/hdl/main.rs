@@ -5,5 +5,6 @@ mod datapath;
 mod differential;
 mod emit;
 mod example;
+mod periphery;
 mod refusals;
 mod verilated;

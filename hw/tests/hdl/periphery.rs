@@ -29,7 +29,7 @@ impl Random {
 fn config(rows: usize, cols: usize) -> ArrayConfig {
     let memories =
         Memories { image: 64, input: 6, activation: 9, lane: 16, logit: 11, ..Memories::default() };
-    ArrayConfig::new(rows, cols, memories).unwrap()
+    ArrayConfig::new(rows, cols, memories).expect("sizes within the limits")
 }
 
 fn lane<const N: usize>(port: &mut Signal<In, Bits<N>>, value: u64) {
