@@ -5,24 +5,28 @@ SETUP   ?= scripts/setup.sh
 TWOFOLD ?= $(CARGO) run --release --bin twofold --
 TRAINER ?= $(CARGO) run --release --package trainer --
 
-# The array: rows 2 to 16, cols 2 to 32.
-ROWS    ?= 8
-COLS    ?= 16
-# What is simulated: the embedded network and its test images, unless CASE, NETWORK, DATA or IMAGES say otherwise.
+# The array: rows 2 to 16, cols 2 to 32. Empty is 8 x 16, or what CASE brings.
+ROWS    ?=
+COLS    ?=
+# What is run: the embedded network on its test images, unless these say otherwise. CASE is a name in tests/cases,
+# NETWORK a folder, DATA a folder of class folders of images, IMAGES a number.
 CASE    ?=
 NETWORK ?=
 DATA    ?=
 IMAGES  ?=
+# How results are printed: table or json.
 FORMAT  ?= table
 # How many random layers `make fuzz` tries, and from which seed.
 N       ?= 1000
 SEED    ?= 1
-# Given to the trainer as they are.
+# The clock that `make pnr` tries to reach, in MHz.
+CLOCK_MHZ  ?= 100
+# Options of `trainer train`; none is the embedded network.
 TRAIN_ARGS ?=
 
-ARRAY = --rows $(ROWS) --cols $(COLS)
-SIM_ARGS = $(if $(CASE),--case "$(CASE)") $(if $(NETWORK),--network "$(NETWORK)") $(if $(DATA),--data "$(DATA)") \
-    $(if $(IMAGES),--images $(IMAGES)) --format $(FORMAT)
+ARRAY_ARGS   = $(if $(ROWS),--rows $(ROWS)) $(if $(COLS),--cols $(COLS))
+NETWORK_ARGS = $(if $(CASE),--case "$(CASE)") $(if $(NETWORK),--network "$(NETWORK)")
+RUN_ARGS     = $(NETWORK_ARGS) $(if $(DATA),--data "$(DATA)") $(ARRAY_ARGS)
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
@@ -32,38 +36,38 @@ SIM_ARGS = $(if $(CASE),--case "$(CASE)") $(if $(NETWORK),--network "$(NETWORK)"
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  variables: ROWS=$(ROWS) COLS=$(COLS) CASE= NETWORK= DATA= IMAGES= FORMAT=$(FORMAT) N=$(N) SEED=$(SEED) TRAIN_ARGS="
+	@echo "  Variables, explained in the Makefile: ROWS COLS CASE NETWORK DATA IMAGES FORMAT N SEED CLOCK_MHZ TRAIN_ARGS"
 
 sim: verilator ## Run the default network (or CASE, NETWORK) on its images (or DATA) through the RTL and check every bit.
-	$(TWOFOLD) sim $(ARRAY) $(SIM_ARGS)
+	$(TWOFOLD) sim $(RUN_ARGS) $(if $(IMAGES),--images $(IMAGES)) --format $(FORMAT)
 
 report: ## Print the report of the last run again.
 	$(TWOFOLD) report --format $(FORMAT)
 
 verilog: ## Write the accelerator's Verilog and ROM files for ROWS x COLS to build/.
-	$(TWOFOLD) verilog $(ARRAY) -o build/verilog
-	$(TWOFOLD) compile $(NETWORK) $(ARRAY) -o build/program
+	$(TWOFOLD) verilog $(ARRAY_ARGS) -o build/verilog
+	$(TWOFOLD) compile $(if $(CASE),--case "$(CASE)") $(if $(NETWORK),"$(NETWORK)") $(ARRAY_ARGS) -o build/program
 
 lint: verilator ## Lint that Verilog with Verilator -Wall.
-	$(TWOFOLD) lint $(ARRAY)
+	$(TWOFOLD) lint $(ARRAY_ARGS)
 
 wave: verilator ## Write an FST of one image, for GTKWave or Surfer.
-	$(TWOFOLD) wave $(ARRAY)
+	$(TWOFOLD) wave $(RUN_ARGS)
 
 bench: verilator ## Measure simulated cycles a second on one core.
-	$(TWOFOLD) bench $(ARRAY)
+	$(TWOFOLD) bench $(if $(CASE),--case "$(CASE)") $(ARRAY_ARGS) --format $(FORMAT)
 
 fuzz: verilator ## Compare RTL and reference on N random layers, from SEED.
-	$(TWOFOLD) fuzz --n $(N) --seed $(SEED)
+	$(TWOFOLD) fuzz --n $(N) --seed $(SEED) $(ARRAY_ARGS) --format $(FORMAT)
 
 synth: synthesis ## Synthesize the accelerator for ECP5 with Yosys and check that everything maps.
-	$(TWOFOLD) synth $(ARRAY)
+	$(TWOFOLD) synth $(NETWORK_ARGS) $(ARRAY_ARGS) --format $(FORMAT)
 
 pnr: synthesis ## Place and route it for the ULX3S-85F: cells, Fmax, the critical path.
-	$(TWOFOLD) pnr $(ARRAY)
+	$(TWOFOLD) pnr $(NETWORK_ARGS) $(ARRAY_ARGS) --clock-mhz $(CLOCK_MHZ) --format $(FORMAT)
 
 train: libtorch ## Train the committed default network again from its seed.
-	$(TRAINER) $(TRAIN_ARGS)
+	$(TRAINER) train $(TRAIN_ARGS)
 
 tools: verilator synthesis ## Set up Verilator, Yosys and nextpnr in .tools/, without running anything.
 
@@ -82,7 +86,7 @@ check: verilator libtorch ## Check formatting, lints, documentation and the RTL'
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
-	$(TWOFOLD) lint $(ARRAY)
+	$(TWOFOLD) lint $(ARRAY_ARGS)
 
 ci: check test ## What continuous integration runs.
 
