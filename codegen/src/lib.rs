@@ -7,6 +7,7 @@
 
 mod blocks;
 mod cycles;
+mod listing;
 mod lower;
 mod pack;
 mod place;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use spec::{ArrayConfig, Memories, Program, QuantNetwork};
 
 pub use cycles::{layer_tile_cycles, tile_cycles};
+pub use listing::listing;
 pub use report::{CompileErrors, Problem, Report, Requirement};
 
 /// Which passes of a tile are run.
@@ -150,7 +152,10 @@ fn requirements_of(
 ) -> Vec<Requirement> {
     let steps = &plan.steps;
     let blocks = steps.iter().filter(|step| !step.sum).flat_map(|step| &step.blocks);
-    let n_logits = steps.last().map_or(0, |step| step.output.channels);
+    // The last drain step writes whole lanes.
+    let n_logits = steps
+        .last()
+        .map_or(0, |step| step.output.channels.next_multiple_of(program.config.lanes()));
     let needed = [
         ("instructions", program.instructions.len()),
         ("tile records", program.tiles.len()),

@@ -1,3 +1,5 @@
 //! The end-to-end tests, one module a subject.
 
 mod compiled;
+mod fit;
+mod listing;

@@ -1,0 +1,158 @@
+//! Networks against memories: what `codegen` needs, refuses and says.
+
+use cases::{Case, Shortcut, Size, Topology, random_config, random_image, random_network};
+use codegen::{Options, Problem, check, compile, requirements};
+use proptest::prelude::*;
+use spec::{ArrayConfig, Memories, Pattern, QuantNetwork};
+use twofold_tests::differential::compare;
+
+fn resnet20(pattern: Pattern) -> QuantNetwork {
+    Topology::Resnet20.network(pattern, 16, Shortcut::Identity, 1)
+}
+
+fn with(memories: Memories) -> ArrayConfig {
+    ArrayConfig::new(8, 16, memories).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_network_runs_in_memories_fitted_to_it(seed: u64, array: u64, accumulator in 4usize..=64) {
+        let config = random_config(array);
+        let network = random_network(seed, Size::default(), &config);
+        let memories = Memories { accumulator, ..config.memories().clone() };
+        let small = ArrayConfig::new(config.rows(), config.cols(), memories).unwrap();
+        let fitted = requirements(&network, &small, &Options::default()).unwrap();
+        prop_assert!(fitted.accumulator <= accumulator);
+        let fitted = ArrayConfig::new(config.rows(), config.cols(), fitted).unwrap();
+        if let Err(difference) = compare(&network, &fitted, &Options::default(), &random_image(&network, seed)) {
+            prop_assert!(false, "{difference}\non {fitted:?}");
+        }
+    }
+}
+
+#[test]
+fn each_fitted_memory_is_needed_to_its_last_entry() {
+    let network = resnet20(Pattern::UhpShared);
+    let fitted = requirements(&network, &ArrayConfig::default(), &Options::default()).unwrap();
+    assert!(compile(&network, &with(fitted.clone()), &Options::default()).is_ok());
+    let shrink: [(&str, fn(&mut Memories)); 6] = [
+        ("tile", |memories| memories.tile -= 1),
+        ("weight", |memories| memories.weight -= 1),
+        ("parameter", |memories| memories.parameter -= 1),
+        ("image", |memories| memories.image -= 1),
+        ("input", |memories| memories.input -= 1),
+        ("logit", |memories| memories.logit -= 1),
+    ];
+    for (name, shrink) in shrink {
+        let mut memories = fitted.clone();
+        shrink(&mut memories);
+        let problems = check(&network, &with(memories), &Options::default()).problems;
+        assert!(
+            matches!(problems[..], [Problem::Memory { memory, needed, available, .. }] if memory == name && needed == available + 1),
+            "{name}: {problems:?}"
+        );
+    }
+    let memories = Memories { activation: fitted.activation - 1, ..fitted };
+    let problems = check(&network, &with(memories), &Options::default()).problems;
+    assert!(matches!(problems[..], [Problem::Activation { .. }]), "{problems:?}");
+}
+
+#[test]
+fn every_problem_is_reported_at_once() {
+    let memories = Memories {
+        program: 20,
+        tile: 100,
+        weight: 1000,
+        parameter: 10,
+        lane: 2,
+        image: 3000,
+        input: 512,
+        activation: 700,
+        accumulator: 16,
+        logit: 50,
+    };
+    let errors =
+        compile(&resnet20(Pattern::Dense), &with(memories), &Options::default()).unwrap_err();
+    let text = errors.to_string();
+    for line in [
+        "tile memory: 2156 tile records are needed, it has 100; help: ",
+        "image memory: 3072 bytes are needed, it has 3000; help: ",
+        "logit memory: 100 logits are needed, it has 50; help: ",
+        "layer \"conv1\": activation memory: 1 map(s) of 1024 words of 16 channels in all are alive, which takes banks of ",
+    ] {
+        assert!(text.contains(line), "{line}\nis not in\n{text}");
+    }
+    for memory in
+        ["program", "tile", "weight", "parameter", "lane", "image", "input", "activation", "logit"]
+    {
+        assert!(text.contains(&format!("memories.{memory} ")), "{memory} is not in\n{text}");
+    }
+    assert_eq!(text.lines().count(), errors.problems.len());
+    assert!(text.lines().all(|line| line.contains("; help: ")), "{text}");
+}
+
+#[test]
+fn an_invalid_network_is_refused_with_its_own_errors() {
+    let mut network = resnet20(Pattern::Dense);
+    network.layers[0].requantize.multiplier[3] = -1;
+    network.classes.pop();
+    let report = check(&network, &ArrayConfig::default(), &Options::default());
+    assert!(report.requirements.is_empty());
+    assert_eq!(report.problems.len(), 2, "{:?}", report.problems);
+    assert!(report.problems.iter().all(|problem| matches!(problem, Problem::Network(_))));
+}
+
+#[test]
+fn values_beyond_the_isa_name_layer_and_field() {
+    let mut network = Topology::Tiny.network(Pattern::Dense, 0, Shortcut::Identity, 1);
+    let fc = network.layers[1].clone();
+    for index in 0..300 {
+        let mut layer = network.layers[0].clone();
+        let spec::Op::Conv(conv) = &mut layer.op else {
+            panic!("the first layer is a convolution")
+        };
+        conv.max_pool = false;
+        if index > 0 {
+            let weight = ndarray::Array4::zeros([4, 1, 1, 4]);
+            *conv = spec::Conv { weight, padding: [0; 4], ..conv.clone() };
+            layer.input = spec::TensorRef::Layer(index - 1);
+        }
+        layer.name = format!("conv{index}");
+        network.layers.insert(index, layer);
+    }
+    network.layers.truncate(300);
+    network.layers.push(spec::Layer { input: spec::TensorRef::Layer(299), ..fc });
+    let spec::Op::FullyConnected(fc) = &mut network.layers[300].op else {
+        panic!("the last layer is fully connected")
+    };
+    fc.weight = ndarray::Array4::zeros([3, 4, 4, 4]);
+    let errors = compile(&network, &ArrayConfig::default(), &Options::default()).unwrap_err();
+    let text = errors.to_string();
+    assert!(
+        text.starts_with("layer \"conv256\": STREAM.layer = 256 does not fit 8 bits; help: "),
+        "{text}"
+    );
+    assert_eq!(errors.problems.len(), 301 - 256);
+}
+
+#[test]
+fn what_costs_cycles_is_noted() {
+    let notes = |pattern, cols: usize| {
+        let config = ArrayConfig::new(8, cols, Memories::default()).unwrap();
+        check(&resnet20(pattern), &config, &Options::default()).notes
+    };
+    assert_eq!(notes(Pattern::UhpShared, 16), [""; 0]);
+    assert_eq!(notes(Pattern::UhpFixed, 32), [""; 0]);
+    assert_eq!(notes(Pattern::UhpFree, 16).len(), 19);
+    assert!(notes(Pattern::UhpFree, 16)[0].contains("two passes"));
+    let wide = notes(Pattern::UhpShared, 32);
+    assert!(wide[0].contains("groups of 16") && wide[0].contains("--cols 16"), "{}", wide[0]);
+    let case = Case::read(
+        std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/cases")),
+        "toy-small-array",
+    )
+    .unwrap();
+    assert_eq!(check(&case.build(), &case.config().unwrap(), &case.options()).problems, []);
+}

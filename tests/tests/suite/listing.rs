@@ -1,0 +1,23 @@
+//! Snapshots of the ROM contents of the smallest networks, as text.
+
+use std::path::Path;
+
+use cases::Case;
+
+fn listing(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+    let case = Case::read(&folder, name).unwrap();
+    codegen::listing(
+        &codegen::compile(&case.build(), &case.config().unwrap(), &case.options()).unwrap(),
+    )
+}
+
+#[test]
+fn a_half_pruned_network() {
+    insta::assert_snapshot!(listing("tiny-uhp"));
+}
+
+#[test]
+fn a_dense_network() {
+    insta::assert_snapshot!(listing("tiny-dense"));
+}
