@@ -2,11 +2,12 @@
 //!
 //! A [`spec::QuantNetwork`] and a [`spec::ArrayConfig`] go in; a [`spec::Program`], or every reason why there is none, comes
 //! out. Layers become steps (`plan`), their weights tiles (`tiling`), their outputs pixel blocks (`blocks`) at addresses
-//! in banks (`place`); the first layer's input is packed to its kernel (`pack`); `lower` writes the records. Nothing here
-//! reads a file, knows the hardware's timing, or computes an activation.
+//! in banks (`place`); the first layer's input is packed to its kernel (`pack`, `layouts`); `lower` writes the records.
+//! Nothing here reads a file, knows the hardware's timing, or computes an activation.
 
 mod blocks;
 mod cycles;
+mod layouts;
 mod listing;
 mod lower;
 mod pack;

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use cases::{Case, Size, random_config, random_image, random_network};
+use cases::{Case, Shortcut, Size, Topology, random_config, random_image, random_network};
 use codegen::{Options, Schedule};
 use proptest::prelude::*;
+use spec::{ArrayConfig, Memories, Pattern};
 use twofold_tests::differential::compare;
 use twofold_tests::interpreter::interpret;
 
@@ -93,4 +94,20 @@ fn cycles_by_the_tile_rule_are_those_of_the_design() {
     let n_macs: u64 =
         compiled("resnet20-dense").layers.iter().map(|layer| layer.n_dense_macs).sum();
     assert_eq!(n_macs, 40_556_800);
+}
+
+#[test]
+fn cycles_depend_on_the_pattern_and_not_on_the_weights() {
+    let config = ArrayConfig::new(4, 8, Memories::default()).unwrap();
+    for topology in [Topology::S2d, Topology::Toy, Topology::Tiny] {
+        for pattern in [Pattern::Dense, Pattern::UhpFixed, Pattern::UhpShared] {
+            let cycles = |seed| {
+                let network = topology.network(pattern, 8, Shortcut::Conv, seed);
+                let network = codegen::compile(&network, &config, &Options::default()).unwrap();
+                codegen::layer_tile_cycles(&network)
+            };
+            let first = cycles(0);
+            assert!((1..8).all(|seed| cycles(seed) == first), "{topology:?}, {pattern:?}");
+        }
+    }
 }
