@@ -12,7 +12,7 @@ use crate::counters::Counters;
 use crate::drain::Drain;
 use crate::fetch::Fetch;
 use crate::lane_select::LaneSelect;
-use crate::leaf::{ControlDelay, Delay, Rom};
+use crate::leaf::{ControlDelay, Delay, EnabledRegister, Rom};
 use crate::loader::Loader;
 use crate::output::Output;
 use crate::pe::Multiplier;
@@ -86,13 +86,15 @@ pub struct Accelerator {
     selector: Selector,
     swap_delay: ControlDelay<Bit>,
     weight_delay: Vec<Delay<Bits<8>>>,
-    load_delay: Vec<Delay<Bit>>,
+    load_delay: ControlDelay<Bit>,
     array: Array,
     accumulate_delay: ControlDelay<AccumulateControl>,
+    /// The control of column c's four stages is at c, c + 1, c + 2 and c + 3.
+    accumulate_line: Vec<ControlDelay<AccumulateControl>>,
     accumulator: Vec<Accumulator>,
     drain: Drain,
     lane_select: LaneSelect,
-    parameter_delay: Vec<Delay<Bits<PARAMETER_BITS>>>,
+    parameter_register: Vec<EnabledRegister<Bits<PARAMETER_BITS>>>,
     requantize: Vec<Requantize>,
     pool: Vec<Pool>,
     logit_output: Output,
@@ -145,13 +147,14 @@ impl Accelerator {
             selector: Selector::new(config),
             swap_delay: ControlDelay::new(2),
             weight_delay: (0..cols).map(|_| Delay::new(2)).collect(),
-            load_delay: (0..rows).map(|_| Delay::new(3)).collect(),
+            load_delay: ControlDelay::new(3),
             array: Array::new(config, multiplier),
             accumulate_delay: ControlDelay::new(rows + 2),
+            accumulate_line: (0..cols + 2).map(|_| ControlDelay::new(1)).collect(),
             accumulator: (0..cols).map(|_| Accumulator::new(config)).collect(),
             drain: Drain::new(config),
             lane_select: LaneSelect::new(config),
-            parameter_delay: (0..lanes).map(|_| Delay::new(1)).collect(),
+            parameter_register: (0..lanes).map(|_| EnabledRegister::default()).collect(),
             requantize: (0..lanes).map(|_| Requantize::new(multiplier)).collect(),
             pool: (0..lanes).map(|_| Pool::new()).collect(),
             logit_output: Output::new(config),
@@ -181,6 +184,7 @@ impl Logic for Accelerator {
         self.loader.clock.next = self.clock.val();
         self.activation_memory.clock.next = self.clock.val();
         self.selector.clock.next = self.clock.val();
+        self.load_delay.clock.next = self.clock.val();
         self.swap_delay.clock.next = self.clock.val();
         self.array.clock.next = self.clock.val();
         self.accumulate_delay.clock.next = self.clock.val();
@@ -192,6 +196,7 @@ impl Logic for Accelerator {
         self.weight_loader.reset.next = self.reset.val();
         self.streamer.reset.next = self.reset.val();
         self.loader.reset.next = self.reset.val();
+        self.load_delay.reset.next = self.reset.val();
         self.swap_delay.reset.next = self.reset.val();
         self.accumulate_delay.reset.next = self.reset.val();
         self.drain.reset.next = self.reset.val();
@@ -235,11 +240,8 @@ impl Logic for Accelerator {
             self.weight_delay[i].d.next = self.weight_memory.data[i].val();
             self.array.weight[i].next = self.weight_delay[i].q.val();
         }
-        for i in 0..self._rows {
-            self.load_delay[i].clock.next = self.clock.val();
-            self.load_delay[i].d.next = self.weight_loader.load[i].val();
-            self.array.load[i].next = self.load_delay[i].q.val();
-        }
+        self.load_delay.d.next = self.weight_loader.load.val();
+        self.array.load.next = self.load_delay.q.val();
 
         // Activations.
         self.streamer.image_start.next = self.fetch.image_start.val();
@@ -269,14 +271,25 @@ impl Logic for Accelerator {
 
         // Sums.
         self.accumulate_delay.d.next = self.streamer.accumulate.val();
+        for i in 0..(self._cols + 2) {
+            self.accumulate_line[i].clock.next = self.clock.val();
+            self.accumulate_line[i].reset.next = self.reset.val();
+            if i == 0 {
+                self.accumulate_line[i].d.next = self.accumulate_delay.q.val();
+            } else {
+                self.accumulate_line[i].d.next = self.accumulate_line[i - 1].q.val();
+            }
+        }
         for i in 0..self._cols {
             self.accumulator[i].clock.next = self.clock.val();
-            self.accumulator[i].reset.next = self.reset.val();
             if i == 0 {
-                self.accumulator[i].control.next = self.accumulate_delay.q.val();
+                self.accumulator[i].read.next = self.accumulate_delay.q.val();
             } else {
-                self.accumulator[i].control.next = self.accumulator[i - 1].control_out.val();
+                self.accumulator[i].read.next = self.accumulate_line[i - 1].q.val();
             }
+            self.accumulator[i].start.next = self.accumulate_line[i].q.val();
+            self.accumulator[i].add.next = self.accumulate_line[i + 1].q.val();
+            self.accumulator[i].write.next = self.accumulate_line[i + 2].q.val();
             self.accumulator[i].psum.next = self.array.psum[i].val();
             self.accumulator[i].drain_active.next = self.drain.drain_active.val();
             self.accumulator[i].drain_bank.next = self.drain.drain_bank.val();
@@ -294,28 +307,33 @@ impl Logic for Accelerator {
         self.drain.group_first.next = self.weight_loader.group_first.val();
         self.drain.group_last.next = self.weight_loader.group_last.val();
         for n in self._cols..(self._cols + 1) {
-            self.last_control.next = self.accumulator[n - 1].control_out.val();
+            self.last_control.next = self.accumulate_line[n - 1].q.val();
         }
         self.drain.unit_accumulated.next = self.last_control.val().last;
+        self.lane_select.enable.next = self.drain.drain_active.val();
         self.lane_select.step.next = self.drain.step.val();
         self.parameter_memory.address.next = self.drain.parameter_address.val();
         self.activation_memory.residual_bank.next = self.drain.residual_bank.val();
         self.activation_memory.residual_address.next = self.drain.residual_address.val();
         self.activation_memory.residual_granule.next = self.drain.residual_granule.val();
         for i in 0..self._lanes {
-            self.parameter_delay[i].clock.next = self.clock.val();
-            self.parameter_delay[i].d.next = self.parameter_memory.data[i].val();
+            self.parameter_register[i].clock.next = self.clock.val();
+            self.parameter_register[i].enable.next = self.drain.drain_active.val();
+            self.parameter_register[i].d.next = self.parameter_memory.data[i].val();
             self.requantize[i].clock.next = self.clock.val();
+            self.requantize[i].enable.next = self.drain.drain_active.val();
             self.requantize[i].relu.next = self.drain.relu.val();
             self.requantize[i].logits.next = self.drain.logits.val();
             self.requantize[i].accumulator.next = self.lane_select.value[i].val();
-            self.requantize[i].bias.next = self.parameter_delay[i].q.val().get_bits::<32>(0);
-            self.requantize[i].multiplier.next = self.parameter_delay[i].q.val().get_bits::<15>(32);
-            self.requantize[i].shift.next = self.parameter_delay[i].q.val().get_bits::<6>(48);
+            self.requantize[i].bias.next = self.parameter_register[i].q.val().get_bits::<32>(0);
+            self.requantize[i].multiplier.next =
+                self.parameter_register[i].q.val().get_bits::<15>(32);
+            self.requantize[i].shift.next = self.parameter_register[i].q.val().get_bits::<6>(48);
             self.requantize[i].residual_multiplier.next =
-                self.parameter_delay[i].q.val().get_bits::<16>(56);
+                self.parameter_register[i].q.val().get_bits::<16>(56);
             self.requantize[i].residual.next = self.activation_memory.residual[i].val();
             self.pool[i].clock.next = self.clock.val();
+            self.pool[i].enable.next = self.drain.drain_active.val();
             self.pool[i].first.next = self.drain.pool_first.val();
             self.pool[i].value.next = self.requantize[i].value.val();
             self.activation_memory.write_data[i].next = self.pool[i].maximum.val().get_bits::<8>(0);

@@ -2,24 +2,28 @@
 
 use crate::control::AccumulateControl;
 use crate::leaf::{Drive, verilog};
-use crate::verilog::range_of;
 use rust_hdl_core::prelude::*;
 use spec::ArrayConfig;
 
 /// Adds each partial sum to the accumulator that its control names.
 ///
-/// With `control` at cycle v - 2 and `psum` at v, the sum is registered for v + 1 and written for a read whose control
-/// comes at v + 2; so two visits to one accumulator are at least [`ArrayConfig::ACCUMULATE_LATENCY`] cycles apart, unless
-/// the second has `chain`. One sum a cycle. `sum` follows `drain_address` by 2 cycles. A bank is not summed into while it
-/// is drained. Reset clears `valid` and `last` of `control_out`.
+/// The control of a visit comes four times, one cycle later each, as columns further right get it from the same line of
+/// registers: `read` at v - 2, `start` at v - 1, `add` at v with `psum`, `write` at v + 1. A read at v + 2 sees the sum,
+/// so two visits to one accumulator are at least [`ArrayConfig::ACCUMULATE_LATENCY`] cycles apart, unless the second has
+/// `chain`. One sum a cycle. `sum` follows `drain_address` by 2 cycles of `drain_active`. A bank is not summed into while
+/// it is drained. No reset.
 #[derive(LogicBlock)]
 pub struct Accumulator {
     /// Rising edge.
     pub clock: Signal<In, Clock>,
-    /// Synchronous, active high.
-    pub reset: Signal<In, Bit>,
-    /// What to do with the `psum` two cycles later.
-    pub control: Signal<In, AccumulateControl>,
+    /// Of the visit whose accumulator is read in this cycle.
+    pub read: Signal<In, AccumulateControl>,
+    /// Of the visit before, whose base is chosen.
+    pub start: Signal<In, AccumulateControl>,
+    /// Of the visit whose `psum` is here.
+    pub add: Signal<In, AccumulateControl>,
+    /// Of the visit whose sum is written.
+    pub write: Signal<In, AccumulateControl>,
     /// int32.
     pub psum: Signal<In, Bits<32>>,
     /// A bank is being drained.
@@ -28,18 +32,14 @@ pub struct Accumulator {
     pub drain_bank: Signal<In, Bit>,
     /// Accumulator to read from the drained bank.
     pub drain_address: Signal<In, Bits<8>>,
-    /// `control` of the cycle before, for the column on the right.
-    pub control_out: Signal<Out, AccumulateControl>,
     /// int32, from the drained bank.
     pub sum: Signal<Out, Bits<32>>,
     _depth: usize,
     _memory: [Vec<u32>; 2],
-    _word: [u32; 2],
-    _drain_bank: bool,
+    _word: u32,
+    _drain_word: u32,
     _base: u32,
-    _visit: AccumulateControl,
     _total: u32,
-    _write: AccumulateControl,
 }
 
 impl Accumulator {
@@ -48,22 +48,21 @@ impl Accumulator {
         let depth = config.memories().accumulator;
         Self {
             clock: Signal::default(),
-            reset: Signal::default(),
-            control: Signal::default(),
+            read: Signal::default(),
+            start: Signal::default(),
+            add: Signal::default(),
+            write: Signal::default(),
             psum: Signal::default(),
             drain_active: Signal::default(),
             drain_bank: Signal::default(),
             drain_address: Signal::default(),
-            control_out: Signal::default(),
             sum: Signal::default(),
             _depth: depth,
             _memory: [vec![0; depth], vec![0; depth]],
-            _word: [0; 2],
-            _drain_bank: false,
+            _word: 0,
+            _drain_word: 0,
             _base: 0,
-            _visit: AccumulateControl::default(),
             _total: 0,
-            _write: AccumulateControl::default(),
         }
     }
 
@@ -74,6 +73,10 @@ impl Accumulator {
     fn index(&self, address: Bits<8>) -> usize {
         address.index() & ((1 << self.address_bits()) - 1)
     }
+
+    fn word(&self, bank: bool, address: Bits<8>) -> u32 {
+        self._memory[usize::from(bank)].get(self.index(address)).copied().unwrap_or_default()
+    }
 }
 
 impl Logic for Accumulator {
@@ -81,115 +84,66 @@ impl Logic for Accumulator {
         if !self.clock.pos_edge() {
             return;
         }
-        let control = self.control.val();
-        let read = self.control_out.val();
-        let [word_0, word_1] = self._word;
-        self.sum.next = u64::from(if self._drain_bank { word_1 } else { word_0 }).into();
-        self._drain_bank = self.drain_bank.val();
-        for bank in 0..2 {
-            let drained = self.drain_active.val() && usize::from(self.drain_bank.val()) == bank;
-            let at = self.index(if drained { self.drain_address.val() } else { control.address });
-            self._word[bank] = self._memory[bank].get(at).copied().unwrap_or_default();
+        let (read, start, add, write) =
+            (self.read.val(), self.start.val(), self.add.val(), self.write.val());
+        let word = self.word(read.bank, read.address);
+        if self.drain_active.val() {
+            self.sum.next = u64::from(self._drain_word).into();
+            self._drain_word = self.word(self.drain_bank.val(), self.drain_address.val());
         }
-        if self._write.valid {
-            let at = self.index(self._write.address);
-            if let Some(accumulator) = self._memory[usize::from(self._write.bank)].get_mut(at) {
-                *accumulator = self._total;
+        if write.valid {
+            let at = self.index(write.address);
+            let total = self._total;
+            if let Some(accumulator) = self._memory[usize::from(write.bank)].get_mut(at) {
+                *accumulator = total;
             }
         }
-        if self._visit.valid {
-            let base = if self._visit.chain { self._total } else { self._base };
+        if add.valid {
+            let base = if add.chain { self._total } else { self._base };
             self._total = base.wrapping_add(self.psum.val().to_u32());
         }
-        self._write = self._visit;
-        self._base = match (read.first, read.bank) {
-            (true, _) => 0,
-            (false, false) => word_0,
-            (false, true) => word_1,
-        };
-        self._visit = AccumulateControl { chain: read.chain && !read.first, ..read };
-        let keep = !self.reset.val();
-        self.control_out.next = AccumulateControl {
-            valid: control.valid && keep,
-            last: control.last && keep,
-            ..control
-        };
+        self._base = if start.first { 0 } else { self._word };
+        self._word = word;
     }
 
     fn connect(&mut self) {
-        self.control_out.drive();
         self.sum.drive();
     }
 
     fn hdl(&self) -> Verilog {
-        let (depth, bits) = (self._depth, self.address_bits());
-        let [valid, bank, first, chain, last] =
-            ["valid", "bank", "first", "chain", "last"].map(|name| field(name).0);
+        let (depth, bits) = (1 << self.address_bits(), self.address_bits());
+        let [valid, bank, first, chain] =
+            ["valid", "bank", "first", "chain"].map(|name| field(name).0);
         let (lsb, width) = field("address");
         let address = format!("[{}:{lsb}]", lsb + bits - 1);
-        let range = range_of(bits);
         let at = if bits == width { String::new() } else { format!("[{}:0]", bits - 1) };
-        let control_bits = AccumulateControl::BITS;
         let body = format!(
             "\
 (* no_rw_check *)
-reg [31:0] memory_0 [0:{top}];
-(* no_rw_check *)
-reg [31:0] memory_1 [0:{top}];
-reg [31:0] word_0;
-reg [31:0] word_1;
-reg drain_bank_1;
+reg [31:0] memory [0:{top}];
+reg [31:0] word;
+reg [31:0] drain_word;
 reg [31:0] base;
-reg valid_2;
-reg chain_2;
-reg bank_2;
-reg {range}address_2;
 reg [31:0] total;
-reg valid_3;
-reg bank_3;
-reg {range}address_3;
-wire {range}address_0 = drain_active & ~drain_bank ? drain_address{at} : control{address};
-wire {range}address_1 = drain_active & drain_bank ? drain_address{at} : control{address};
 initial begin
-    word_0 = 32'd0;
-    word_1 = 32'd0;
-    drain_bank_1 = 1'b0;
+    word = 32'd0;
+    drain_word = 32'd0;
     base = 32'd0;
-    valid_2 = 1'b0;
-    chain_2 = 1'b0;
-    bank_2 = 1'b0;
-    address_2 = {bits}'d0;
     total = 32'd0;
-    valid_3 = 1'b0;
-    bank_3 = 1'b0;
-    address_3 = {bits}'d0;
-    control_out = {control_bits}'d0;
     sum = 32'd0;
 end
 always @(posedge clock) begin
-    word_0 <= memory_0[address_0];
-    word_1 <= memory_1[address_1];
-    if (valid_3 & ~bank_3) memory_0[address_3] <= total;
-    if (valid_3 & bank_3) memory_1[address_3] <= total;
-    drain_bank_1 <= drain_bank;
-    sum <= drain_bank_1 ? word_1 : word_0;
-    base <= control_out[{first}] ? 32'd0 : control_out[{bank}] ? word_1 : word_0;
-    valid_2 <= control_out[{valid}];
-    chain_2 <= control_out[{chain}] & ~control_out[{first}];
-    bank_2 <= control_out[{bank}];
-    address_2 <= control_out{address};
-    if (valid_2) total <= (chain_2 ? total : base) + psum;
-    valid_3 <= valid_2;
-    bank_3 <= bank_2;
-    address_3 <= address_2;
-    control_out <= control;
-    if (reset) begin
-        control_out[{valid}] <= 1'b0;
-        control_out[{last}] <= 1'b0;
+    word <= memory[{{read[{bank}], read{address}}}];
+    base <= start[{first}] ? 32'd0 : word;
+    if (add[{valid}]) total <= (add[{chain}] ? total : base) + psum;
+    if (write[{valid}]) memory[{{write[{bank}], write{address}}}] <= total;
+    if (drain_active) begin
+        drain_word <= memory[{{drain_bank, drain_address{at}}}];
+        sum <= drain_word;
     end
 end
 ",
-            top = depth - 1,
+            top = 2 * depth - 1,
         );
         verilog(
             "accumulator",
@@ -223,17 +177,23 @@ mod tests {
         Accumulator::new(&ArrayConfig::new(2, 2, memories).unwrap())
     }
 
+    /// The control of the visits in the four stages.
+    fn control(column: &mut Accumulator, visit: impl Fn(usize) -> Option<AccumulateControl>) {
+        column.read.next = visit(0).unwrap_or_default();
+        column.start.next = visit(1).unwrap_or_default();
+        column.add.next = visit(2).unwrap_or_default();
+        column.write.next = visit(3).unwrap_or_default();
+    }
+
     /// Runs visits (control and its partial sum), one a cycle, until all are written.
     fn run(column: &mut Accumulator, visits: &[(AccumulateControl, i32)]) {
         for t in 0..visits.len() + 5 {
-            column.control.next = visits.get(t).map(|visit| visit.0).unwrap_or_default();
+            control(column, |stage| {
+                t.checked_sub(stage).and_then(|t| visits.get(t)).map(|visit| visit.0)
+            });
             let psum = t.checked_sub(2).and_then(|t| visits.get(t)).map_or(-77, |visit| visit.1);
             column.psum.next = u64::from(psum as u32).into();
             tick(column, |column| &mut column.clock).unwrap();
-            assert_eq!(
-                column.control_out.val(),
-                visits.get(t).map(|visit| visit.0).unwrap_or_default()
-            );
         }
     }
 
@@ -292,8 +252,10 @@ mod tests {
         run(&mut column, &fill);
         let mut seen = vec![];
         for t in 0..2 * depth + 5 {
-            column.control.next =
-                if t < 2 * depth { visit(true, t % depth, t < depth) } else { Default::default() };
+            control(&mut column, |stage| {
+                let t = t.checked_sub(stage).filter(|t| *t < 2 * depth)?;
+                Some(visit(true, t % depth, t < depth))
+            });
             column.psum.next = (t as u64).into();
             column.drain_active.next = true;
             column.drain_bank.next = false;
@@ -312,7 +274,7 @@ mod tests {
     #[test]
     fn a_chain_adds_to_the_last_sum() {
         let mut column = column(4);
-        let chained = |first| AccumulateControl { chain: true, ..visit(false, 0, first) };
+        let chained = |first: bool| AccumulateControl { chain: !first, ..visit(false, 0, first) };
         let gap = (AccumulateControl::default(), 1 << 20);
         let visits = [
             (chained(true), 5),
@@ -326,18 +288,5 @@ mod tests {
         assert_eq!(drain(&mut column, false, 4)[0], 91);
         run(&mut column, &[(chained(true), i32::MAX), (chained(false), 1)]);
         assert_eq!(drain(&mut column, false, 4)[0], i32::MIN);
-    }
-
-    #[test]
-    fn reset_clears_the_control_that_starts_things() {
-        let mut column = column(4);
-        column.control.next = AccumulateControl { last: true, ..visit(true, 3, true) };
-        column.reset.next = true;
-        tick(&mut column, |column| &mut column.clock).unwrap();
-        let out = column.control_out.val();
-        assert!(!out.valid && !out.last && out.bank && out.first);
-        column.reset.next = false;
-        tick(&mut column, |column| &mut column.clock).unwrap();
-        assert!(column.control_out.val().valid && column.control_out.val().last);
     }
 }

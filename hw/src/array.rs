@@ -4,7 +4,7 @@
 //! partial sums that are skewed by one cycle a column, as the accumulators want them.
 
 use crate::comment;
-use crate::leaf::{Delay, Register, ports};
+use crate::leaf::{Register, Skew, ports};
 use crate::pe::{Multiplier, Pe};
 use rust_hdl_core::prelude::*;
 use spec::ArrayConfig;
@@ -12,14 +12,15 @@ use spec::ArrayConfig;
 /// `psum[c] = sum over r of activation[r] * weight[r][c]`, one activation vector a cycle.
 ///
 /// Latency: the partial sum of column `c` for the activations given at cycle `u` is visible at
-/// `u + (rows - 1) + c + PE_LATENCY`. The weights of row `r` are given in the cycle of `load[r]`, rows in any order, and
-/// are in use from the activations that come with `swap` on. No reset: what comes out belongs to what went in.
+/// `u + (rows - 1) + c + PE_LATENCY`. The weights of row `r` are given `r` cycles after `load`, and are in use from the
+/// activations that come with `swap` on. `load` and `swap` reach PE (r, c) after `r + c` cycles, as activations do; one
+/// line of registers serves every diagonal. No reset: what comes out belongs to what went in.
 #[derive(LogicBlock)]
 pub struct Array {
     /// Rising edge.
     pub clock: Signal<In, Clock>,
-    /// One-hot: whose row the weights on `weight` are.
-    pub load: Vec<Signal<In, Bit>>,
+    /// The weights on `weight` are those of row 0; the other rows follow.
+    pub load: Signal<In, Bit>,
     /// Comes with the first activations of a tile.
     pub swap: Signal<In, Bit>,
     /// int8, one a column.
@@ -29,12 +30,12 @@ pub struct Array {
     /// int32, one a column.
     pub psum: Vec<Signal<Out, Bits<32>>>,
     pe: Vec<Pe>,
-    /// Of rows 1, 2, ..
-    activation_skew: Vec<Delay<Bits<8>>>,
-    /// Of rows 1, 2, .., each after the one of the row above.
-    swap_skew: Vec<Register<Bit>>,
-    /// Of columns 1, 2, ..
-    weight_skew: Vec<Delay<Bits<8>>>,
+    activation_skew: Skew,
+    weight_skew: Skew,
+    /// Of diagonals 1, 2, ..
+    load_line: Vec<Register<Bit>>,
+    /// Of diagonals 1, 2, ..
+    swap_line: Vec<Register<Bit>>,
     zero: Constant<Bits<32>>,
     _rows: usize,
     _cols: usize,
@@ -44,17 +45,19 @@ impl Array {
     /// An array of the configuration's size.
     pub fn new(config: &ArrayConfig, multiplier: Multiplier) -> Self {
         let (rows, cols) = (config.rows(), config.cols());
+        let line = || (1..rows + cols - 1).map(|_| Register::default()).collect();
         Self {
             clock: Signal::default(),
-            load: ports(rows),
+            load: Signal::default(),
             swap: Signal::default(),
             weight: ports(cols),
             activation: ports(rows),
             psum: ports(cols),
             pe: (0..rows * cols).map(|_| Pe::new(multiplier)).collect(),
-            activation_skew: (1..rows).map(Delay::new).collect(),
-            swap_skew: (1..rows).map(|_| Register::default()).collect(),
-            weight_skew: (1..cols).map(Delay::new).collect(),
+            activation_skew: Skew::new(rows),
+            weight_skew: Skew::new(cols),
+            load_line: line(),
+            swap_line: line(),
             zero: Constant::new(0.into()),
             _rows: rows,
             _cols: cols,
@@ -68,38 +71,40 @@ impl Logic for Array {
         comment!(
             "module array: A weight-stationary array; activations move right, partial sums down."
         );
-        for r in 1..self._rows {
-            self.activation_skew[r - 1].clock.next = self.clock.val();
-            self.activation_skew[r - 1].d.next = self.activation[r].val();
-            self.swap_skew[r - 1].clock.next = self.clock.val();
-            if r == 1 {
-                self.swap_skew[r - 1].d.next = self.swap.val();
-            } else {
-                self.swap_skew[r - 1].d.next = self.swap_skew[r - 2].q.val();
-            }
+        self.activation_skew.clock.next = self.clock.val();
+        for r in 0..self._rows {
+            self.activation_skew.d[r].next = self.activation[r].val();
         }
-        for c in 1..self._cols {
-            self.weight_skew[c - 1].clock.next = self.clock.val();
-            self.weight_skew[c - 1].d.next = self.weight[c].val();
+        self.weight_skew.clock.next = self.clock.val();
+        for c in 0..self._cols {
+            self.weight_skew.d[c].next = self.weight[c].val();
+        }
+        for i in 1..(self._rows + self._cols - 1) {
+            self.load_line[i - 1].clock.next = self.clock.val();
+            self.swap_line[i - 1].clock.next = self.clock.val();
+            if i == 1 {
+                self.load_line[i - 1].d.next = self.load.val();
+                self.swap_line[i - 1].d.next = self.swap.val();
+            } else {
+                self.load_line[i - 1].d.next = self.load_line[i - 2].q.val();
+                self.swap_line[i - 1].d.next = self.swap_line[i - 2].q.val();
+            }
         }
         for n in self._cols..(self._cols + 1) {
             for r in 0..self._rows {
                 for c in 0..self._cols {
                     self.pe[r * n + c].clock.next = self.clock.val();
-                    if c == 0 {
-                        self.pe[r * n].load.next = self.load[r].val();
-                        self.pe[r * n].weight.next = self.weight[0].val();
-                        if r == 0 {
-                            self.pe[r * n].swap.next = self.swap.val();
-                            self.pe[r * n].activation.next = self.activation[0].val();
-                        } else {
-                            self.pe[r * n].swap.next = self.swap_skew[r - 1].q.val();
-                            self.pe[r * n].activation.next = self.activation_skew[r - 1].q.val();
-                        }
+                    self.pe[r * n + c].weight.next = self.weight_skew.q[c].val();
+                    if r + c == 0 {
+                        self.pe[r * n + c].load.next = self.load.val();
+                        self.pe[r * n + c].swap.next = self.swap.val();
                     } else {
-                        self.pe[r * n + c].load.next = self.pe[r * n + c - 1].load_out.val();
-                        self.pe[r * n + c].weight.next = self.weight_skew[c - 1].q.val();
-                        self.pe[r * n + c].swap.next = self.pe[r * n + c - 1].swap_out.val();
+                        self.pe[r * n + c].load.next = self.load_line[r + c - 1].q.val();
+                        self.pe[r * n + c].swap.next = self.swap_line[r + c - 1].q.val();
+                    }
+                    if c == 0 {
+                        self.pe[r * n].activation.next = self.activation_skew.q[r].val();
+                    } else {
                         self.pe[r * n + c].activation.next =
                             self.pe[r * n + c - 1].activation_out.val();
                     }
@@ -165,9 +170,7 @@ mod tests {
         for t in 0..(tiles.len() + 1) * period + depth + cols {
             // Period n loads tile n, and streams tile n - 1.
             let (period_idx, at) = (t / period, t % period);
-            for r in 0..rows {
-                array.load[r].next = at == r && period_idx < tiles.len();
-            }
+            array.load.next = at == 0 && period_idx < tiles.len();
             for c in 0..cols {
                 let weight = tiles
                     .get(period_idx)

@@ -108,7 +108,7 @@ pub struct AccumulateControl {
     pub address: Bits<8>,
     /// Start from zero.
     pub first: Bit,
-    /// Add to the column's previous sum instead of the memory.
+    /// Add to the column's previous sum instead of the memory; never together with `first`.
     pub chain: Bit,
     /// Last sum of its unit.
     pub last: Bit,

@@ -4,7 +4,7 @@ use rust_hdl_core::prelude::*;
 use spec::ArrayConfig;
 
 use crate::control::{BlockContext, DrainContext, WriteControl};
-use crate::leaf::{ControlDelay, Register};
+use crate::leaf::{ControlDelay, EnabledRegister, Register};
 use crate::requantize::Requantize;
 use crate::{comment, dff_setup};
 
@@ -78,16 +78,16 @@ pub struct Drain {
     pub written_layers: Signal<Out, Bits<8>>,
     /// Bank 0 may be overwritten: pulse.
     pub release_input: Signal<Out, Bit>,
-    block_0: Register<BlockContext>,
-    block_1: Register<BlockContext>,
-    context_0: Register<DrainContext>,
-    context_1: Register<DrainContext>,
-    sum_0: Register<Bit>,
-    sum_1: Register<Bit>,
-    group_first_0: Register<Bit>,
-    group_first_1: Register<Bit>,
-    group_last_0: Register<Bit>,
-    group_last_1: Register<Bit>,
+    block_0: EnabledRegister<BlockContext>,
+    block_1: EnabledRegister<BlockContext>,
+    context_0: EnabledRegister<DrainContext>,
+    context_1: EnabledRegister<DrainContext>,
+    sum_0: EnabledRegister<Bit>,
+    sum_1: EnabledRegister<Bit>,
+    group_first_0: EnabledRegister<Bit>,
+    group_first_1: EnabledRegister<Bit>,
+    group_last_0: EnabledRegister<Bit>,
+    group_last_1: EnabledRegister<Bit>,
     accumulated: Register<Bits<2>>,
     bank: Register<Bit>,
     busy: Register<Bit>,
@@ -123,6 +123,8 @@ pub struct Drain {
     written: Register<Bit>,
     layers: Register<Bits<8>>,
     last_granule: Constant<Bits<4>>,
+    keep_0: Signal<Local, Bit>,
+    keep_1: Signal<Local, Bit>,
     here: Signal<Local, BlockContext>,
     layer: Signal<Local, DrainContext>,
     here_sum: Signal<Local, Bit>,
@@ -185,16 +187,16 @@ impl Drain {
             unit_written: Signal::default(),
             written_layers: Signal::default(),
             release_input: Signal::default(),
-            block_0: Register::default(),
-            block_1: Register::default(),
-            context_0: Register::default(),
-            context_1: Register::default(),
-            sum_0: Register::default(),
-            sum_1: Register::default(),
-            group_first_0: Register::default(),
-            group_first_1: Register::default(),
-            group_last_0: Register::default(),
-            group_last_1: Register::default(),
+            block_0: EnabledRegister::default(),
+            block_1: EnabledRegister::default(),
+            context_0: EnabledRegister::default(),
+            context_1: EnabledRegister::default(),
+            sum_0: EnabledRegister::default(),
+            sum_1: EnabledRegister::default(),
+            group_first_0: EnabledRegister::default(),
+            group_first_1: EnabledRegister::default(),
+            group_last_0: EnabledRegister::default(),
+            group_last_1: EnabledRegister::default(),
             accumulated: Register::default(),
             bank: Register::default(),
             busy: Register::default(),
@@ -230,6 +232,8 @@ impl Drain {
             written: Register::default(),
             layers: Register::default(),
             last_granule: Constant::new((config.granules() as u64 - 1).into()),
+            keep_0: Signal::default(),
+            keep_1: Signal::default(),
             here: Signal::default(),
             layer: Signal::default(),
             here_sum: Signal::default(),
@@ -265,16 +269,6 @@ impl Logic for Drain {
         dff_setup!(
             self,
             clock,
-            block_0,
-            block_1,
-            context_0,
-            context_1,
-            sum_0,
-            sum_1,
-            group_first_0,
-            group_first_1,
-            group_last_0,
-            group_last_1,
             accumulated,
             bank,
             busy,
@@ -308,26 +302,48 @@ impl Logic for Drain {
             written,
             layers
         );
+        clock!(
+            self,
+            clock,
+            block_0,
+            context_0,
+            sum_0,
+            group_first_0,
+            group_last_0,
+            block_1,
+            context_1,
+            sum_1,
+            group_first_1,
+            group_last_1
+        );
         self.first_delay.clock.next = self.clock.val();
         self.first_delay.reset.next = self.reset.val();
         self.write_delay.clock.next = self.clock.val();
         self.write_delay.reset.next = self.reset.val();
 
         // The context of a unit, kept from its start to its last write.
-        if self.unit_start.val() & !self.unit_bank.val() {
-            self.block_0.d.next = self.block.val();
-            self.context_0.d.next = self.tile_drain.val();
-            self.sum_0.d.next = self.sum.val();
-            self.group_first_0.d.next = self.group_first.val();
-            self.group_last_0.d.next = self.group_last.val();
-        }
-        if self.unit_start.val() & self.unit_bank.val() {
-            self.block_1.d.next = self.block.val();
-            self.context_1.d.next = self.tile_drain.val();
-            self.sum_1.d.next = self.sum.val();
-            self.group_first_1.d.next = self.group_first.val();
-            self.group_last_1.d.next = self.group_last.val();
-        }
+        self.keep_0.next = self.unit_start.val() & !self.unit_bank.val();
+        self.block_0.enable.next = self.keep_0.val();
+        self.block_0.d.next = self.block.val();
+        self.context_0.enable.next = self.keep_0.val();
+        self.context_0.d.next = self.tile_drain.val();
+        self.sum_0.enable.next = self.keep_0.val();
+        self.sum_0.d.next = self.sum.val();
+        self.group_first_0.enable.next = self.keep_0.val();
+        self.group_first_0.d.next = self.group_first.val();
+        self.group_last_0.enable.next = self.keep_0.val();
+        self.group_last_0.d.next = self.group_last.val();
+        self.keep_1.next = self.unit_start.val() & self.unit_bank.val();
+        self.block_1.enable.next = self.keep_1.val();
+        self.block_1.d.next = self.block.val();
+        self.context_1.enable.next = self.keep_1.val();
+        self.context_1.d.next = self.tile_drain.val();
+        self.sum_1.enable.next = self.keep_1.val();
+        self.sum_1.d.next = self.sum.val();
+        self.group_first_1.enable.next = self.keep_1.val();
+        self.group_first_1.d.next = self.group_first.val();
+        self.group_last_1.enable.next = self.keep_1.val();
+        self.group_last_1.d.next = self.group_last.val();
         self.here.next = self.block_0.q.val();
         self.layer.next = self.context_0.q.val();
         self.here_sum.next = self.sum_0.q.val();

@@ -6,7 +6,7 @@ use crate::control::{
     BlockContext, BlockDecoder, DrainContext, DrainDecoder, EndContext, EndDecoder, LoadContext,
     LoadDecoder, StreamContext, StreamDecoder,
 };
-use crate::leaf::Register;
+use crate::leaf::{EnabledRegister, Register};
 use crate::{comment, dff_setup};
 
 /// What the fetch unit does with the word at the program counter.
@@ -82,11 +82,11 @@ pub struct Fetch {
     state: Register<FetchState>,
     program_counter: Register<Bits<16>>,
     block_valid_register: Register<Bit>,
-    block_register: Register<BlockContext>,
-    stream_register: Register<StreamContext>,
-    drain_register: Register<DrainContext>,
-    load_register: Register<LoadContext>,
-    end_register: Register<EndContext>,
+    block_register: EnabledRegister<BlockContext>,
+    stream_register: EnabledRegister<StreamContext>,
+    drain_register: EnabledRegister<DrainContext>,
+    load_register: EnabledRegister<LoadContext>,
+    end_register: EnabledRegister<EndContext>,
     configured_register: Register<Bit>,
     running_register: Register<Bit>,
     done_register: Register<Bit>,
@@ -130,11 +130,11 @@ impl Default for Fetch {
             state: Register::default(),
             program_counter: Register::default(),
             block_valid_register: Register::default(),
-            block_register: Register::default(),
-            stream_register: Register::default(),
-            drain_register: Register::default(),
-            load_register: Register::default(),
-            end_register: Register::default(),
+            block_register: EnabledRegister::default(),
+            stream_register: EnabledRegister::default(),
+            drain_register: EnabledRegister::default(),
+            load_register: EnabledRegister::default(),
+            end_register: EnabledRegister::default(),
             configured_register: Register::default(),
             running_register: Register::default(),
             done_register: Register::default(),
@@ -159,15 +159,29 @@ impl Logic for Fetch {
             state,
             program_counter,
             block_valid_register,
-            block_register,
-            stream_register,
-            drain_register,
-            load_register,
-            end_register,
             configured_register,
             running_register,
             done_register
         );
+        clock!(
+            self,
+            clock,
+            block_register,
+            stream_register,
+            drain_register,
+            load_register,
+            end_register
+        );
+        self.block_register.enable.next = false;
+        self.block_register.d.next = self.block_decoder.fields.val();
+        self.stream_register.enable.next = false;
+        self.stream_register.d.next = self.stream_decoder.fields.val();
+        self.drain_register.enable.next = false;
+        self.drain_register.d.next = self.drain_decoder.fields.val();
+        self.load_register.enable.next = false;
+        self.load_register.d.next = self.load_decoder.fields.val();
+        self.end_register.enable.next = false;
+        self.end_register.d.next = self.end_decoder.fields.val();
         self.stream_decoder.word_0.next = self.word_0.val();
         self.stream_decoder.word_1.next = self.word_1.val();
         self.stream_decoder.word_2.next = self.word_2.val();
@@ -213,7 +227,7 @@ impl Logic for Fetch {
             }
             FetchState::Execute => {
                 if self.opcode.val() == 5 {
-                    self.load_register.d.next = self.load_decoder.fields.val();
+                    self.load_register.enable.next = true;
                     self.configured_register.d.next = true;
                     if self.image_ready.val() {
                         self.image_start.next = true;
@@ -223,7 +237,7 @@ impl Logic for Fetch {
                         self.state.d.next = FetchState::Read;
                     }
                 } else if self.opcode.val() == 4 {
-                    self.end_register.d.next = self.end_decoder.fields.val();
+                    self.end_register.enable.next = true;
                     self.draining.next = !self.block_valid_register.q.val();
                     if !self.block_valid_register.q.val() & self.idle.val() {
                         self.image_end.next = true;
@@ -237,13 +251,13 @@ impl Logic for Fetch {
                 {
                     if !self.block_valid_register.q.val() {
                         if self.opcode.val() == 1 {
-                            self.stream_register.d.next = self.stream_decoder.fields.val();
+                            self.stream_register.enable.next = true;
                         }
                         if self.opcode.val() == 2 {
-                            self.drain_register.d.next = self.drain_decoder.fields.val();
+                            self.drain_register.enable.next = true;
                         }
                         if self.opcode.val() == 3 {
-                            self.block_register.d.next = self.block_decoder.fields.val();
+                            self.block_register.enable.next = true;
                             self.block_valid_register.d.next = true;
                         }
                         self.program_counter.d.next = self.next_address.val();

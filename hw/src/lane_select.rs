@@ -12,6 +12,8 @@ use std::fmt::Write;
 pub struct LaneSelect {
     /// Rising edge.
     pub clock: Signal<In, Clock>,
+    /// Advances the pipeline.
+    pub enable: Signal<In, Bit>,
     /// Which `lanes` columns.
     pub step: Signal<In, Bits<4>>,
     /// int32, one a column.
@@ -27,6 +29,7 @@ impl LaneSelect {
     pub fn new(config: &ArrayConfig) -> Self {
         Self {
             clock: Signal::default(),
+            enable: Signal::default(),
             step: Signal::default(),
             sum: ports(config.cols()),
             value: ports(config.lanes()),
@@ -38,7 +41,7 @@ impl LaneSelect {
 
 impl Logic for LaneSelect {
     fn update(&mut self) {
-        if !self.clock.pos_edge() {
+        if !self.clock.pos_edge() || !self.enable.val() {
             return;
         }
         let lanes = self.value.len();
@@ -77,7 +80,7 @@ impl Logic for LaneSelect {
         }
         let body = format!(
             "reg [3:0] step_1;\nreg [3:0] step_2;\ninitial begin\n    step_1 = 4'd0;\n    step_2 = 4'd0;\n{initial}end\n\
-             always @(posedge clock) begin\n    step_1 <= step;\n    step_2 <= step_1;\n    case (step_2)\n{cases}        \
+             always @(posedge clock) if (enable) begin\n    step_1 <= step;\n    step_2 <= step_1;\n    case (step_2)\n{cases}        \
              end\n    endcase\nend\n"
         );
         verilog("lane_select", "The columns of a drain step.", &body)
@@ -96,6 +99,7 @@ mod tests {
             let config = ArrayConfig::new(rows, cols, Memories::default()).unwrap();
             assert_eq!(config.lanes(), lanes);
             let mut select = LaneSelect::new(&config);
+            select.enable.next = true;
             for t in 0..40_usize {
                 select.step.next = (t as u64 * 7 % 16).into();
                 for (c, sum) in select.sum.iter_mut().enumerate() {

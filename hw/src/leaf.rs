@@ -57,7 +57,7 @@ mod register;
 mod sign_extend;
 
 pub use memory::{Ram, Rom};
-pub use register::{ControlDelay, Delay, Register};
+pub use register::{ControlDelay, Delay, EnabledRegister, Register, Skew};
 pub use sign_extend::SignExtend;
 
 use rust_hdl_core::prelude::*;

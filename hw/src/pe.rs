@@ -37,10 +37,6 @@ pub struct Pe {
     pub activation: Signal<In, Bits<8>>,
     /// int32, from above.
     pub psum: Signal<In, Bits<32>>,
-    /// `load` of the cycle before, to the right.
-    pub load_out: Signal<Out, Bit>,
-    /// `swap` of the cycle before, to the right.
-    pub swap_out: Signal<Out, Bit>,
     /// `activation` of the cycle before, to the right.
     pub activation_out: Signal<Out, Bits<8>>,
     /// int32, wraps; to below.
@@ -72,14 +68,10 @@ impl Logic for Pe {
         if self.load.val() {
             self._shadow = i32::from(self.weight.val().to_u8() as i8);
         }
-        self.load_out.next = self.load.val();
-        self.swap_out.next = self.swap.val();
         self.activation_out.next = self.activation.val();
     }
 
     fn connect(&mut self) {
-        self.load_out.drive();
-        self.swap_out.drive();
         self.activation_out.drive();
         self.psum_out.drive();
     }
@@ -92,6 +84,7 @@ impl Logic for Pe {
                     instance: "multiplier",
                     a: ("activation", 8, true),
                     b: ("shadow", 8, true),
+                    enable: "1'b1",
                     b_enable: "swap",
                     product: "product",
                 };
@@ -117,18 +110,14 @@ initial begin
     shadow = 32'sd0;
     active = 32'sd0;
     product = 32'sd0;
-    load_out = 1'b0;
-    swap_out = 1'b0;
     activation_out = 8'd0;
     psum_out = 32'd0;
 end
 always @(posedge clock) begin
-    load_out <= load;
-    swap_out <= swap;
     activation_out <= activation;
     if (load) shadow <= {{24{weight[7]}}, weight};
     if (swap) active <= shadow;
-    product <= $signed({{24{activation_out[7]}}, activation_out}) * active;
+    product <= $signed(activation_out) * active;
     psum_out <= psum + product;
 end
 ";
@@ -138,8 +127,6 @@ reg [7:0] shadow;
 wire signed [35:0] product;
 initial begin
     shadow = 8'd0;
-    load_out = 1'b0;
-    swap_out = 1'b0;
     activation_out = 8'd0;
     psum_out = 32'd0;
 end
@@ -147,8 +134,6 @@ end
 
 const ECP5_TAIL: &str = "\
 always @(posedge clock) begin
-    load_out <= load;
-    swap_out <= swap;
     activation_out <= activation;
     if (load) shadow <= weight;
     psum_out <= psum + {{16{product[15]}}, product[15:0]};
@@ -162,6 +147,8 @@ pub(crate) struct Registered<'a> {
     pub(crate) a: (&'a str, usize, bool),
     /// As `a`.
     pub(crate) b: (&'a str, usize, bool),
+    /// Loads the registers of `a` and of the product.
+    pub(crate) enable: &'a str,
     /// Loads the register of `b`.
     pub(crate) b_enable: &'a str,
     /// Net of 36 bits.
@@ -205,7 +192,7 @@ impl Registered<'_> {
                 ".CLK3(1'b0)".into(),
             ],
             vec![
-                ".CE0(1'b1)".into(),
+                format!(".CE0({})", self.enable),
                 format!(".CE1({})", self.b_enable),
                 ".CE2(1'b0)".into(),
                 ".CE3(1'b0)".into(),
@@ -224,7 +211,7 @@ MULT18X18D #(
     .REG_INPUTA_CLK(\"CLK0\"), .REG_INPUTA_CE(\"CE0\"), .REG_INPUTA_RST(\"RST0\"),
     .REG_INPUTB_CLK(\"CLK0\"), .REG_INPUTB_CE(\"CE1\"), .REG_INPUTB_RST(\"RST0\"),
     .REG_OUTPUT_CLK(\"CLK0\"), .REG_OUTPUT_CE(\"CE0\"), .REG_OUTPUT_RST(\"RST0\"),
-    .REG_PIPELINE_CLK(\"NONE\"), .SOURCEB_MODE(\"B_INPUT\")
+    .REG_PIPELINE_CLK(\"NONE\")
 )";
 
 #[cfg(test)]
@@ -281,7 +268,7 @@ mod tests {
             pe.activation.next = u64::from(input.activation as u8).into();
             pe.psum.next = u64::from(input.psum as u32).into();
             tick(&mut pe, |pe| &mut pe.clock).unwrap();
-            assert_eq!((pe.load_out.val(), pe.swap_out.val()), (input.load, input.swap));
+
             assert_eq!(pe.activation_out.val().to_u8() as i8, input.activation);
             let product = t
                 .checked_sub(PRODUCT_LATENCY)

@@ -8,6 +8,8 @@ use rust_hdl_core::prelude::*;
 pub struct Pool {
     /// Rising edge.
     pub clock: Signal<In, Clock>,
+    /// Takes `value`.
+    pub enable: Signal<In, Bit>,
     /// `value` starts a new maximum.
     pub first: Signal<In, Bit>,
     /// int16.
@@ -25,7 +27,7 @@ impl Pool {
 
 impl Logic for Pool {
     fn update(&mut self) {
-        if self.clock.pos_edge() {
+        if self.clock.pos_edge() && self.enable.val() {
             let (value, maximum) = (self.value.val(), self.maximum.val());
             if self.first.val() || value.to_u16() as i16 > maximum.to_u16() as i16 {
                 self.maximum.next = value;
@@ -44,7 +46,7 @@ impl Logic for Pool {
             "\
 initial maximum = 16'd0;
 always @(posedge clock) begin
-    if (first | $signed(value) > $signed(maximum)) maximum <= value;
+    if (enable & (first | $signed(value) > $signed(maximum))) maximum <= value;
 end
 ",
         )
@@ -67,6 +69,7 @@ mod tests {
             &[-32768],
         ];
         let mut pool = Pool::new();
+        pool.enable.next = true;
         for group in groups {
             for (i, &value) in group.iter().enumerate() {
                 pool.first.next = i == 0;

@@ -15,6 +15,8 @@ use std::fmt::Write;
 pub struct Requantize {
     /// Rising edge.
     pub clock: Signal<In, Clock>,
+    /// Advances the pipeline.
+    pub enable: Signal<In, Bit>,
     /// The lower bound is 0.
     pub relu: Signal<In, Bit>,
     /// Saturate to 16 bits instead of 8.
@@ -80,7 +82,7 @@ impl Requantize {
 
 impl Logic for Requantize {
     fn update(&mut self) {
-        if !self.clock.pos_edge() {
+        if !self.clock.pos_edge() || !self.enable.val() {
             return;
         }
         let (low, high) = if self.logits.val() { (-32768, 32767) } else { (-128, 127) };
@@ -228,7 +230,7 @@ initial begin
     low_4 = 32'd0;
     high_4 = 32'sd0;
 end
-always @(posedge clock) begin
+always @(posedge clock) if (enable) begin
     residual_1 <= {{24{residual[7]}}, residual};
     residual_multiplier_1 <= {16'd0, residual_multiplier};
     residual_product_2 <= residual_1 * residual_multiplier_1;
@@ -253,7 +255,10 @@ fn ecp5() -> String {
     ];
     let mut out = ECP5.to_string();
     for (instance, a, b, product) in products {
-        out.push_str(&Registered { instance, a, b, b_enable: "1'b1", product }.instance());
+        out.push_str(
+            &Registered { instance, a, b, enable: "enable", b_enable: "enable", product }
+                .instance(),
+        );
     }
     out
 }
@@ -270,7 +275,7 @@ wire [31:0] high_4 = high[31:0];
 ";
 
 const MIDDLE: &str = "\
-always @(posedge clock) begin
+always @(posedge clock) if (enable) begin
     biased_1 <= accumulator + bias;
     biased_2 <= biased_1;
     multiplier_1 <= multiplier;
@@ -377,6 +382,7 @@ mod tests {
         let inputs = inputs();
         for (relu, logits) in [(false, false), (true, false), (false, true), (true, true)] {
             let mut lane = Requantize::new(Multiplier::Generic);
+            lane.enable.next = true;
             lane.relu.next = relu;
             lane.logits.next = logits;
             for t in 0..inputs.len() + Requantize::LATENCY {

@@ -3,7 +3,7 @@
 use rust_hdl_core::prelude::*;
 
 use crate::control::{AccumulateControl, BlockContext, StreamContext, TileContext};
-use crate::leaf::Register;
+use crate::leaf::{EnabledRegister, Register};
 use crate::{comment, dff_setup};
 
 /// Takes tiles from the weight loader and addresses one input word a cycle.
@@ -70,18 +70,18 @@ pub struct Streamer {
     busy: Register<Bit>,
     in_flight: Register<Bits<2>>,
     unit_bank_register: Register<Bit>,
-    tile_register: Register<TileContext>,
-    stream_register: Register<StreamContext>,
-    height_minus_1: Register<Bits<8>>,
-    width_minus_1: Register<Bits<8>>,
-    unit_tile_first: Register<Bit>,
+    tile_register: EnabledRegister<TileContext>,
+    stream_register: EnabledRegister<StreamContext>,
+    height_minus_1: EnabledRegister<Bits<8>>,
+    width_minus_1: EnabledRegister<Bits<8>>,
+    unit_tile_first: EnabledRegister<Bit>,
     tile_start: Register<Bit>,
     pixel_x: Register<Bits<8>>,
     pixel_y: Register<Bits<8>>,
     pixel: Register<Bits<8>>,
     row_address: Register<Bits<16>>,
     pixel_address: Register<Bits<16>>,
-    x_start: Register<Bits<12>>,
+    x_start: EnabledRegister<Bits<12>>,
     x: Register<Bits<12>>,
     y: Register<Bits<12>>,
     layer_register: Register<Bits<8>>,
@@ -113,18 +113,12 @@ impl Logic for Streamer {
             busy,
             in_flight,
             unit_bank_register,
-            tile_register,
-            stream_register,
-            height_minus_1,
-            width_minus_1,
-            unit_tile_first,
             tile_start,
             pixel_x,
             pixel_y,
             pixel,
             row_address,
             pixel_address,
-            x_start,
             x,
             y,
             layer_register,
@@ -134,6 +128,16 @@ impl Logic for Streamer {
             mask_out,
             swap_out,
             accumulate_out
+        );
+        clock!(
+            self,
+            clock,
+            tile_register,
+            stream_register,
+            height_minus_1,
+            width_minus_1,
+            unit_tile_first,
+            x_start
         );
         self.bank.next = self.bank_out.q.val();
         self.address.next = self.address_out.q.val();
@@ -163,6 +167,19 @@ impl Logic for Streamer {
         self.starting.next = self.taking.val() & self.unit_first.val();
         self.take.next = self.taking.val();
         self.unit_start.next = self.starting.val();
+
+        self.tile_register.enable.next = self.taking.val();
+        self.tile_register.d.next = self.tile.val();
+        self.stream_register.enable.next = self.taking.val();
+        self.stream_register.d.next = self.stream.val();
+        self.height_minus_1.enable.next = self.taking.val();
+        self.height_minus_1.d.next = self.block.val().height_minus_1;
+        self.width_minus_1.enable.next = self.taking.val();
+        self.width_minus_1.d.next = self.block.val().width_minus_1;
+        self.unit_tile_first.enable.next = self.taking.val();
+        self.unit_tile_first.d.next = self.unit_first.val();
+        self.x_start.enable.next = self.taking.val();
+        self.x_start.d.next = self.block.val().x0 + self.tile.val().kx;
 
         // Why no pixel is streamed, if none is.
         self.dependency.next =
@@ -202,17 +219,11 @@ impl Logic for Streamer {
         if self.taking.val() {
             self.busy.d.next = true;
             self.tile_start.d.next = true;
-            self.tile_register.d.next = self.tile.val();
-            self.stream_register.d.next = self.stream.val();
-            self.height_minus_1.d.next = self.block.val().height_minus_1;
-            self.width_minus_1.d.next = self.block.val().width_minus_1;
-            self.unit_tile_first.d.next = self.unit_first.val();
             self.pixel.d.next = 0.into();
             self.pixel_x.d.next = 0.into();
             self.pixel_y.d.next = 0.into();
             self.row_address.d.next = self.block.val().in_address + self.tile.val().offset;
             self.pixel_address.d.next = self.block.val().in_address + self.tile.val().offset;
-            self.x_start.d.next = self.block.val().x0 + self.tile.val().kx;
             self.x.d.next = self.block.val().x0 + self.tile.val().kx;
             self.y.d.next = self.block.val().y0 + self.tile.val().ky;
         }

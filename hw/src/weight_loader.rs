@@ -4,7 +4,7 @@ use rust_hdl_core::prelude::*;
 use spec::ArrayConfig;
 
 use crate::control::{BlockContext, DrainContext, StreamContext, TileContext, TileDecoder};
-use crate::leaf::{Register, ports};
+use crate::leaf::{EnabledRegister, Register};
 use crate::{comment, dff_setup};
 
 /// Presents the `tile_rows` weight rows of a tile to the weight memory, one a cycle, and offers the tile to the
@@ -35,8 +35,8 @@ pub struct WeightLoader {
     pub tile_address: Signal<Out, Bits<16>>,
     /// Weight memory address.
     pub weight_address: Signal<Out, Bits<16>>,
-    /// One-hot: the row whose weights are being addressed.
-    pub load: Vec<Signal<Out, Bit>>,
+    /// The weights of row 0 are being addressed; the other rows follow.
+    pub load: Signal<Out, Bit>,
     /// The block is copied in this cycle.
     pub block_taken: Signal<Out, Bit>,
     /// A tile is loaded or being loaded.
@@ -66,23 +66,23 @@ pub struct WeightLoader {
     need_block: Register<Bit>,
     prefetched: Register<Bit>,
     valid: Register<Bit>,
-    record: Register<TileContext>,
+    record: EnabledRegister<TileContext>,
     first: Register<Bit>,
     group: Register<Bits<8>>,
-    record_group_first: Register<Bit>,
-    record_group_last: Register<Bit>,
-    record_first: Register<Bit>,
-    block_register: Register<BlockContext>,
-    stream_register: Register<StreamContext>,
-    drain_register: Register<DrainContext>,
+    record_group_first: EnabledRegister<Bit>,
+    record_group_last: EnabledRegister<Bit>,
+    record_first: EnabledRegister<Bit>,
+    block_register: EnabledRegister<BlockContext>,
+    stream_register: EnabledRegister<StreamContext>,
+    drain_register: EnabledRegister<DrainContext>,
     last_row: Constant<Bits<5>>,
     row_end: Signal<Local, Bit>,
     start: Signal<Local, Bit>,
+    taking: Signal<Local, Bit>,
     groups: Signal<Local, Bits<8>>,
     this_group: Signal<Local, Bits<8>>,
     this_first: Signal<Local, Bit>,
     this_last: Signal<Local, Bit>,
-    _rows: usize,
 }
 
 impl WeightLoader {
@@ -100,7 +100,7 @@ impl WeightLoader {
             word_1: Signal::default(),
             tile_address: Signal::default(),
             weight_address: Signal::default(),
-            load: ports(config.rows()),
+            load: Signal::default(),
             block_taken: Signal::default(),
             tile_valid: Signal::default(),
             tile_ready: Signal::default(),
@@ -120,23 +120,23 @@ impl WeightLoader {
             need_block: Register::default(),
             prefetched: Register::default(),
             valid: Register::default(),
-            record: Register::default(),
+            record: EnabledRegister::default(),
             first: Register::default(),
             group: Register::default(),
-            record_group_first: Register::default(),
-            record_group_last: Register::default(),
-            record_first: Register::default(),
-            block_register: Register::default(),
-            stream_register: Register::default(),
-            drain_register: Register::default(),
+            record_group_first: EnabledRegister::default(),
+            record_group_last: EnabledRegister::default(),
+            record_first: EnabledRegister::default(),
+            block_register: EnabledRegister::default(),
+            stream_register: EnabledRegister::default(),
+            drain_register: EnabledRegister::default(),
             last_row: Constant::new((config.tile_rows() as u64 - 1).into()),
             row_end: Signal::default(),
             start: Signal::default(),
+            taking: Signal::default(),
             groups: Signal::default(),
             this_group: Signal::default(),
             this_first: Signal::default(),
             this_last: Signal::default(),
-            _rows: config.rows(),
         }
     }
 }
@@ -156,12 +156,16 @@ impl Logic for WeightLoader {
             need_block,
             prefetched,
             valid,
-            record,
             first,
-            group,
+            group
+        );
+        clock!(
+            self,
+            clock,
+            record,
+            record_first,
             record_group_first,
             record_group_last,
-            record_first,
             block_register,
             stream_register,
             drain_register
@@ -197,8 +201,23 @@ impl Logic for WeightLoader {
         }
         self.this_last.next = self.this_group.val() == self.groups.val();
 
+        self.record.enable.next = self.start.val();
+        self.record.d.next = self.decoder.fields.val();
+        self.record_first.enable.next = self.start.val();
+        self.record_first.d.next = self.this_first.val();
+        self.record_group_first.enable.next = self.start.val();
+        self.record_group_first.d.next = self.this_group.val() == 0;
+        self.record_group_last.enable.next = self.start.val();
+        self.record_group_last.d.next = self.this_last.val();
+        self.taking.next = self.start.val() & self.need_block.q.val();
+        self.block_taken.next = self.taking.val();
+        self.block_register.enable.next = self.taking.val();
+        self.block_register.d.next = self.block.val();
+        self.stream_register.enable.next = self.taking.val();
+        self.stream_register.d.next = self.stream.val();
+        self.drain_register.enable.next = self.taking.val();
+        self.drain_register.d.next = self.drain.val();
         self.record_valid.d.next = true;
-        self.block_taken.next = false;
         if self.take.val() {
             self.valid.d.next = false;
         }
@@ -218,10 +237,6 @@ impl Logic for WeightLoader {
             self.loading.d.next = true;
             self.row.d.next = 0.into();
             self.valid.d.next = true;
-            self.record.d.next = self.decoder.fields.val();
-            self.record_first.d.next = self.this_first.val();
-            self.record_group_first.d.next = self.this_group.val() == 0;
-            self.record_group_last.d.next = self.this_last.val();
             self.pointer.d.next = self.pointer.q.val() + 1;
             self.record_valid.d.next = false;
             self.first.d.next = self.decoder.fields.val().last;
@@ -229,11 +244,7 @@ impl Logic for WeightLoader {
             self.need_block.d.next = false;
             self.prefetched.d.next = false;
             if self.need_block.q.val() {
-                self.block_taken.next = true;
                 self.address.d.next = self.stream.val().weight_base;
-                self.block_register.d.next = self.block.val();
-                self.stream_register.d.next = self.stream.val();
-                self.drain_register.d.next = self.drain.val();
             }
             if self.decoder.fields.val().last {
                 self.group.d.next = self.this_group.val() + 1;
@@ -241,9 +252,7 @@ impl Logic for WeightLoader {
             }
         }
 
-        for i in 0..self._rows {
-            self.load[i].next = self.loading.q.val() & (self.row.q.val().index() == i);
-        }
+        self.load.next = self.loading.q.val() & (self.row.q.val() == 0);
 
         if self.reset.val() {
             self.loading.d.next = false;

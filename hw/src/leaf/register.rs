@@ -1,6 +1,6 @@
 //! Registers and delay lines.
 
-use super::{Drive, verilog};
+use super::{Drive, ports, verilog};
 use crate::verilog::{literal, range_of};
 use rust_hdl_core::prelude::*;
 use std::collections::VecDeque;
@@ -32,6 +32,113 @@ impl<T: Synth> Logic for Register<T> {
         let zero = literal(T::default());
         let body = format!("initial q = {zero};\nalways @(posedge clock) q <= d;\n");
         verilog(&format!("register_{}", T::BITS), "One flip-flop a bit.", &body)
+    }
+}
+
+/// A register that takes `d` only in cycles with `enable`. Starts at the default of `T`, no reset.
+#[derive(LogicBlock, Default)]
+pub struct EnabledRegister<T: Synth> {
+    /// Rising edge.
+    pub clock: Signal<In, Clock>,
+    /// Takes `d`.
+    pub enable: Signal<In, Bit>,
+    /// Next value.
+    pub d: Signal<In, T>,
+    /// Current value.
+    pub q: Signal<Out, T>,
+}
+
+impl<T: Synth> Logic for EnabledRegister<T> {
+    fn update(&mut self) {
+        if self.clock.pos_edge() && self.enable.val() {
+            self.q.next = self.d.val();
+        }
+    }
+
+    fn connect(&mut self) {
+        self.q.drive();
+    }
+
+    fn hdl(&self) -> Verilog {
+        let zero = T::default().verilog();
+        let body = format!("initial q = {zero:x};\nalways @(posedge clock) if (enable) q <= d;\n");
+        verilog(
+            &format!("enabled_register_{}", T::BITS),
+            "One flip-flop a bit, with clock enable.",
+            &body,
+        )
+    }
+}
+
+/// Delays lane `i` of a vector of bytes by `i` cycles: the skew at the edge of a systolic array. No reset.
+#[derive(LogicBlock)]
+pub struct Skew {
+    /// Rising edge.
+    pub clock: Signal<In, Clock>,
+    /// One byte a lane.
+    pub d: Vec<Signal<In, Bits<8>>>,
+    /// Lane `i` of `d`, `i` cycles ago.
+    pub q: Vec<Signal<Out, Bits<8>>>,
+    _lines: Vec<VecDeque<Bits<8>>>,
+}
+
+impl Skew {
+    /// A skew of `lanes` lanes.
+    pub fn new(lanes: usize) -> Self {
+        Self {
+            clock: Signal::default(),
+            d: ports(lanes),
+            q: ports(lanes),
+            _lines: (0..lanes).map(|lane| vec![Bits::default(); lane].into()).collect(),
+        }
+    }
+}
+
+impl Logic for Skew {
+    fn update(&mut self) {
+        let edge = self.clock.pos_edge();
+        for ((d, q), line) in self.d.iter().zip(&mut self.q).zip(&mut self._lines) {
+            if edge && !line.is_empty() {
+                line.push_back(d.val());
+                line.pop_front();
+            }
+            q.next = line.front().copied().unwrap_or_else(|| d.val());
+        }
+    }
+
+    fn connect(&mut self) {
+        self.q.drive();
+    }
+
+    fn hdl(&self) -> Verilog {
+        let lanes = self.d.len();
+        let mut body = String::new();
+        // Writing to a String cannot fail.
+        for stage in 1..lanes {
+            let _ = writeln!(body, "reg [{}:0] stage_{stage};", 8 * (lanes - stage) - 1);
+        }
+        if lanes > 1 {
+            body.push_str("initial begin\n");
+            for stage in 1..lanes {
+                let _ = writeln!(body, "    stage_{stage} = {}'d0;", 8 * (lanes - stage));
+            }
+            let first: Vec<_> = (1..lanes).rev().map(|lane| format!("d_{lane}")).collect();
+            let _ = writeln!(
+                body,
+                "end\nalways @(posedge clock) begin\n    stage_1 <= {{{}}};",
+                first.join(", ")
+            );
+            for stage in 2..lanes {
+                let high = 8 * (lanes - stage + 1) - 1;
+                let _ = writeln!(body, "    stage_{stage} <= stage_{}[{high}:8];", stage - 1);
+            }
+            body.push_str("end\n");
+        }
+        body.push_str("assign q_0 = d_0;\n");
+        for lane in 1..lanes {
+            let _ = writeln!(body, "assign q_{lane} = stage_{lane}[7:0];");
+        }
+        verilog(&format!("skew_{lanes}"), "Delays lane i by i cycles.", &body)
     }
 }
 

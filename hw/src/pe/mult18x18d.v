@@ -4,7 +4,7 @@ module MULT18X18D #(
     parameter REG_INPUTA_CLK = "NONE", parameter REG_INPUTA_CE = "CE0", parameter REG_INPUTA_RST = "RST0",
     parameter REG_INPUTB_CLK = "NONE", parameter REG_INPUTB_CE = "CE0", parameter REG_INPUTB_RST = "RST0",
     parameter REG_OUTPUT_CLK = "NONE", parameter REG_OUTPUT_CE = "CE0", parameter REG_OUTPUT_RST = "RST0",
-    parameter REG_PIPELINE_CLK = "NONE", parameter SOURCEB_MODE = "B_SHIFT"
+    parameter REG_PIPELINE_CLK = "NONE"
 ) (
     input wire A0, A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12, A13, A14, A15, A16, A17,
     input wire B0, B1, B2, B3, B4, B5, B6, B7, B8, B9, B10, B11, B12, B13, B14, B15, B16, B17,
@@ -25,7 +25,8 @@ module MULT18X18D #(
     reg signed [35:0] product;
     initial begin
         if (REG_INPUTA_CLK != "CLK0" || REG_INPUTA_CE != "CE0" || REG_INPUTB_CLK != "CLK0" || REG_INPUTB_CE != "CE1"
-            || REG_OUTPUT_CLK != "CLK0" || REG_OUTPUT_CE != "CE0" || REG_PIPELINE_CLK != "NONE") begin
+            || REG_OUTPUT_CLK != "CLK0" || REG_OUTPUT_CE != "CE0" || REG_PIPELINE_CLK != "NONE"
+            || REG_INPUTA_RST != "RST0" || REG_INPUTB_RST != "RST0" || REG_OUTPUT_RST != "RST0") begin
             $display("MULT18X18D: these register options are not modelled");
             $finish;
         end

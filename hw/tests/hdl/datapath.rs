@@ -9,7 +9,7 @@ use twofold_hw::accumulator::Accumulator;
 use twofold_hw::array::Array;
 use twofold_hw::control::AccumulateControl;
 use twofold_hw::lane_select::LaneSelect;
-use twofold_hw::leaf::{ports, tick};
+use twofold_hw::leaf::{ControlDelay, ports, tick};
 use twofold_hw::pe::{MULT18X18D_MODEL, Multiplier};
 use twofold_hw::pool::Pool;
 use twofold_hw::requantize::Requantize;
@@ -21,7 +21,8 @@ use twofold_hw::verilog::{Module, Verilog, emit};
 struct DataPath {
     pub clock: Signal<In, Clock>,
     pub reset: Signal<In, Bit>,
-    pub load: Vec<Signal<In, Bit>>,
+    pub enable: Signal<In, Bit>,
+    pub load: Signal<In, Bit>,
     pub swap: Signal<In, Bit>,
     pub mask: Signal<In, Bits<16>>,
     pub zero: Signal<In, Bit>,
@@ -46,6 +47,7 @@ struct DataPath {
     pub maximum: Vec<Signal<Out, Bits<16>>>,
     selector: Selector,
     array: Array,
+    accumulate_line: Vec<ControlDelay<AccumulateControl>>,
     accumulator: Vec<Accumulator>,
     lane_select: LaneSelect,
     requantize: Vec<Requantize>,
@@ -61,7 +63,8 @@ impl DataPath {
         Self {
             clock: Default::default(),
             reset: Default::default(),
-            load: ports(rows),
+            enable: Default::default(),
+            load: Default::default(),
             swap: Default::default(),
             mask: Default::default(),
             zero: Default::default(),
@@ -86,6 +89,7 @@ impl DataPath {
             maximum: ports(lanes),
             selector: Selector::new(config),
             array: Array::new(config, multiplier),
+            accumulate_line: (0..cols + 2).map(|_| ControlDelay::new(1)).collect(),
             accumulator: (0..cols).map(|_| Accumulator::new(config)).collect(),
             lane_select: LaneSelect::new(config),
             requantize: (0..lanes).map(|_| Requantize::new(multiplier)).collect(),
@@ -107,22 +111,34 @@ impl Logic for DataPath {
             self.selector.word[i].next = self.word[i].val();
         }
         self.array.clock.next = self.clock.val();
+        self.array.load.next = self.load.val();
         self.array.swap.next = self.swap.val();
         for r in 0..self._rows {
-            self.array.load[r].next = self.load[r].val();
             self.array.activation[r].next = self.selector.activation[r].val();
         }
+        for i in 0..(self._cols + 2) {
+            self.accumulate_line[i].clock.next = self.clock.val();
+            self.accumulate_line[i].reset.next = self.reset.val();
+            if i == 0 {
+                self.accumulate_line[i].d.next = self.control.val();
+            } else {
+                self.accumulate_line[i].d.next = self.accumulate_line[i - 1].q.val();
+            }
+        }
         self.lane_select.clock.next = self.clock.val();
+        self.lane_select.enable.next = self.enable.val();
         self.lane_select.step.next = self.step.val();
         for c in 0..self._cols {
             self.array.weight[c].next = self.weight[c].val();
             self.accumulator[c].clock.next = self.clock.val();
-            self.accumulator[c].reset.next = self.reset.val();
             if c == 0 {
-                self.accumulator[c].control.next = self.control.val();
+                self.accumulator[c].read.next = self.control.val();
             } else {
-                self.accumulator[c].control.next = self.accumulator[c - 1].control_out.val();
+                self.accumulator[c].read.next = self.accumulate_line[c - 1].q.val();
             }
+            self.accumulator[c].start.next = self.accumulate_line[c].q.val();
+            self.accumulator[c].add.next = self.accumulate_line[c + 1].q.val();
+            self.accumulator[c].write.next = self.accumulate_line[c + 2].q.val();
             self.accumulator[c].psum.next = self.array.psum[c].val();
             self.accumulator[c].drain_active.next = self.drain_active.val();
             self.accumulator[c].drain_bank.next = self.drain_bank.val();
@@ -133,6 +149,7 @@ impl Logic for DataPath {
         }
         for l in 0..self._lanes {
             self.requantize[l].clock.next = self.clock.val();
+            self.requantize[l].enable.next = self.enable.val();
             self.requantize[l].relu.next = self.relu.val();
             self.requantize[l].logits.next = self.logits.val();
             self.requantize[l].accumulator.next = self.lane_select.value[l].val();
@@ -142,6 +159,7 @@ impl Logic for DataPath {
             self.requantize[l].multiplier.next = self.multiplier.val();
             self.requantize[l].shift.next = self.shift.val();
             self.pool[l].clock.next = self.clock.val();
+            self.pool[l].enable.next = self.enable.val();
             self.pool[l].first.next = self.first.val();
             self.pool[l].value.next = self.requantize[l].value.val();
             self.value[l].next = self.requantize[l].value.val();
@@ -173,9 +191,9 @@ impl Random {
 fn row(config: &ArrayConfig, random: &mut Random, cycle: usize) -> Vec<u64> {
     let depth = config.memories().accumulator as u64;
     let mut row = vec![u64::from(cycle < 3 || random.below(100) == 0)];
-    let loaded = random.below(2 * config.rows() as u64);
-    row.extend((0..config.rows() as u64).map(|r| u64::from(r == loaded)));
     row.extend([
+        u64::from(random.below(8) > 0),
+        u64::from(random.below(6) == 0),
         u64::from(random.below(9) == 0),
         random.below(1 << 16),
         u64::from(random.below(8) == 0),
@@ -204,12 +222,21 @@ fn native(block: &mut DataPath, row: &[u64]) -> Vec<u64> {
     let mut next = row.iter().copied();
     let mut take = || next.next().unwrap();
     block.reset.next = take() == 1;
-    block.load.iter_mut().for_each(|load| load.next = take() == 1);
+    block.enable.next = take() == 1;
+    block.load.next = take() == 1;
     block.swap.next = take() == 1;
     block.mask.next = bits(take());
     block.zero.next = take() == 1;
-    let control: Bits<13> = bits(take());
-    block.control.next = control.into();
+    let control = take();
+    let bit = |i: usize| control >> i & 1 == 1;
+    block.control.next = AccumulateControl {
+        valid: bit(0),
+        bank: bit(1),
+        address: bits(control >> 2 & 0xff),
+        first: bit(10),
+        chain: bit(11),
+        last: bit(12),
+    };
     block.drain_active.next = take() == 1;
     block.drain_bank.next = take() == 1;
     block.drain_address.next = bits(take());
