@@ -11,7 +11,7 @@ fn resnet20(pattern: Pattern) -> QuantNetwork {
 }
 
 fn with(memories: Memories) -> ArrayConfig {
-    ArrayConfig::new(8, 16, memories).unwrap()
+    ArrayConfig::new(8, 16, memories).expect("the depths are within the limits")
 }
 
 proptest! {
@@ -37,7 +37,8 @@ fn each_fitted_memory_is_needed_to_its_last_entry() {
     let network = resnet20(Pattern::UhpShared);
     let fitted = requirements(&network, &ArrayConfig::default(), &Options::default()).unwrap();
     assert!(compile(&network, &with(fitted.clone()), &Options::default()).is_ok());
-    let shrink: [(&str, fn(&mut Memories)); 6] = [
+    type Shrink = fn(&mut Memories);
+    let shrinks: [(&str, Shrink); 6] = [
         ("tile", |memories| memories.tile -= 1),
         ("weight", |memories| memories.weight -= 1),
         ("parameter", |memories| memories.parameter -= 1),
@@ -45,7 +46,7 @@ fn each_fitted_memory_is_needed_to_its_last_entry() {
         ("input", |memories| memories.input -= 1),
         ("logit", |memories| memories.logit -= 1),
     ];
-    for (name, shrink) in shrink {
+    for (name, shrink) in shrinks {
         let mut memories = fitted.clone();
         shrink(&mut memories);
         let problems = check(&network, &with(memories), &Options::default()).problems;

@@ -6,10 +6,10 @@ use cases::Case;
 
 fn listing(name: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
-    let case = Case::read(&folder, name).unwrap();
-    codegen::listing(
-        &codegen::compile(&case.build(), &case.config().unwrap(), &case.options()).unwrap(),
-    )
+    let case = Case::read(&folder, name).expect("the case exists");
+    let config = case.config().expect("the case has an array");
+    let program = codegen::compile(&case.build(), &config, &case.options());
+    codegen::listing(&program.expect("the case compiles"))
 }
 
 #[test]
