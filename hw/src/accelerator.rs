@@ -7,7 +7,7 @@ use crate::accumulator::Accumulator;
 use crate::activation_memory::ActivationMemory;
 use crate::array::Array;
 use crate::comment;
-use crate::control::AccumulateControl;
+use crate::control::{AccumulateControl, State};
 use crate::counters::Counters;
 use crate::drain::Drain;
 use crate::fetch::Fetch;
@@ -24,17 +24,6 @@ use crate::weight_loader::WeightLoader;
 
 /// Bits of a parameter ROM lane, see [`spec::Parameter`].
 const PARAMETER_BITS: usize = 72;
-
-/// State bits of status register 0.
-#[derive(LogicStruct, Clone, Copy, Debug, Default, PartialEq)]
-pub struct State {
-    /// An image is being computed or its logits are being sent.
-    pub busy: Bit,
-    /// An image has been computed and the next has not begun.
-    pub done: Bit,
-    /// The program has an unknown opcode.
-    pub error: Bit,
-}
 
 /// The top module. ARCHITECTURE.md has the timing between its blocks.
 ///

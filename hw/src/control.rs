@@ -3,6 +3,11 @@
 //! A decoder takes its bit positions from [`spec::isa`]; a field wider here than there is zero- or sign-extended, so
 //! that it adds to coordinates and addresses without a cast.
 
+#![allow(
+    missing_docs,
+    reason = "the fields are those of docs/isa.md, and rust-hdl's derive adds accessors without documentation"
+)]
+
 use rust_hdl_core::prelude::*;
 use spec::isa::{self, Record};
 
@@ -124,6 +129,17 @@ pub struct WriteControl {
     pub row: Bits<16>,
     /// Last granule of its unit.
     pub last: Bit,
+}
+
+/// State bits of status register 0.
+#[derive(LogicStruct, Clone, Copy, Debug, Default, PartialEq)]
+pub struct State {
+    /// An image is being computed or its logits are being sent.
+    pub busy: Bit,
+    /// An image has been computed and the next has not begun.
+    pub done: Bit,
+    /// The program has an unknown opcode.
+    pub error: Bit,
 }
 
 /// Conversion of an ISA field to the type of a bundle's field.

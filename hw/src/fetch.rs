@@ -27,7 +27,7 @@ pub enum FetchState {
 /// `BLOCK` puts a block up for the weight loader and the next instructions wait until it is taken. `LOAD` waits for an
 /// image, `END` until everything is drained and the logits are sent; then the program starts again. Reset: program
 /// counter 0, nothing pending.
-#[derive(LogicBlock)]
+#[derive(LogicBlock, Default)]
 pub struct Fetch {
     /// Rising edge.
     pub clock: Signal<In, Clock>,
@@ -97,56 +97,6 @@ pub struct Fetch {
     end_decoder: EndDecoder,
     opcode: Signal<Local, Bits<4>>,
     next_address: Signal<Local, Bits<16>>,
-}
-
-impl Default for Fetch {
-    fn default() -> Self {
-        Self {
-            clock: Signal::default(),
-            reset: Signal::default(),
-            image_ready: Signal::default(),
-            block_taken: Signal::default(),
-            idle: Signal::default(),
-            output_finished: Signal::default(),
-            word_0: Signal::default(),
-            word_1: Signal::default(),
-            word_2: Signal::default(),
-            word_3: Signal::default(),
-            program_address: Signal::default(),
-            block_valid: Signal::default(),
-            block: Signal::default(),
-            stream: Signal::default(),
-            drain: Signal::default(),
-            configured: Signal::default(),
-            load: Signal::default(),
-            end_context: Signal::default(),
-            image_start: Signal::default(),
-            running: Signal::default(),
-            draining: Signal::default(),
-            image_end: Signal::default(),
-            sending: Signal::default(),
-            done: Signal::default(),
-            error: Signal::default(),
-            state: Register::default(),
-            program_counter: Register::default(),
-            block_valid_register: Register::default(),
-            block_register: EnabledRegister::default(),
-            stream_register: EnabledRegister::default(),
-            drain_register: EnabledRegister::default(),
-            load_register: EnabledRegister::default(),
-            end_register: EnabledRegister::default(),
-            configured_register: Register::default(),
-            running_register: Register::default(),
-            done_register: Register::default(),
-            stream_decoder: StreamDecoder::default(),
-            drain_decoder: DrainDecoder::default(),
-            block_decoder: BlockDecoder::default(),
-            load_decoder: LoadDecoder::default(),
-            end_decoder: EndDecoder::default(),
-            opcode: Signal::default(),
-            next_address: Signal::default(),
-        }
-    }
 }
 
 impl Logic for Fetch {

@@ -1,5 +1,10 @@
 //! Tests of leaves and of the Verilog emitter, through the public API.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy.toml spares only the bodies of tests, not their helpers"
+)]
+
 mod constructs;
 mod datapath;
 mod differential;
