@@ -1,9 +1,63 @@
-//! The `twofold` program.
+//! The `twofold` program: reads the command line, calls a step, prints its result.
+//!
+//! stdout is the result, stderr the progress. Exit code 0: done; 1: it failed, or the result is a failure (a network that
+//! does not fit, bits that differ, lint messages); 2: the command line is wrong.
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "the subcommands `synth` and `pnr` are to call it")
-)]
+mod args;
+mod cmd_bench;
+mod cmd_check;
+mod cmd_compile;
+mod cmd_disassemble;
+mod cmd_fuzz;
+mod cmd_lint;
+mod cmd_pnr;
+mod cmd_report;
+mod cmd_sim;
+mod cmd_synth;
+mod cmd_verilog;
+mod cmd_wave;
+mod hardware;
+mod images;
+mod output;
+mod runner;
 mod synth;
+mod table;
+mod workload;
 
-fn main() {}
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Check(args) => cmd_check::run(&args),
+        Command::Compile(args) => cmd_compile::run(&args),
+        Command::Verilog(args) => cmd_verilog::run(&args),
+        Command::Lint(args) => cmd_lint::run(&args),
+        Command::Sim(args) => cmd_sim::run(&args),
+        Command::Report(args) => cmd_report::run(&args),
+        Command::Wave(args) => cmd_wave::run(&args),
+        Command::Bench(args) => cmd_bench::run(&args),
+        Command::Fuzz(args) => cmd_fuzz::run(&args),
+        Command::Disassemble(args) => cmd_disassemble::run(&args),
+        Command::Synth(args) => cmd_synth::run(&args),
+        Command::Pnr(args) => cmd_pnr::run(&args),
+    };
+    match result {
+        Ok(Output { text, failure }) => {
+            // A reader that has seen enough, such as `head`, is no failure.
+            let _ = writeln!(io::stdout(), "{}", text.trim_end());
+            failure.map_or(ExitCode::SUCCESS, |failure| fail(&failure))
+        }
+        Err(error) => fail(&format!("{error:#}")),
+    }
+}
+
+fn fail(message: &str) -> ExitCode {
+    let _ = writeln!(io::stderr(), "error: {message}");
+    ExitCode::FAILURE
+}

@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use spec::isa::{self, Record};
-use spec::{Inference, LayerOutput, Program};
+use spec::{Inference, LayerOutput, NetworkError, Program, QuantNetwork, run_reference};
 
-use crate::{ImageResult, Machine, SimError};
+use crate::{ImageResult, Machine, RunOptions, RunOutput, SimError};
 
 /// A unit of work: one pixel block of one channel group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +54,43 @@ impl fmt::Display for Divergence {
         }
         write!(f, ", cycle {cycle}: expected {expected}, seen {seen}")
     }
+}
+
+/// A run and what the reference says of it.
+#[derive(Clone, Debug)]
+pub struct CheckedRun {
+    /// What the accelerator gave.
+    pub run: RunOutput,
+    /// One an image.
+    pub references: Vec<Inference>,
+    /// The first difference of each image.
+    pub divergences: Vec<Option<Divergence>>,
+}
+
+/// Runs images on `machine`, whose program was compiled from `network`, and compares every bit with the reference.
+///
+/// # Errors
+/// If the run fails or an image has the wrong size. A difference is no error.
+pub fn run_and_compare(
+    machine: &mut Machine,
+    network: &QuantNetwork,
+    images: &[&[i8]],
+    options: &RunOptions,
+) -> Result<CheckedRun, SimError> {
+    let run = machine.run(images, options)?;
+    let mut references = Vec::with_capacity(images.len());
+    let mut divergences = Vec::with_capacity(images.len());
+    for (index, (image, result)) in images.iter().zip(&run.images).enumerate() {
+        let reference = run_reference(network, image).map_err(|error| match error {
+            NetworkError::ImageLength { expected, found } => {
+                SimError::ImageSize { image: index, expected, found }
+            }
+            error => SimError::Fatal { message: error.to_string() },
+        })?;
+        divergences.push(first_divergence(machine, image, result, &reference)?);
+        references.push(reference);
+    }
+    Ok(CheckedRun { run, references, divergences })
 }
 
 /// Compares all layer outputs, logits and the class of one image with the reference.

@@ -10,7 +10,7 @@ mod report;
 pub mod tools;
 mod verilator;
 
-pub use divergence::{Divergence, Unit, first_divergence};
+pub use divergence::{CheckedRun, Divergence, Unit, first_divergence, run_and_compare};
 pub use error::SimError;
 pub use machine::{Counters, ImageResult, LayerResult, Machine, RunOptions, RunOutput};
 pub use report::{

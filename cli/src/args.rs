@@ -1,0 +1,326 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use spec::{ArrayConfig, ConfigError, Memories};
+
+/// A sparse CNN accelerator: from a quantized network to Verilog, checked bit by bit.
+#[derive(Debug, Parser)]
+#[command(name = "twofold", version, about, max_term_width = 120)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The steps.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Say whether a network fits an array: every memory, every problem, each with a hint.
+    Check(CheckArgs),
+    /// Compile a network into the accelerator's program and ROM files.
+    Compile(CompileArgs),
+    /// Write the accelerator's Verilog.
+    Verilog(VerilogArgs),
+    /// Lint the Verilog with Verilator -Wall and the waivers of hw/lint.vlt.
+    Lint(LintArgs),
+    /// Run a network on images through the RTL, check every bit, report the cycles.
+    Sim(SimArgs),
+    /// Print the report of the last run again.
+    Report(ReportArgs),
+    /// Write every signal of one image's run to an FST file.
+    Wave(WaveArgs),
+    /// Measure simulated cycles a second on one core.
+    Bench(BenchArgs),
+    /// Compare RTL and reference on random networks and arrays.
+    Fuzz(FuzzArgs),
+    /// Print a program's instructions and records.
+    Disassemble(DisassembleArgs),
+    /// Synthesize the accelerator for ECP5 with Yosys.
+    Synth(SynthArgs),
+    /// Place and route the synthesized accelerator with nextpnr.
+    Pnr(PnrArgs),
+}
+
+/// How a result is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// One JSON object.
+    Json,
+}
+
+/// Which passes of a tile are run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ScheduleArg {
+    /// One pass where the pattern allows it.
+    #[default]
+    Sparse,
+    /// Both passes everywhere: the baseline of a speed-up.
+    Dense,
+}
+
+impl From<ScheduleArg> for codegen::Options {
+    fn from(schedule: ScheduleArg) -> Self {
+        let schedule = match schedule {
+            ScheduleArg::Sparse => codegen::Schedule::Sparse,
+            ScheduleArg::Dense => codegen::Schedule::Dense,
+        };
+        Self { schedule }
+    }
+}
+
+fn dimension((low, high): (usize, usize)) -> impl clap::builder::TypedValueParser<Value = usize> {
+    use clap::builder::TypedValueParser;
+    clap::value_parser!(u64).range(low as u64..=high as u64).map(|value| value as usize)
+}
+
+/// The array; a case brings its own, everything else defaults to 8 x 16.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct ArrayArgs {
+    /// Rows of the array, its reduction lanes: 2 to 16.
+    #[arg(long, value_name = "R", value_parser = dimension(ArrayConfig::ROWS))]
+    pub(crate) rows: Option<usize>,
+    /// Columns of the array, its output channels: 2 to 32.
+    #[arg(long, value_name = "C", value_parser = dimension(ArrayConfig::COLS))]
+    pub(crate) cols: Option<usize>,
+}
+
+impl ArrayArgs {
+    /// `default` with what was given.
+    pub(crate) fn config(&self, default: &ArrayConfig) -> Result<ArrayConfig, ConfigError> {
+        let rows = self.rows.unwrap_or(default.rows());
+        let cols = self.cols.unwrap_or(default.cols());
+        ArrayConfig::new(rows, cols, default.memories().clone())
+    }
+
+    /// The same with other memories.
+    pub(crate) fn config_with(&self, memories: Memories) -> Result<ArrayConfig, ConfigError> {
+        let default = self.config(&ArrayConfig::default())?;
+        ArrayConfig::new(default.rows(), default.cols(), memories)
+    }
+}
+
+/// Which network; the embedded one if nothing is given.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct NetworkArgs {
+    /// A case of tests/cases: a topology with seeded random weights.
+    #[arg(long, value_name = "NAME", conflicts_with = "network")]
+    pub(crate) case: Option<String>,
+    /// A network: a folder, or its JSON file.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) network: Option<PathBuf>,
+}
+
+/// The same with the network as an operand.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct NetworkOperand {
+    /// A network: a folder, or its JSON file; the embedded one if neither this nor a case is given.
+    #[arg(value_name = "NETWORK", conflicts_with = "case")]
+    pub(crate) network: Option<PathBuf>,
+    /// A case of tests/cases: a topology with seeded random weights.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) case: Option<String>,
+}
+
+impl From<&NetworkOperand> for NetworkArgs {
+    fn from(operand: &NetworkOperand) -> Self {
+        Self { case: operand.case.clone(), network: operand.network.clone() }
+    }
+}
+
+/// `--format`.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct FormatArgs {
+    /// How the result is printed.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) network: NetworkOperand,
+    #[command(flatten)]
+    pub(crate) array: ArrayArgs,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+/// Arguments of `compile`.
+#[derive(Debug, Args)]
+pub(crate) struct CompileArgs {
+    #[command(flatten)]
+    pub(crate) network: NetworkOperand,
+    #[command(flatten)]
+    pub(crate) array: ArrayArgs,
+    /// Which passes of a tile are run.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) schedule: ScheduleArg,
+    /// Make every memory just as deep as the network needs.
+    #[arg(long)]
+    pub(crate) fit: bool,
+    /// Folder for the program and its ROM files.
+    #[arg(short, long, value_name = "DIR", default_value = "build/program")]
+    pub(crate) out: PathBuf,
+}
+
+/// Arguments of `verilog`.
+#[derive(Debug, Args)]
+pub(crate) struct VerilogArgs {
+    #[command(flatten)]
+    pub(crate) array: ArrayArgs,
+    /// Make every memory just as deep as this network needs.
+    #[arg(long, value_name = "NETWORK")]
+    pub(crate) fit: Option<PathBuf>,
+    /// Instantiate the ECP5's multipliers instead of leaving them to the tools.
+    #[arg(long)]
+    pub(crate) ecp5: bool,
+    /// Folder for accelerator.v.
+    #[arg(short, long, value_name = "DIR", default_value = "build/verilog")]
+    pub(crate) out: PathBuf,
+}
+
+/// Arguments of `lint`.
+#[derive(Debug, Args)]
+pub(crate) struct LintArgs {
+    #[command(flatten)]
+    pub(crate) array: ArrayArgs,
+}
+
+/// What is run on what.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct WorkloadArgs {
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+    /// Test images: `sar-sim`, or a folder of class folders of PNG, JPEG or TIFF files.
+    #[arg(long, value_name = "DIR|sar-sim", conflicts_with = "case")]
+    pub(crate) data: Option<String>,
+    #[command(flatten)]
+    pub(crate) array: ArrayArgs,
+    /// Make every memory just as deep as the network needs.
+    #[arg(long)]
+    pub(crate) fit: bool,
+}
+
+/// Arguments of `sim`.
+#[derive(Debug, Args)]
+pub(crate) struct SimArgs {
+    #[command(flatten)]
+    pub(crate) workload: WorkloadArgs,
+    /// How many images; 200 simulated chips, all images of a folder or case by default.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) images: Option<u32>,
+    /// The clock for images a second.
+    #[arg(long, value_name = "MHZ", default_value_t = 50.0, value_parser = positive)]
+    pub(crate) clock_mhz: f64,
+    /// Threads; one a core by default.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let value = text.parse::<f64>().map_err(|error| error.to_string())?;
+    if value.is_finite() && value > 0.0 { Ok(value) } else { Err("not above zero".to_owned()) }
+}
+
+/// Arguments of `report`.
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// A report that `sim` saved; the last one by default.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+/// Arguments of `wave`.
+#[derive(Debug, Args)]
+pub(crate) struct WaveArgs {
+    #[command(flatten)]
+    pub(crate) workload: WorkloadArgs,
+    /// Which image of the data.
+    #[arg(long, value_name = "INDEX", default_value_t = 0)]
+    pub(crate) image: usize,
+    /// The FST file.
+    #[arg(short, long, value_name = "FILE", default_value = "build/wave.fst")]
+    pub(crate) out: PathBuf,
+}
+
+/// Arguments of `bench`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    #[command(flatten)]
+    pub(crate) array: ArrayArgs,
+    /// A case of tests/cases to run.
+    #[arg(long, value_name = "NAME", default_value = "resnet20-uhp")]
+    pub(crate) case: String,
+    /// Least time to measure, in seconds.
+    #[arg(long, value_name = "S", default_value_t = 3.0, value_parser = positive)]
+    pub(crate) seconds: f64,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+/// Arguments of `fuzz`.
+#[derive(Debug, Args)]
+pub(crate) struct FuzzArgs {
+    /// At least so many random layers.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) n: usize,
+    /// Where the random networks begin; the same seed gives the same run.
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How many arrays of random size; each is compiled once.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) arrays: u16,
+    #[command(flatten)]
+    pub(crate) array: ArrayArgs,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+/// Arguments of `disassemble`.
+#[derive(Debug, Args)]
+pub(crate) struct DisassembleArgs {
+    /// A network, or a folder that `compile` wrote; the embedded network if nothing is given.
+    #[command(flatten)]
+    pub(crate) network: NetworkOperand,
+    #[command(flatten)]
+    pub(crate) array: ArrayArgs,
+    /// Which passes of a tile are run.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) schedule: ScheduleArg,
+}
+
+/// Arguments of `synth`.
+#[derive(Debug, Args)]
+pub(crate) struct SynthArgs {
+    #[command(flatten)]
+    pub(crate) network: NetworkArgs,
+    #[command(flatten)]
+    pub(crate) array: ArrayArgs,
+    /// Keep the memories' default depths instead of making them as deep as the network needs.
+    #[arg(long)]
+    pub(crate) full_memories: bool,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+/// Arguments of `pnr`.
+#[derive(Debug, Args)]
+pub(crate) struct PnrArgs {
+    #[command(flatten)]
+    pub(crate) synth: SynthArgs,
+    /// The clock to reach.
+    #[arg(long, value_name = "MHZ", default_value_t = 100.0, value_parser = positive)]
+    pub(crate) clock_mhz: f64,
+    /// Where the placer's random numbers begin.
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    pub(crate) seed: u64,
+}

@@ -1,0 +1,18 @@
+//! `twofold report`: a saved report once more.
+
+use anyhow::Result;
+use sim::Report;
+
+use crate::args::ReportArgs;
+use crate::output::{Output, formatted};
+use crate::table::report_table;
+use crate::workload::report_path;
+
+pub(crate) fn run(args: &ReportArgs) -> Result<Output> {
+    let path = match &args.file {
+        Some(file) => file.clone(),
+        None => report_path()?,
+    };
+    let report = Report::read(&path)?;
+    Ok(formatted(args.format.format, &report, report_table).into())
+}

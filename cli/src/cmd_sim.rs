@@ -1,0 +1,63 @@
+//! `twofold sim`: a network on images through the RTL, every bit compared, cycles reported.
+
+use anyhow::{Context, Result, bail};
+use hw::pe::Multiplier;
+use sim::tools::Tools;
+use sim::{Machine, Model, Report, ReportInput, RunOptions, TraceMode, run_and_compare};
+use spec::files::write_atomically;
+
+use crate::args::SimArgs;
+use crate::hardware;
+use crate::output::{Output, formatted};
+use crate::runner;
+use crate::table::report_table;
+use crate::workload::{Workload, report_path};
+
+pub(crate) fn run(args: &SimArgs) -> Result<Output> {
+    let n_images = args.images.map(|n_images| n_images as usize);
+    let workload = Workload::read(&args.workload, n_images)?;
+    let Workload { network, program, images } = &workload;
+    let verilog = hardware::verilog(&program.config, Multiplier::Generic)?;
+    let model = Model::build(&Tools::find()?, &verilog, TraceMode::Off)?;
+
+    let tally = runner::run_images(&model, program, network, images, runner::n_threads(args.jobs))?;
+    let dense = match workload.compile_dense() {
+        Ok(dense) => {
+            let mut machine = Machine::new(&model, &dense.config)?;
+            machine.load(&dense)?;
+            let image = images.get(0);
+            let checked = run_and_compare(&mut machine, network, &[&image], &RunOptions::default())
+                .context("dense schedule")?;
+            if let [Some(divergence)] = &checked.divergences[..] {
+                bail!("dense schedule: {divergence}");
+            }
+            checked.run.images.into_iter().next()
+        }
+        Err(error) => {
+            eprintln!("note: no speed-up over the dense schedule: {error:#}");
+            None
+        }
+    };
+    let input = ReportInput {
+        program,
+        data: images.description(),
+        clock_mhz: args.clock_mhz,
+        dense: dense.as_ref(),
+    };
+    let report = tally.report(&input).context("there is no image to run")?;
+    write_atomically(&report_path()?, report.to_json().as_bytes())?;
+    Ok(Output {
+        text: formatted(args.format.format, &report, report_table),
+        failure: failure(&report),
+    })
+}
+
+/// Why the run is a failure, if it is one.
+fn failure(report: &Report) -> Option<String> {
+    let divergence = report.first_divergence.as_ref()?;
+    let n = report.n_mismatched_images;
+    Some(format!(
+        "{n} of {} images differ from the reference; first: {divergence}",
+        report.n_images
+    ))
+}

@@ -1,0 +1,40 @@
+//! `twofold synth`: the accelerator and its memories through Yosys.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use codegen::Options;
+use hw::pe::Multiplier;
+use sim::tools::Tools;
+use spec::files::{write_atomically, write_program};
+
+use crate::args::SynthArgs;
+use crate::hardware;
+use crate::output::{Output, formatted};
+use crate::synth::{SynthInput, SynthReport, synthesize};
+use crate::workload::{Chosen, choose_network, compile, fitted};
+
+pub(crate) fn run(args: &SynthArgs) -> Result<Output> {
+    let (_, report) = synthesize_network(args)?;
+    Ok(formatted(args.format.format, &report, SynthReport::table).into())
+}
+
+/// Synthesizes the accelerator with a network in its ROMs; gives the folder of the results too.
+pub(crate) fn synthesize_network(args: &SynthArgs) -> Result<(PathBuf, SynthReport)> {
+    let tools = Tools::find()?;
+    let Chosen { network, config, .. } = choose_network(&args.network, None)?;
+    let config = fitted(&network, args.array.config(&config)?, !args.full_memories)?;
+    let program = compile(&network, &config, &Options::default())?;
+    let folder = tools.root().join(format!("build/synth/{}x{}", config.rows(), config.cols()));
+    let verilog = folder.join("verilog/accelerator.v");
+    write_atomically(&verilog, hardware::verilog(&config, Multiplier::Ecp5)?.as_bytes())?;
+    write_program(&program, &folder.join("program"))?;
+    let input = SynthInput {
+        verilog_files: vec![verilog],
+        rom_dir: Some(folder.join("program")),
+        top: hardware::TOP.to_owned(),
+    };
+    let out = folder.join("yosys");
+    let report = synthesize(&tools, &input, &out)?;
+    Ok((out, report))
+}

@@ -1,0 +1,27 @@
+//! `twofold verilog`: the accelerator's Verilog.
+
+use anyhow::Result;
+use codegen::Options;
+use hw::pe::Multiplier;
+use spec::Memories;
+use spec::files::{read_network, write_atomically};
+
+use crate::args::VerilogArgs;
+use crate::hardware;
+use crate::output::Output;
+use crate::workload::shown;
+
+pub(crate) fn run(args: &VerilogArgs) -> Result<Output> {
+    let mut config = args.array.config_with(Memories::default())?;
+    if let Some(path) = &args.fit {
+        let memories = codegen::requirements(&read_network(path)?, &config, &Options::default())?;
+        config = args.array.config_with(memories)?;
+    }
+    let multiplier = if args.ecp5 { Multiplier::Ecp5 } else { Multiplier::Generic };
+    let text = hardware::verilog(&config, multiplier)?;
+    let path = args.out.join("accelerator.v");
+    write_atomically(&path, text.as_bytes())?;
+    let n_modules = text.lines().filter(|line| line.starts_with("module ")).count();
+    let (rows, cols, n_lines) = (config.rows(), config.cols(), text.lines().count());
+    Ok(format!("{rows}x{cols}: {n_modules} modules, {n_lines} lines -> {}", shown(&path)).into())
+}

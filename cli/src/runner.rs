@@ -1,0 +1,107 @@
+//! Images spread over all cores, a machine a thread, every bit compared.
+
+use std::num::NonZero;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use sim::{CheckedRun, Machine, Model, RunOptions, SimError, Tally, run_and_compare};
+use spec::{Program, QuantNetwork};
+
+use crate::images::Images;
+
+/// Images that a machine streams back to back before its results are compared.
+const BATCH: usize = 8;
+
+/// Threads to use: `jobs`, or one a core.
+pub(crate) fn n_threads(jobs: Option<u16>) -> usize {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    jobs.map_or(cores, usize::from)
+}
+
+/// Runs all images and counts.
+pub(crate) fn run_images(
+    model: &Model,
+    program: &Program,
+    network: &QuantNetwork,
+    images: &Images,
+    n_threads: usize,
+) -> Result<Tally, SimError> {
+    let progress = progress_bar(images.len() as u64);
+    let next = AtomicUsize::new(0);
+    let failed = AtomicBool::new(false);
+    let total = Mutex::new(Ok(Tally::default()));
+    let n_batches = images.len().div_ceil(BATCH);
+    let work = || {
+        let mut machine = Machine::new(model, &program.config)?;
+        machine.load(program)?;
+        let mut tally = Tally::default();
+        while !failed.load(Ordering::Relaxed) {
+            let batch = next.fetch_add(1, Ordering::Relaxed);
+            if batch >= n_batches {
+                break;
+            }
+            let first = batch * BATCH;
+            let indices = first..images.len().min(first + BATCH);
+            let inputs: Vec<_> = indices.clone().map(|index| images.get(index)).collect();
+            let inputs: Vec<_> = inputs.iter().map(Vec::as_slice).collect();
+            let CheckedRun { run, references, divergences } =
+                run_and_compare(&mut machine, network, &inputs, &RunOptions::default())
+                    .map_err(|error| shift_image(error, first))?;
+            tally.add_run(&run);
+            for (((index, result), reference), divergence) in
+                indices.zip(&run.images).zip(references).zip(divergences)
+            {
+                let label = images.label(index);
+                tally.add_image(index, result, reference.logits.class, label, divergence);
+            }
+            progress.inc(inputs.len() as u64);
+        }
+        Ok(tally)
+    };
+    thread::scope(|scope| {
+        for _ in 0..n_threads.min(n_batches.max(1)) {
+            scope.spawn(|| {
+                let result = work();
+                failed.fetch_or(result.is_err(), Ordering::Relaxed);
+                let mut total = total.lock().expect("no thread panics while it holds the lock");
+                let sum = std::mem::replace(&mut *total, Ok(Tally::default()));
+                *total = match (sum, result) {
+                    (Ok(sum), Ok(tally)) => Ok(sum.merge(tally)),
+                    (Err(error), _) | (_, Err(error)) => Err(error),
+                };
+            });
+        }
+    });
+    progress.finish_and_clear();
+    total.into_inner().expect("no thread panics while it holds the lock")
+}
+
+/// A progress bar on stderr; nothing where stderr is no terminal.
+pub(crate) fn progress_bar(len: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} {elapsed} (left {eta})");
+    ProgressBar::new(len).with_style(style.expect("the template is valid"))
+}
+
+/// The image's index in the whole set instead of in its batch.
+fn shift_image(error: SimError, first: usize) -> SimError {
+    match error {
+        SimError::Timeout { image, cycle_limit, layer, drained, instruction } => {
+            SimError::Timeout { image: image + first, cycle_limit, layer, drained, instruction }
+        }
+        SimError::Hardware { image, layer, instruction } => {
+            SimError::Hardware { image: image + first, layer, instruction }
+        }
+        SimError::Protocol { image, n_logits } => {
+            SimError::Protocol { image: image + first, n_logits }
+        }
+        SimError::Counters { image, layer, n_cycles, sum } => {
+            SimError::Counters { image: image + first, layer, n_cycles, sum }
+        }
+        SimError::ImageSize { image, expected, found } => {
+            SimError::ImageSize { image: image + first, expected, found }
+        }
+        error => error,
+    }
+}

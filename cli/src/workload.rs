@@ -1,0 +1,176 @@
+//! What is run on what: a network, the array it is compiled for, and images.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use cases::Case;
+use codegen::{Options, Schedule};
+use dataset::{Source, Split, SplitOptions};
+use sim::tools::checkout_root;
+use spec::files::read_network;
+use spec::{ArrayConfig, Program, QuantNetwork};
+
+use crate::args::{NetworkArgs, WorkloadArgs};
+use crate::images::Images;
+
+/// Network that is run when nothing else is asked for, a folder of `networks`.
+pub(crate) const DEFAULT_NETWORK: &str = "sar-sim-s2d";
+/// Simulated chips that are run when no number is given.
+const N_SIMULATED: usize = 200;
+/// Random images that are run for a network without images.
+const N_NOISE: usize = 16;
+
+/// A network and where it came from.
+pub(crate) struct Chosen {
+    /// The network.
+    pub(crate) network: QuantNetwork,
+    /// The array that it asks for.
+    pub(crate) config: ArrayConfig,
+    /// The case that it is of.
+    pub(crate) case: Option<Case>,
+}
+
+/// A folder of the checkout.
+pub(crate) fn checkout_path(path: &str) -> Result<PathBuf> {
+    Ok(checkout_root()?.join(path))
+}
+
+/// The network that the arguments name; with `data` but no network, the committed one that has its classes.
+pub(crate) fn choose_network(args: &NetworkArgs, data: Option<&[String]>) -> Result<Chosen> {
+    if let Some(name) = &args.case {
+        let case = Case::read(&checkout_path("tests/cases")?, name)?;
+        let mut network = case.build();
+        network.name = name.clone();
+        return Ok(Chosen { network, config: case.config()?, case: Some(case) });
+    }
+    let network = match (&args.network, data) {
+        (Some(path), _) => read_network(path)?,
+        (None, None) => read_network(&checkout_path("networks")?.join(DEFAULT_NETWORK))?,
+        (None, Some(classes)) => network_for(classes)?,
+    };
+    Ok(Chosen { network, config: ArrayConfig::default(), case: None })
+}
+
+fn network_for(classes: &[String]) -> Result<QuantNetwork> {
+    let folder = checkout_path("networks")?;
+    let mut paths: Vec<_> = std::fs::read_dir(&folder)
+        .with_context(|| format!("cannot read {}", folder.display()))?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.join("network.json").is_file())
+        .collect();
+    paths.sort();
+    let sorted = |classes: &[String]| {
+        let mut classes = classes.to_vec();
+        classes.sort();
+        classes
+    };
+    for path in &paths {
+        let network = read_network(path)?;
+        if sorted(&network.classes) == sorted(classes) {
+            return Ok(network);
+        }
+    }
+    bail!(
+        "no network of {} has the classes {}; help: name a network trained on this data with --network",
+        folder.display(),
+        classes.join(", ")
+    )
+}
+
+/// Memories that just hold the network, both schedules, if `fit` is asked for.
+pub(crate) fn fitted(
+    network: &QuantNetwork,
+    config: ArrayConfig,
+    fit: bool,
+) -> Result<ArrayConfig> {
+    if !fit {
+        return Ok(config);
+    }
+    let memories = codegen::requirements(network, &config, &Options::default())?;
+    Ok(ArrayConfig::new(config.rows(), config.cols(), memories)?)
+}
+
+/// Compiles, and says which network did not fit.
+pub(crate) fn compile(
+    network: &QuantNetwork,
+    config: &ArrayConfig,
+    options: &Options,
+) -> Result<Program> {
+    codegen::compile(network, config, options).with_context(|| {
+        let (rows, cols) = (config.rows(), config.cols());
+        format!("network {:?} does not run on the {rows}x{cols} array", network.name)
+    })
+}
+
+/// Everything that a run needs.
+pub(crate) struct Workload {
+    /// The network.
+    pub(crate) network: QuantNetwork,
+    /// Compiled for the array.
+    pub(crate) program: Program,
+    /// What it is run on.
+    pub(crate) images: Images,
+}
+
+impl Workload {
+    /// Reads network and images, and compiles.
+    pub(crate) fn read(args: &WorkloadArgs, n_images: Option<usize>) -> Result<Self> {
+        let folder = args.data.as_ref().filter(|data| *data != Source::SAR_SIM);
+        let set = match folder {
+            Some(data) => {
+                let set = Source::parse(data).load(Split::Test, &SplitOptions::default())?;
+                Some((Source::parse(data).name(), set))
+            }
+            None => None,
+        };
+        let classes = set.as_ref().map(|(_, set)| set.classes.clone());
+        let Chosen { network, config, case } = choose_network(&args.network, classes.as_deref())?;
+        let config = fitted(&network, args.array.config(&config)?, args.fit)?;
+        let options = case.as_ref().map_or(Options::default(), Case::options);
+        let program = compile(&network, &config, &options)?;
+        let images = match (&case, set) {
+            (Some(case), _) => {
+                let case = Case { n_images: n_images.unwrap_or(case.n_images), ..case.clone() };
+                Images::noise(case.images(&network))
+            }
+            (None, Some((name, set))) => Images::chips(&network, set, &name, n_images)?,
+            (None, None) if args.data.is_some() || uses_sar_sim(&network) => {
+                let n_images = n_images.unwrap_or(N_SIMULATED);
+                let Source::SarSim(simulator) = Source::parse(Source::SAR_SIM) else {
+                    unreachable!("this is the simulator's name")
+                };
+                let set = simulator.load_first(Split::Test, n_images);
+                Images::chips(&network, set, Source::SAR_SIM, None)?
+            }
+            (None, None) => {
+                let seeds = 0..n_images.unwrap_or(N_NOISE) as u64;
+                Images::noise(seeds.map(|seed| cases::random_image(&network, seed)).collect())
+            }
+        };
+        Ok(Self { network, program, images })
+    }
+
+    /// The same network in two passes everywhere, or why it does not fit.
+    pub(crate) fn compile_dense(&self) -> Result<Program> {
+        compile(&self.network, &self.program.config, &Options { schedule: Schedule::Dense })
+    }
+}
+
+/// Whether a network was trained on the simulator's chips: it has their classes.
+fn uses_sar_sim(network: &QuantNetwork) -> bool {
+    let Source::SarSim(simulator) = Source::parse(Source::SAR_SIM) else { return false };
+    network.input.preprocess.is_some()
+        && simulator.load_first(Split::Test, 1).classes == network.classes
+}
+
+/// Where `sim` saves its report.
+pub(crate) fn report_path() -> Result<PathBuf> {
+    checkout_path("build/report.json")
+}
+
+/// The name of a file in messages: relative to the current folder where possible.
+pub(crate) fn shown(path: &Path) -> String {
+    let current = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&current).unwrap_or(path).display().to_string()
+}
