@@ -124,7 +124,7 @@ end
 
 const ECP5_HEAD: &str = "\
 reg [7:0] shadow;
-wire signed [35:0] product;
+wire [35:0] product;
 initial begin
     shadow = 8'd0;
     activation_out = 8'd0;
