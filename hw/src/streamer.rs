@@ -189,12 +189,14 @@ impl Logic for Streamer {
         self.weight_load.next =
             self.tile_valid.val() & !self.dependency.val() & !self.accumulators_busy.val();
 
+        // Of this very cycle: the counters that follow by one cycle then hold whole layers when it changes.
         self.layer.next = self.layer_register.q.val();
         if self.busy.q.val() {
-            self.layer_register.d.next = self.stream_register.q.val().layer;
+            self.layer.next = self.stream_register.q.val().layer;
         } else if self.tile_valid.val() {
-            self.layer_register.d.next = self.stream.val().layer;
+            self.layer.next = self.stream.val().layer;
         }
+        self.layer_register.d.next = self.layer.val();
 
         // The pixel after this one.
         self.next_row_address.next =

@@ -36,7 +36,7 @@ const VERILATOR_FLAGS: [&str; 12] = [
     "--prefix",
     PREFIX,
 ];
-const COMPILER_FLAGS: [&str; 7] = [
+const COMPILER_FLAGS: [&str; 8] = [
     "-std=gnu++17",
     "-O3",
     "-march=native",
@@ -44,6 +44,7 @@ const COMPILER_FLAGS: [&str; 7] = [
     "-fvisibility=hidden",
     "-w",
     "-DVL_USER_FATAL",
+    "-DVL_USER_WARN",
 ];
 const CLANG_FLAGS: [&str; 2] = ["-fbracket-depth=4096", "-Qunused-arguments"];
 /// Models live side by side in one process; unique symbols would merge their static data.
