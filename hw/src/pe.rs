@@ -156,7 +156,8 @@ pub(crate) struct Registered<'a> {
 }
 
 impl Registered<'_> {
-    /// The instance as Verilog.
+    /// The instance as Verilog. Pins that no register uses stay open: nextpnr finds no way to route a constant to all of
+    /// them.
     pub(crate) fn instance(&self) -> String {
         let bits = |port: char, (net, width, signed): (&str, usize, bool)| {
             let bit = |i: usize| match (i < width, signed) {
@@ -166,19 +167,10 @@ impl Registered<'_> {
             };
             (0..18).map(bit).collect::<Vec<_>>()
         };
-        let zero = |names: &[&str], n: usize| {
-            names
-                .iter()
-                .flat_map(|name| (0..n).map(move |i| format!(".{name}{i}(1'b0)")))
-                .collect::<Vec<_>>()
-        };
         let sign = |(_, _, signed): (&str, usize, bool)| format!("1'b{}", u8::from(signed));
         let lines = [
             bits('A', self.a),
             bits('B', self.b),
-            zero(&["C"], 18),
-            zero(&["SRIA"], 18),
-            zero(&["SRIB"], 18),
             vec![
                 format!(".SIGNEDA({})", sign(self.a)),
                 format!(".SIGNEDB({})", sign(self.b)),
@@ -187,17 +179,10 @@ impl Registered<'_> {
             ],
             vec![
                 ".CLK0(clock)".into(),
-                ".CLK1(1'b0)".into(),
-                ".CLK2(1'b0)".into(),
-                ".CLK3(1'b0)".into(),
-            ],
-            vec![
                 format!(".CE0({})", self.enable),
                 format!(".CE1({})", self.b_enable),
-                ".CE2(1'b0)".into(),
-                ".CE3(1'b0)".into(),
+                ".RST0(1'b0)".into(),
             ],
-            zero(&["RST"], 4),
             (0..36).map(|i| format!(".P{i}({}[{i}])", self.product)).collect(),
         ];
         let lines: Vec<String> =
