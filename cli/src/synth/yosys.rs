@@ -99,9 +99,12 @@ pub fn synthesize(tools: &Tools, input: &SynthInput, out_dir: &Path) -> Result<S
     Ok(report)
 }
 
-/// The script: read, check what is forbidden while it still has a name, map, check again.
+/// The script: read, check what is forbidden while it still has a name, map, check again. The cell library comes first
+/// for sources that instantiate its cells; without `setattr`, Yosys would read their modules' source once more after it
+/// has flattened them, and miss what they held.
 fn script(sources: &[String], top: &str) -> String {
-    let mut script = String::new();
+    let mut script =
+        String::from("read_verilog -lib -specify +/ecp5/cells_sim.v +/ecp5/cells_bb.v\n");
     for source in sources {
         script += &format!("read_verilog \"{source}\"\n");
     }
@@ -110,6 +113,7 @@ fn script(sources: &[String], top: &str) -> String {
     script
         + &format!(
             "hierarchy -check -top {top}
+setattr -unset reprocess_after c:*
 proc
 opt_clean
 tee -q -o check.txt check
