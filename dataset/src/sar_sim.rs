@@ -10,11 +10,11 @@
 //!   slow texture: **clutter**.
 //! - A **shadow** falls behind the target, away from the radar, as long as the depression angle and the height
 //!   say; only noise returns from it.
-//! - Position, gain, scatterer strength and drop-outs vary from chip to chip, and bright discrete clutter
+//! - Depression angle, position, gain, scatterer strength and drop-outs vary from chip to chip, and bright discrete clutter
 //!   appears anywhere.
 //!
 //! Classes come in families that share a hull and most of its scatterers, so that telling them apart takes
-//! more than the outline. Training chips are seen at 17 degrees of depression, test chips at 15.
+//! more than the outline.
 //!
 //! Everything about a chip is determined by `(seed, split, index)`: its class is `index % 10`.
 
@@ -39,8 +39,19 @@ pub const CLASSES: [&str; 10] = [
     "dogwood-2",
 ];
 
-/// Family of each class.
-const FAMILIES: [u64; 10] = [0, 0, 1, 1, 1, 2, 2, 2, 3, 3];
+/// Family of each class, and length, width and height of its hull in pixels.
+const HULLS: [(u64, f64, f64, f64); 10] = [
+    (0, 16.0, 9.0, 3.6),
+    (0, 18.0, 9.5, 4.6),
+    (1, 20.0, 11.0, 4.0),
+    (1, 21.5, 10.0, 5.0),
+    (1, 22.5, 11.5, 4.4),
+    (2, 24.5, 9.5, 4.8),
+    (2, 25.5, 10.5, 3.8),
+    (2, 27.0, 10.0, 5.4),
+    (3, 29.0, 12.0, 4.4),
+    (3, 30.0, 13.0, 5.6),
+];
 
 /// Half width of the impulse response, in pixels.
 const REACH: isize = 4;
@@ -87,7 +98,7 @@ impl SarSim {
         let sample = |idx: usize| Sample {
             name: format!("{split}/{idx}"),
             label: idx % CLASSES.len(),
-            chip: render(&targets[idx % CLASSES.len()], split, &mut self.stream(split, idx)),
+            chip: render(&targets[idx % CLASSES.len()], &mut self.stream(split, idx)),
         };
         ImageSet {
             classes: CLASSES.map(str::to_owned).to_vec(),
@@ -101,7 +112,7 @@ impl SarSim {
 }
 
 const STREAM_FAMILY: u64 = 0;
-const STREAM_VARIANT: u64 = 1;
+const STREAM_CLASS: u64 = 1;
 const STREAM_CHIP: u64 = 2;
 
 /// A point that returns the radar's pulse.
@@ -133,9 +144,9 @@ impl Scatterer {
         Self {
             along: along * length,
             across: across * width,
-            amplitude: libm::exp(random.uniform(0.8, 2.6)),
+            amplitude: libm::exp(random.uniform(1.6, 3.2)),
             lobe_center: random.unit(),
-            lobe_width: random.uniform(0.08, 0.35),
+            lobe_width: random.uniform(0.12, 0.45),
         }
     }
 
@@ -145,7 +156,7 @@ impl Scatterer {
         turns -= turns.round();
         let inside = (turns / self.lobe_width).abs();
         let lobe = if inside < 1.0 { 0.5 + 0.5 * libm::cos(TAU * 0.5 * inside) } else { 0.0 };
-        self.amplitude * (0.08 + 0.92 * lobe)
+        self.amplitude * (0.15 + 0.85 * lobe)
     }
 }
 
@@ -159,24 +170,20 @@ struct Target {
 }
 
 impl Target {
-    const N_FAMILY: usize = 16;
-    const N_VARIANT: usize = 7;
+    /// Scatterers that a family has in common.
+    const N_SHARED: usize = 12;
+    /// Scatterers of the class alone.
+    const N_OWN: usize = 12;
 
     fn new(seed: u64, class: usize) -> Self {
-        let mut family = Random::new(&[seed, STREAM_FAMILY, FAMILIES[class]]);
-        let (length, width, height) =
-            (family.uniform(19.0, 27.0), family.uniform(9.0, 13.0), family.uniform(3.5, 5.5));
-        let mut scatterers: Vec<_> =
-            (0..Self::N_FAMILY).map(|_| Scatterer::random(&mut family, length, width)).collect();
-        let mut variant = Random::new(&[seed, STREAM_VARIANT, class as u64]);
+        let (family, length, width, height) = HULLS[class];
+        let mut shared = Random::new(&[seed, STREAM_FAMILY, family]);
+        let mut own = Random::new(&[seed, STREAM_CLASS, class as u64]);
+        let mut scatterers = Vec::with_capacity(Self::N_SHARED + Self::N_OWN);
         scatterers
-            .extend((0..Self::N_VARIANT).map(|_| Scatterer::random(&mut variant, length, width)));
-        Self {
-            length: length + variant.uniform(-1.0, 1.0),
-            width: width + variant.uniform(-0.5, 0.5),
-            height: height + variant.uniform(-0.5, 0.5),
-            scatterers,
-        }
+            .extend((0..Self::N_SHARED).map(|_| Scatterer::random(&mut shared, length, width)));
+        scatterers.extend((0..Self::N_OWN).map(|_| Scatterer::random(&mut own, length, width)));
+        Self { length, width, height, scatterers }
     }
 
     /// Whether a point of the target's own frame is on the hull.
@@ -254,7 +261,7 @@ impl Pose {
 }
 
 /// Draws one chip. The radar is above the image: range grows with the row, and shadows fall downward.
-fn render(target: &Target, split: Split, random: &mut Random) -> Chip {
+fn render(target: &Target, random: &mut Random) -> Chip {
     let aspect = random.unit();
     let (sin, cos) = libm::sincos(TAU * aspect);
     let center = (SIDE / 2) as f64 - 0.5;
@@ -264,8 +271,8 @@ fn render(target: &Target, split: Split, random: &mut Random) -> Chip {
         row: center - 3.0 + random.uniform(-3.0, 3.0),
         column: center + random.uniform(-3.0, 3.0),
     };
-    let depression: f64 = if split == Split::Test { 15.0 } else { 17.0 };
-    let shadow_length = target.height / libm::tan(depression.to_radians());
+    let depression = random.uniform(15.0, 17.0);
+    let shadow_length = target.height / libm::tan(depression * (TAU / 360.0));
 
     let mut field = Field::speckle(random);
     let texture = Texture::new(random);
@@ -288,8 +295,8 @@ fn render(target: &Target, split: Split, random: &mut Random) -> Chip {
     for scatterer in &target.scatterers {
         // Every draw is made whether or not it is used, so that chips of two classes differ by the class alone.
         let (seen, jitter, phase) =
-            (random.unit() >= 0.15, libm::exp(0.35 * random.normal()), random.unit());
-        let (shift_along, shift_across) = (0.4 * random.normal(), 0.4 * random.normal());
+            (random.unit() >= 0.05, libm::exp(0.25 * random.normal()), random.unit());
+        let (shift_along, shift_across) = (0.25 * random.normal(), 0.25 * random.normal());
         if seen {
             let (row, column) =
                 pose.to_chip(scatterer.along + shift_along, scatterer.across + shift_across);
@@ -346,11 +353,11 @@ mod tests {
         let hash = |split| sim.load_first(split, 20).sha256();
         assert_eq!(
             hash(Split::Train),
-            "619b34a934ce961022bbc0e32c1352ba13d46d442fc10d28241c6ea05de2227f"
+            "a79c63b52e662d8623192810058dedc13e70c2978bc3807c1a237ec37c786ccb"
         );
         assert_eq!(
             hash(Split::Test),
-            "f1629a54757cbfd0f7b8b0a1b93b08088bfe223c63ac99132313a261f4264acb"
+            "0ca5e855f4219c8f871e22c26a5dcfa4f107e32da3c0a4b70ea25769774e95ad"
         );
     }
 

@@ -1,0 +1,281 @@
+//! Class folders made by hand: every format is read, and everything malformed is an error that names its file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use image::{DynamicImage, GrayImage, ImageBuffer, Luma, Rgb, RgbImage};
+use twofold_dataset::folder::read_image;
+use twofold_dataset::{Chip, DatasetError, Samples, Source, Split, SplitOptions};
+
+/// A data folder that is removed at the end.
+struct Data(tempfile::TempDir);
+
+impl Data {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        let path = self.0.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        path
+    }
+
+    /// Writes gray images of the given brightness.
+    fn gray(&self, names: &[(&str, u8)]) -> &Self {
+        for (name, value) in names {
+            gray(*value).save(self.path(name)).unwrap();
+        }
+        self
+    }
+
+    fn load(&self, split: Split) -> Result<twofold_dataset::ImageSet, DatasetError> {
+        Source::Folder(self.0.path().to_owned()).load(split, &SplitOptions::default())
+    }
+
+    /// The message of an error, with the folder's path taken out.
+    fn error(&self, split: Split) -> String {
+        let message = self.load(split).unwrap_err().to_string();
+        message.replace(&format!("{}", self.0.path().display()), "DATA")
+    }
+}
+
+fn gray(value: u8) -> GrayImage {
+    GrayImage::from_fn(4, 3, |x, y| Luma([value + x as u8 + 10 * y as u8]))
+}
+
+fn expected(value: u8) -> Vec<u8> {
+    (0..3).flat_map(|y| (0..4).map(move |x| value + x + 10 * y)).collect()
+}
+
+/// Two classes of ten images each.
+fn two_classes() -> Data {
+    let data = Data::new();
+    for class in ["a", "b"] {
+        for idx in 0..10 {
+            data.gray(&[(&format!("{class}/{idx}.png"), idx * 5)]);
+        }
+    }
+    data
+}
+
+#[test]
+fn lossless_formats_give_their_samples() {
+    let data = Data::new();
+    for name in ["x.png", "x.tif", "x.tiff", "x.bmp", "X.PNG"] {
+        let path = data.path(name);
+        gray(7).save(&path).unwrap();
+        // BMP has no gray: the decoder gives color, all channels alike.
+        let chip = read_image(&path).unwrap();
+        assert_eq!((chip.height(), chip.width()), (3, 4), "{name}");
+        for (idx, value) in expected(7).into_iter().enumerate() {
+            assert_eq!(chip.sample(idx / 4, idx % 4, 0), u16::from(value) * 257, "{name} {idx}");
+        }
+    }
+}
+
+#[test]
+fn sixteen_bits_and_color_are_kept() {
+    let data = Data::new();
+    let deep =
+        ImageBuffer::<Luma<u16>, _>::from_fn(2, 2, |x, y| Luma([(x * 40_000 + y * 7) as u16]));
+    for name in ["deep.png", "deep.tif"] {
+        let path = data.path(name);
+        deep.save(&path).unwrap();
+        assert_eq!(
+            read_image(&path).unwrap(),
+            Chip::new(2, 2, 1, Samples::Sixteen(vec![0, 40_000, 7, 40_007]))
+        );
+    }
+    let color = RgbImage::from_fn(1, 2, |_, y| Rgb([1, 2, 3 + y as u8]));
+    let path = data.path("color.png");
+    color.save(&path).unwrap();
+    assert_eq!(
+        read_image(&path).unwrap(),
+        Chip::new(2, 1, 3, Samples::Eight(vec![1, 2, 3, 1, 2, 4]))
+    );
+    let path = data.path("alpha.png");
+    DynamicImage::ImageRgb8(color).into_rgba8().save(&path).unwrap();
+    assert_eq!(read_image(&path).unwrap().channels(), 3);
+}
+
+#[test]
+fn jpeg_is_read_about_right_and_by_content_not_by_name() {
+    let data = Data::new();
+    let flat = GrayImage::from_pixel(16, 16, Luma([100]));
+    let jpeg = data.path("x.jpeg");
+    flat.save(&jpeg).unwrap();
+    let renamed = data.path("x.png");
+    fs::copy(&jpeg, &renamed).unwrap();
+    for path in [jpeg, renamed] {
+        let chip = read_image(&path).unwrap();
+        assert_eq!((chip.height(), chip.channels()), (16, 1));
+        let value = i32::from(chip.sample(8, 8, 0)) / 257;
+        assert!((value - 100).abs() <= 2, "{value}");
+    }
+}
+
+#[test]
+fn train_and_test_folders_are_used_as_they_are() {
+    let data = Data::new();
+    for idx in 0..10 {
+        data.gray(&[
+            (&format!("train/b/{idx}.png"), idx),
+            (&format!("train/a/{idx}.png"), idx + 20),
+        ]);
+    }
+    data.gray(&[("test/a/z.png", 1), ("test/b/y.png", 2), ("test/b/x.png", 3)]);
+    let test = data.load(Split::Test).unwrap();
+    assert_eq!(test.classes, ["a", "b"]);
+    let listed: Vec<_> = test.samples.iter().map(|s| (s.name.as_str(), s.label)).collect();
+    assert_eq!(listed, [("test/a/z.png", 0), ("test/b/x.png", 1), ("test/b/y.png", 1)]);
+    let (train, validation) =
+        (data.load(Split::Train).unwrap(), data.load(Split::Validation).unwrap());
+    assert_eq!((train.samples.len(), validation.samples.len()), (18, 2));
+}
+
+#[test]
+fn class_folders_alone_are_split_by_class_and_seed() {
+    let data = two_classes();
+    let names = |seed, split| {
+        let options = SplitOptions { seed, ..SplitOptions::default() };
+        let set = Source::Folder(data.0.path().to_owned()).load(split, &options).unwrap();
+        set.samples.into_iter().map(|sample| sample.name).collect::<Vec<_>>()
+    };
+    let splits = [Split::Train, Split::Validation, Split::Test];
+    let mut all: Vec<_> = splits.iter().flat_map(|&split| names(0, split)).collect();
+    assert_eq!(splits.map(|split| names(0, split).len()), [14, 2, 4]);
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 20, "every image is in one split");
+    assert!(names(0, Split::Test).iter().filter(|name| name.starts_with("a/")).count() == 2);
+    assert_eq!(names(0, Split::Test), names(0, Split::Test));
+    assert!((1..5).any(|seed| names(seed, Split::Test) != names(0, Split::Test)));
+}
+
+#[test]
+fn hidden_files_and_files_beside_the_classes_are_no_classes() {
+    let data = two_classes();
+    fs::write(data.path("README.txt"), "about").unwrap();
+    fs::write(data.path("a/.DS_Store"), "x").unwrap();
+    fs::write(data.path(".cache/x.png"), "x").unwrap();
+    assert_eq!(data.load(Split::Train).unwrap().classes, ["a", "b"]);
+}
+
+#[test]
+fn folders_that_are_not_as_expected() {
+    let missing = Source::Folder(Path::new("no/such/folder").to_owned());
+    let message = missing.load(Split::Test, &SplitOptions::default()).unwrap_err().to_string();
+    assert!(message.starts_with("no/such/folder: not a folder"), "{message}");
+
+    let data = Data::new();
+    assert!(data.error(Split::Test).starts_with("DATA: holds no class folders"));
+    data.gray(&[("a/1.png", 1)]);
+    assert!(data.error(Split::Test).starts_with("DATA: holds the single class `a`"));
+
+    let data = two_classes();
+    fs::create_dir(data.path("c")).unwrap();
+    assert!(data.error(Split::Test).starts_with("DATA/c: class folder without images"));
+
+    let data = Data::new();
+    data.gray(&[("train/a/1.png", 1), ("train/b/1.png", 1)]);
+    assert!(data.error(Split::Test).starts_with("DATA: has a `train` folder but no `test` folder"));
+    data.gray(&[("test/a/1.png", 1), ("test/c/1.png", 1)]);
+    assert!(
+        data.error(Split::Test)
+            .starts_with("DATA/train: class `b` is there, but DATA/test has no such folder")
+    );
+    fs::remove_dir_all(data.path("train")).unwrap();
+    assert!(data.error(Split::Test).starts_with("DATA: has a `test` folder but no `train` folder"));
+
+    let data = Data::new();
+    data.gray(&[("a/1.png", 1), ("a/2.png", 1), ("b/1.png", 1), ("b/2.png", 1)]);
+    assert!(data.error(Split::Train).starts_with("DATA/a: 2 images are too few"));
+}
+
+#[test]
+fn a_side_file_is_named() {
+    let data = two_classes();
+    fs::write(data.path("b/notes.txt"), "x").unwrap();
+    assert!(data.error(Split::Test).starts_with("DATA/b/notes.txt: not an image file"));
+    fs::remove_file(data.path("b/notes.txt")).unwrap();
+    fs::create_dir(data.path("b/more.png")).unwrap();
+    assert!(data.error(Split::Test).starts_with("DATA/b/more.png: not an image file"));
+}
+
+/// All images of a data set, so that the bad one is met whatever split it falls into.
+fn any_error(data: &Data) -> String {
+    let splits = [Split::Train, Split::Validation, Split::Test];
+    let bad = splits
+        .into_iter()
+        .find(|&split| data.load(split).is_err())
+        .expect("one split has the bad file");
+    data.error(bad)
+}
+
+#[test]
+fn damaged_images_are_named() {
+    let data = two_classes();
+    let whole = fs::read(data.path("a/3.png")).unwrap();
+    let bad: [(&str, Vec<u8>); 5] = [
+        ("empty", Vec::new()),
+        ("truncated", whole[..whole.len() / 2].to_vec()),
+        ("text", b"this is no image at all".to_vec()),
+        ("header", b"\x89PNG\r\n\x1a\n".to_vec()),
+        (
+            "bit flip",
+            whole
+                .iter()
+                .enumerate()
+                .map(|(idx, byte)| if idx == 20 { byte ^ 0x40 } else { *byte })
+                .collect(),
+        ),
+    ];
+    for (what, bytes) in bad {
+        fs::write(data.path("a/3.png"), bytes).unwrap();
+        let message = any_error(&data);
+        assert!(message.starts_with("DATA/a/3.png: unreadable image: "), "{what}: {message}");
+    }
+}
+
+#[test]
+fn odd_samples_are_named() {
+    let data = two_classes();
+    let floats = image::Rgb32FImage::from_pixel(2, 2, Rgb([0.5, 0.5, 0.5]));
+    fs::remove_file(data.path("b/4.png")).unwrap();
+    DynamicImage::ImageRgb32F(floats).save(data.path("b/4.tif")).unwrap();
+    let message = any_error(&data);
+    assert!(message.starts_with("DATA/b/4.tif: Rgb32F samples"), "{message}");
+
+    let data = two_classes();
+    GrayImage::new(4097, 1).save(data.path("b/4.png")).unwrap();
+    let message = any_error(&data);
+    assert_eq!(message, "DATA/b/4.png: 4097x1 pixels; sides of 1 to 4096 are supported");
+}
+
+#[test]
+fn gray_and_color_do_not_mix() {
+    let data = Data::new();
+    data.gray(&[
+        ("train/a/1.png", 1),
+        ("train/a/2.png", 1),
+        ("train/b/1.png", 1),
+        ("train/b/2.png", 1),
+    ]);
+    data.gray(&[("test/a/1.png", 1), ("test/b/1.png", 1)]);
+    RgbImage::new(4, 3).save(data.path("test/b/2.png")).unwrap();
+    let message = data.error(Split::Test);
+    assert!(
+        message.starts_with("DATA/test/b/2.png: 3 channels, but DATA/test/a/1.png has 1"),
+        "{message}"
+    );
+}
+
+#[test]
+fn fractions_have_to_leave_something() {
+    let data = two_classes();
+    let source = Source::Folder(data.0.path().to_owned());
+    let options = SplitOptions { validation: 1.0, ..SplitOptions::default() };
+    let message = source.load(Split::Train, &options).unwrap_err().to_string();
+    assert_eq!(message, "validation is 1; it has to be above 0 and below 1");
+}
