@@ -37,20 +37,31 @@ pub struct SynthReport {
 }
 
 impl SynthReport {
-    /// Two tables: cells by kind, and the kinds that matter by block.
+    /// Two tables: cells by kind, and the kinds that matter by block, numbered blocks together.
     pub fn table(&self) -> String {
         let mut cells = table(&["cell", "used"]);
         for (kind, n_used) in &self.cells {
             cells.add_row([Cell::new(kind), number(n_used)]);
         }
         let kinds = ["MULT18X18D", "DP16KD", "LUT4", "CCU2C", "TRELLIS_FF", "TRELLIS_DPR16X4"];
-        let mut blocks = table(&[&["block"], kinds.as_slice()].concat());
-        for (block, counts) in &self.blocks {
-            let name = if block.is_empty() { "(top)" } else { block };
-            let counts = kinds.iter().map(|kind| number(counts.get(*kind).unwrap_or(&0)));
-            blocks.add_row(std::iter::once(Cell::new(name)).chain(counts));
+        let mut blocks = table(&[&["block", "instances"], kinds.as_slice()].concat());
+        for (name, group) in self.grouped_blocks() {
+            let total = |kind: &str| group.iter().filter_map(|cells| cells.get(kind)).sum::<u64>();
+            let name = if name.is_empty() { "(top)" } else { name };
+            let row = [Cell::new(name), number(&group.len())];
+            blocks.add_row(row.into_iter().chain(kinds.iter().map(|kind| number(&total(kind)))));
         }
         format!("{} for ECP5, {}\n{cells}\n\n{blocks}", self.top, self.tool)
+    }
+
+    /// The blocks by name, `requantize_0` and `requantize_1` under `requantize`.
+    fn grouped_blocks(&self) -> BTreeMap<&str, Vec<&BTreeMap<String, u64>>> {
+        let mut groups: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+        for (block, cells) in &self.blocks {
+            let numbered = block.rsplit_once('_').filter(|(_, n)| n.parse::<u32>().is_ok());
+            groups.entry(numbered.map_or(block, |(name, _)| name)).or_default().push(cells);
+        }
+        groups
     }
 }
 
@@ -229,4 +240,40 @@ fn table(header: &[&str]) -> Table {
 
 fn number(value: &impl ToString) -> Cell {
     Cell::new(value.to_string()).set_alignment(CellAlignment::Right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbered_blocks_share_a_row() {
+        let counts = |n: u64| BTreeMap::from([(String::from("LUT4"), n)]);
+        let report = SynthReport {
+            format_version: FORMAT_VERSION,
+            top: String::from("toy"),
+            tool: String::from("Yosys"),
+            n_mult18x18d: 0,
+            n_dp16kd: 0,
+            n_lut4: 12,
+            n_ccu2c: 0,
+            n_trellis_ff: 0,
+            n_trellis_dpr16x4: 0,
+            n_port_bits: 3,
+            cells: counts(12),
+            blocks: [("", 1), ("array", 2), ("pool_0", 4), ("pool_10", 5)]
+                .map(|(name, n)| (name.to_owned(), counts(n)))
+                .into(),
+        };
+        let rows = report.table();
+        let columns =
+            |row: &str| row.split('|').map(str::trim).map(str::to_owned).collect::<Vec<_>>();
+        let rows: Vec<_> = rows
+            .lines()
+            .map(columns)
+            .filter(|row| row.len() > 4)
+            .map(|row| row[1..6].join(" "))
+            .collect();
+        assert_eq!(rows[2..], ["(top) 1 0 0 1", "array 1 0 0 2", "pool 2 0 0 9"]);
+    }
 }
