@@ -1,3 +1,69 @@
-//! Trains teacher and student, half-prunes, quantizes and exports.
+//! The `trainer` program: `train` makes a network, `verify` checks one against the reference.
+//!
+//! Exit code 0: done; 1: an error, printed to stderr; 2: an unknown argument; 130: interrupted, and resumable.
 
-fn main() {}
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use trainer::fit::INTERRUPTED;
+use trainer::options::TrainOptions;
+use trainer::{run, verify};
+
+/// Trains a teacher, distills it into a half-pruned student, quantizes that to integers and exports it.
+#[derive(Debug, Parser)]
+#[command(name = "trainer", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train, distill, half-prune, quantize and write a network; without any option: the embedded default
+    Train(Box<TrainOptions>),
+    /// Run a network on test images with the trainer's integers and with the reference; every logit must agree
+    Verify {
+        /// Network folder or JSON file
+        #[arg(long)]
+        network: PathBuf,
+        /// `sar-sim`, or a folder of class folders
+        #[arg(long, default_value = dataset::Source::SAR_SIM)]
+        data: String,
+        /// At most this many images, spread evenly over the test set [default: all]
+        #[arg(long)]
+        images: Option<usize>,
+    },
+}
+
+fn main() -> ExitCode {
+    match call(Cli::parse()) {
+        Ok(output) => {
+            #[allow(clippy::print_stdout, reason = "the result goes to stdout")]
+            {
+                println!("{output}");
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(if INTERRUPTED.load(Ordering::Relaxed) { 130 } else { 1 })
+        }
+    }
+}
+
+fn call(cli: Cli) -> Result<String> {
+    match cli.command {
+        Command::Train(options) => {
+            ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?;
+            let outcome = run::train(&options)?;
+            eprintln!("network written to {}", outcome.folder.display());
+            Ok(serde_json::to_string_pretty(&outcome.network.provenance)?)
+        }
+        Command::Verify { network, data, images } => {
+            Ok(serde_json::to_string_pretty(&verify::verify(&network, &data, images)?)?)
+        }
+    }
+}

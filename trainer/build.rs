@@ -1,0 +1,8 @@
+//! Tells the linker where libtorch is, so that the program runs from a clean shell.
+
+fn main() {
+    println!("cargo:rerun-if-env-changed=DEP_TCH_LIBTORCH_LIB");
+    if let Ok(folder) = std::env::var("DEP_TCH_LIBTORCH_LIB") {
+        println!("cargo:rustc-link-arg=-Wl,-rpath,{folder}");
+    }
+}

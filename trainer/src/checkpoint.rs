@@ -1,0 +1,84 @@
+//! Training state on disk: one safetensors file, written aside and then renamed.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use tch::Tensor;
+
+use crate::model::Model;
+use crate::prune::Masks;
+
+/// Everything that the next epoch depends on, beside the options.
+#[derive(Debug, Default)]
+pub struct State {
+    /// Epochs done.
+    pub n_epochs: usize,
+    /// Momentum of each trainable tensor.
+    pub momentum: BTreeMap<String, Tensor>,
+    /// Masks chosen so far; `None` before the choice.
+    pub masks: Option<Masks>,
+}
+
+const MODEL: &str = "model/";
+const MOMENTUM: &str = "momentum/";
+const MASK: &str = "mask/";
+const EPOCHS: &str = "epochs";
+const CHOSEN: &str = "masks_chosen";
+
+/// Writes model and state.
+///
+/// # Errors
+/// When the folder cannot be written; an older checkpoint then stays whole.
+pub fn save(path: &Path, model: &Model, state: &State) -> Result<()> {
+    let mut tensors: Vec<(String, Tensor)> =
+        model.tensors().map(|(name, tensor)| (format!("{MODEL}{name}"), tensor.detach())).collect();
+    let parts = [(MOMENTUM, Some(&state.momentum)), (MASK, state.masks.as_ref())];
+    for (prefix, part) in parts {
+        let named = part.into_iter().flatten();
+        tensors.extend(
+            named.map(|(name, tensor)| (format!("{prefix}{name}"), tensor.shallow_clone())),
+        );
+    }
+    tensors.push((EPOCHS.to_owned(), Tensor::from(state.n_epochs as i64)));
+    tensors.push((CHOSEN.to_owned(), Tensor::from(i64::from(state.masks.is_some()))));
+    let context = || format!("{}: cannot write the checkpoint", path.display());
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let aside = tempfile::NamedTempFile::new_in(folder).with_context(context)?;
+    Tensor::write_safetensors(&tensors, aside.path()).with_context(context)?;
+    aside.as_file().sync_all().with_context(context)?;
+    aside.persist(path).with_context(context)?;
+    Ok(())
+}
+
+/// Reads model and state.
+///
+/// # Errors
+/// A file that is damaged or belongs to another network; the message names it.
+pub fn load(path: &Path, model: &mut Model) -> Result<State> {
+    let damaged =
+        || format!("{}: not a checkpoint of this network; remove it to start over", path.display());
+    let mut parts: BTreeMap<&str, BTreeMap<String, Tensor>> = BTreeMap::new();
+    let mut numbers = BTreeMap::new();
+    for (name, tensor) in Tensor::read_safetensors(path).with_context(damaged)? {
+        match [MODEL, MOMENTUM, MASK]
+            .into_iter()
+            .find_map(|prefix| Some((prefix, name.strip_prefix(prefix)?)))
+        {
+            Some((prefix, rest)) => {
+                parts.entry(prefix).or_default().insert(rest.to_owned(), tensor);
+            }
+            None => {
+                numbers.insert(name, tensor.f_int64_value(&[]).with_context(damaged)?);
+            }
+        }
+    }
+    let number = |name: &str| numbers.get(name).copied().with_context(damaged);
+    model.restore(&parts.remove(MODEL).unwrap_or_default()).with_context(damaged)?;
+    let masks = parts.remove(MASK).unwrap_or_default();
+    Ok(State {
+        n_epochs: usize::try_from(number(EPOCHS)?).with_context(damaged)?,
+        momentum: parts.remove(MOMENTUM).unwrap_or_default(),
+        masks: (number(CHOSEN)? == 1).then_some(masks),
+    })
+}

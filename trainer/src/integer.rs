@@ -1,0 +1,153 @@
+//! The exact integer forward pass of a quantized network, on many images at once.
+//!
+//! Written from docs/network.md and independent of the reference in `spec`: products and sums run as convolutions
+//! in binary64, which are exact below 2^53 in whatever order libtorch adds them, and requantization in int64.
+//! Both must agree on every logit.
+
+use anyhow::Result;
+use spec::{Conv, Op, QuantNetwork, Requantize, TensorRef};
+use tch::{Kind, Tensor};
+
+use crate::model::space_to_depth;
+
+/// Images of a batch.
+const BATCH: i64 = 128;
+
+/// Logits, int64 `[n, classes]`, of int8 images `[n, height, width, channels]`.
+///
+/// # Errors
+/// What libtorch says of a tensor that does not fit: not for a network that passes its validation.
+pub fn logits(network: &QuantNetwork, images: &Tensor) -> Result<Tensor> {
+    let _guard = tch::no_grad_guard();
+    let batches = images.split(BATCH, 0);
+    let logits = batches.iter().map(|batch| forward(network, batch)).collect::<Result<Vec<_>>>()?;
+    Ok(Tensor::cat(&logits, 0))
+}
+
+/// Class of each image, int64 `[n]`; of equal logits, the first.
+///
+/// # Errors
+/// See [`logits`].
+pub fn classes(network: &QuantNetwork, images: &Tensor) -> Result<Vec<usize>> {
+    let logits = logits(network, images)?;
+    let rows = Vec::<Vec<i64>>::try_from(&logits)?;
+    let first_largest =
+        |row: &Vec<i64>| (0..row.len()).rev().max_by_key(|&class| row[class]).unwrap_or(0);
+    Ok(rows.iter().map(first_largest).collect())
+}
+
+fn forward(network: &QuantNetwork, images: &Tensor) -> Result<Tensor> {
+    let input = space_to_depth(images, network.input.space_to_depth).to_kind(Kind::Double);
+    let mut maps: Vec<Tensor> = Vec::with_capacity(network.layers.len());
+    for (idx, layer) in network.layers.iter().enumerate() {
+        let map = |reference: TensorRef| match reference {
+            TensorRef::Input => &input,
+            TensorRef::Layer(idx) => &maps[idx],
+        };
+        let source = map(layer.input);
+        let sums = match &layer.op {
+            Op::Conv(conv) => {
+                let sums = convolve(conv, source)?;
+                match &conv.residual {
+                    Some(residual) => {
+                        sums + shortcut(
+                            map(residual.from),
+                            residual.stride,
+                            &residual.multiplier,
+                            conv,
+                        )
+                    }
+                    None => sums,
+                }
+            }
+            Op::GlobalAveragePool => source.sum_dim_intlist(&[2_i64, 3][..], true, Kind::Double),
+            Op::FullyConnected(fc) => {
+                let (outputs, height, width, channels) = fc.weight.dim();
+                let weight = weight_tensor(fc.weight.iter(), [outputs, height, width, channels])?;
+                source.f_conv2d(&weight, None::<&Tensor>, [1, 1], [0, 0], [1, 1], 1)?
+            }
+        };
+        let is_last = idx + 1 == network.layers.len();
+        let (low, high) = if is_last { (-32768, 32767) } else { (-128, 127) };
+        let low = if layer.relu { 0 } else { low };
+        let mut output =
+            requantize(&sums, &layer.requantize).clamp(low, high).to_kind(Kind::Double);
+        if matches!(&layer.op, Op::Conv(conv) if conv.max_pool) {
+            output = output.max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false);
+        }
+        maps.push(output);
+    }
+    let last = maps.pop().expect("a network has layers");
+    Ok(last.flatten(1, -1).to_kind(Kind::Int64))
+}
+
+fn convolve(conv: &Conv, source: &Tensor) -> Result<Tensor> {
+    let (outputs, height, width, channels) = conv.weight.dim();
+    let weight = weight_tensor(conv.weight.iter(), [outputs, height, width, channels])?;
+    let [top, bottom, left, right] = conv.padding.map(|n| n as i64);
+    let padded = source.f_constant_pad_nd([left, right, top, bottom])?;
+    let stride = conv.stride as i64;
+    Ok(padded.f_conv2d(&weight, None::<&Tensor>, [stride, stride], [0, 0], [1, 1], 1)?)
+}
+
+/// `[out, height, width, in]` in the file to `[out, in, height, width]` of binary64.
+fn weight_tensor<'a>(values: impl Iterator<Item = &'a i8>, shape: [usize; 4]) -> Result<Tensor> {
+    let values: Vec<i8> = values.copied().collect();
+    let weight = Tensor::from_slice(&values).f_view(shape.map(|side| side as i64))?;
+    Ok(weight.permute([0, 3, 1, 2]).contiguous().to_kind(Kind::Double))
+}
+
+/// Every `stride`-th pixel times its channel's multiplier; channels that the map lacks are zero.
+fn shortcut(map: &Tensor, stride: usize, multiplier: &ndarray::Array1<i32>, conv: &Conv) -> Tensor {
+    let stride = stride as i64;
+    let picked = map.slice(2, None, None, stride).slice(3, None, None, stride);
+    let (n_outputs, n_channels) = (conv.weight.dim().0 as i64, picked.size()[1]);
+    let widened = if n_channels < n_outputs {
+        picked.constant_pad_nd([0, 0, 0, 0, 0, n_outputs - n_channels])
+    } else {
+        picked.narrow(1, 0, n_outputs)
+    };
+    widened * channel_tensor(multiplier).to_kind(Kind::Double)
+}
+
+/// `(sums + bias) * multiplier / 2^shift`, rounded half to even, as int64.
+fn requantize(sums: &Tensor, requantize: &Requantize) -> Tensor {
+    let biased = sums.to_kind(Kind::Int64) + channel_tensor(&requantize.bias);
+    let product = biased * channel_tensor(&requantize.multiplier);
+    let shift = channel_tensor(&requantize.shift);
+    let quotient = product.bitwise_right_shift(&shift);
+    let remainder = &product - quotient.bitwise_left_shift(&shift);
+    let unit = shift.ones_like().bitwise_left_shift(&shift);
+    let doubled: Tensor = remainder * 2;
+    let above = doubled.gt_tensor(&unit);
+    let tie_at_odd = doubled.eq_tensor(&unit).logical_and(&quotient.bitwise_and(1).eq(1));
+    quotient + above.logical_or(&tie_at_odd).to_kind(Kind::Int64)
+}
+
+fn channel_tensor(values: &ndarray::Array1<i32>) -> Tensor {
+    let values: Vec<i64> = values.iter().map(|&value| i64::from(value)).collect();
+    Tensor::from_slice(&values).view([1, -1, 1, 1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::Array1;
+
+    #[test]
+    fn requantization_rounds_half_to_even_on_both_sides_of_zero() {
+        let sums =
+            Tensor::from_slice(&[1.0_f64, 3.0, 5.0, -1.0, -3.0, -5.0, 7.0, 4.0]).view([8, 1, 1, 1]);
+        let half = Requantize {
+            bias: Array1::from(vec![0]),
+            multiplier: Array1::from(vec![1]),
+            shift: Array1::from(vec![1]),
+        };
+        let rounded = Vec::<i64>::try_from(requantize(&sums, &half).flatten(0, -1)).unwrap();
+        assert_eq!(rounded, [0, 2, 2, 0, -2, -2, 4, 2]);
+        let plain =
+            Requantize { shift: Array1::from(vec![0]), bias: Array1::from(vec![10]), ..half };
+        let rounded = Vec::<i64>::try_from(requantize(&sums, &plain).flatten(0, -1)).unwrap();
+        assert_eq!(rounded, [11, 13, 15, 9, 7, 5, 17, 14]);
+    }
+}

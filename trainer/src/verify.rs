@@ -1,0 +1,88 @@
+//! Integer networks on images: accuracy, and agreement with the reference of `spec` on every logit.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use dataset::{Source, Split, SplitOptions};
+use rayon::prelude::*;
+use spec::{QuantNetwork, run_reference};
+use tch::Tensor;
+
+use crate::data::Labeled;
+use crate::integer;
+
+/// What a comparison found.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Verified {
+    /// Layout of this object.
+    pub format_version: u32,
+    /// Images compared.
+    pub n_images: usize,
+    /// Logits compared, all of them equal.
+    pub n_logits: usize,
+    /// Part of the images that are classified rightly.
+    pub accuracy: f64,
+}
+
+/// Part of the images that the integer network classifies rightly.
+///
+/// # Errors
+/// See [`integer::classes`].
+pub fn accuracy(network: &QuantNetwork, labeled: &Labeled) -> Result<f64> {
+    let labels = Vec::<i64>::try_from(&labeled.labels)?;
+    let classes = integer::classes(network, &labeled.images)?;
+    let n_right =
+        classes.iter().zip(&labels).filter(|(class, label)| **class as i64 == **label).count();
+    Ok(n_right as f64 / labels.len() as f64)
+}
+
+/// Compares the trainer's integer forward pass with the reference, on every logit of int8 `images`
+/// (`[n, height, width, channels]`); gives the number of logits.
+///
+/// # Errors
+/// The first logit that differs.
+pub fn compare(network: &QuantNetwork, images: &Tensor) -> Result<usize> {
+    let ours = Vec::<Vec<i64>>::try_from(integer::logits(network, images)?)?;
+    let bytes = Vec::<i8>::try_from(images.flatten(0, -1))?;
+    let inputs: Vec<&[i8]> = bytes.chunks_exact(network.input.n_bytes()).collect();
+    let references: Vec<_> = inputs.par_iter().map(|image| run_reference(network, image)).collect();
+    for (idx, (ours, reference)) in ours.iter().zip(references).enumerate() {
+        let logits = reference?.logits;
+        for (class, (ours, reference)) in ours.iter().zip(&logits.values).enumerate() {
+            if *ours != i64::from(*reference) {
+                bail!(
+                    "image {idx}, class {class}: the trainer's integers give {ours}, the reference {reference}"
+                );
+            }
+        }
+    }
+    Ok(ours.len() * network.classes.len())
+}
+
+/// Runs a network file over the test images of `data`, both ways.
+///
+/// # Errors
+/// A network or image that cannot be read, or the first logit that differs.
+pub fn verify(network: &Path, data: &str, n_images: Option<usize>) -> Result<Verified> {
+    let network = spec::files::read_network(network)?;
+    let preprocess = network
+        .input
+        .preprocess
+        .as_ref()
+        .context("the network says nothing about pre-processing")?;
+    let source = Source::parse(data);
+    let mut set = source
+        .load(Split::Test, &SplitOptions::default())?
+        .relabel(&network.classes, &source.name())?;
+    if let Some(n) = n_images {
+        set = set.spread(n);
+    }
+    let labeled = Labeled::plain(&set, preprocess);
+    let n_logits = compare(&network, &labeled.images)?;
+    Ok(Verified {
+        format_version: 1,
+        n_images: labeled.len(),
+        n_logits,
+        accuracy: accuracy(&network, &labeled)?,
+    })
+}

@@ -1,0 +1,288 @@
+//! Whole training runs, small ones: what is exported, what is frozen, and that a run can be cut off anywhere.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use dataset::{Random, SarSim, Split};
+use spec::{Pattern, Preprocess, QuantNetwork, Shape, Sparsity};
+use tch::Tensor;
+use trainer::architecture::Architecture;
+use trainer::data::{Augmentation, Labeled, fresh_views};
+use trainer::distill::Distillation;
+use trainer::fit::{Epoch, FitOptions, RunFolder, fit};
+use trainer::model::Model;
+use trainer::options::{SparsityKind, TrainOptions};
+use trainer::{run, verify};
+
+fn small(output: &Path, sparsity: SparsityKind) -> TrainOptions {
+    TrainOptions {
+        teacher: "s2d_s".to_owned(),
+        student: "s2d_s".to_owned(),
+        sparsity,
+        epochs: 3,
+        teacher_epochs: 1,
+        views: 2,
+        train_images: Some(70),
+        batch: 32,
+        output: Some(output.to_owned()),
+        ..TrainOptions::defaults()
+    }
+}
+
+fn train(sparsity: SparsityKind) -> QuantNetwork {
+    let folder = tempfile::tempdir().unwrap();
+    run::train(&small(folder.path(), sparsity)).unwrap().network
+}
+
+/// Non-zero weights of each pair, by layer: `(output, tap, pair)` and which of the two are not zero.
+fn pairs(network: &QuantNetwork) -> impl Iterator<Item = (usize, usize, usize, [bool; 2])> {
+    network.layers.iter().filter_map(|layer| layer.op.weight()).flat_map(|weight| {
+        let (outputs, height, width, channels) = weight.dim();
+        let mut pairs = Vec::new();
+        for (output, tap, pair) in (0..outputs).flat_map(|o| {
+            (0..height * width).flat_map(move |t| (0..channels / 2).map(move |p| (o, t, p)))
+        }) {
+            let at = |channel: usize| weight[[output, tap / width, tap % width, channel]] != 0;
+            pairs.push((output, tap, pair, [at(2 * pair), at(2 * pair + 1)]));
+        }
+        pairs
+    })
+}
+
+#[test]
+fn fixed_pruning_keeps_the_channel_of_its_parity() {
+    let network = train(SparsityKind::UhpFixed);
+    let mut n_kept = 0;
+    for (_, tap, pair, kept) in pairs(&network) {
+        assert!(!kept[1 - (pair + tap) % 2], "pair {pair}, tap {tap}");
+        n_kept += usize::from(kept[0] || kept[1]);
+    }
+    assert!(n_kept > 5000, "{n_kept} weights are kept");
+}
+
+#[test]
+fn shared_pruning_keeps_one_of_each_pair_in_a_group() {
+    let network = train(SparsityKind::UhpShared);
+    assert!(network.layers.iter().filter(|layer| layer.op.weight().is_some()).count() == 4);
+    for layer in &network.layers {
+        let Some(weight) = layer.op.weight() else { continue };
+        let (outputs, height, width, channels) = weight.dim();
+        for group in 0..outputs.div_ceil(16) {
+            let members = group * 16..(group * 16 + 16).min(outputs);
+            for (tap, pair) in
+                (0..height * width).flat_map(|t| (0..channels / 2).map(move |p| (t, p)))
+            {
+                let used = [0, 1].map(|odd| {
+                    members.clone().any(|output| {
+                        weight[[output, tap / width, tap % width, 2 * pair + odd]] != 0
+                    })
+                });
+                assert!(
+                    used != [true, true],
+                    "{}: group {group}, tap {tap}, pair {pair}",
+                    layer.name
+                );
+            }
+        }
+    }
+    // Integers of the trainer and of the reference agree on images of any bytes, not just on chips.
+    let mut random = Random::new(&[11]);
+    let noise: Vec<i8> = (0..6 * 64 * 64).map(|_| random.bits() as i8).collect();
+    let noise = Tensor::from_slice(&noise).view([6, 64, 64, 1]);
+    assert_eq!(verify::compare(&network, &noise).unwrap(), 60);
+}
+
+#[test]
+fn dense_and_unstructured_go_the_same_way() {
+    assert_eq!(train(SparsityKind::Dense).layers[0].op.weight().unwrap().dim(), (16, 3, 3, 16));
+    let network = train(SparsityKind::Unstructured);
+    let (n_kept, n_all) = pairs(&network).fold((0, 0), |(kept, all), (.., pair)| {
+        (kept + pair.iter().filter(|&&k| k).count(), all + 2)
+    });
+    assert!(2 * n_kept <= n_all + 8 && 5 * n_kept > 2 * n_all, "{n_kept} of {n_all}");
+    assert!(pairs(&network).any(|(.., kept)| kept == [true, true]));
+}
+
+#[test]
+fn free_pruning_is_refused_before_anything_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("run");
+    let error = run::train(&small(&output, SparsityKind::UhpFree)).unwrap_err();
+    assert!(error.to_string().contains("`uhp-free` is not there yet"), "{error}");
+    assert!(!output.exists());
+}
+
+#[test]
+fn masks_are_chosen_once_after_the_dense_part_and_then_frozen() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = SarSim::default().load_first(Split::Train, 64);
+    let preprocess = Preprocess::sar(64);
+    let image = Shape { height: 64, width: 64, channels: 1 };
+    let mut model =
+        Model::new(Architecture::named("s2d_s").unwrap(), image, preprocess.step(), 10, 5).unwrap();
+    let options = FitOptions {
+        phase: "student".to_owned(),
+        n_epochs: 6,
+        batch: 32,
+        learning_rate: 0.05,
+        momentum: 0.9,
+        weight_decay: 5e-4,
+        sparsity: Sparsity { pattern: Pattern::UhpShared, group: 16 },
+        dense_part: 1.0 / 3.0,
+        distillation: Distillation::default(),
+        seed: 5,
+    };
+    let run = RunFolder { path: folder.path().to_owned(), resume: false };
+    let seen = RefCell::new(Vec::new());
+    let checkpoint = run.checkpoint("student");
+    let validation = Labeled::plain(&set, &preprocess);
+    let masks = fit(&mut model, &options, &run, &validation, |epoch| {
+        if epoch > 0 {
+            seen.borrow_mut().push(stored_masks(&checkpoint));
+        }
+        let augmentation = Augmentation { shift: 2, gamma: 0.0 };
+        Epoch {
+            labeled: fresh_views(&set, &preprocess, augmentation, &[5, epoch as u64]),
+            teacher: None,
+        }
+    })
+    .unwrap();
+    let seen = seen.into_inner();
+    assert_eq!(
+        seen.iter().map(BTreeMap::len).collect::<Vec<_>>(),
+        [0, 0, 4, 4, 4],
+        "dense for two epochs of six"
+    );
+    for (layer, mask) in &masks {
+        assert!(seen[2..].iter().all(|masks| masks[layer] == *mask), "{layer} is frozen");
+        assert_eq!(
+            mask.sum(tch::Kind::Double).double_value(&[]) * 2.0,
+            mask.numel() as f64,
+            "{layer} keeps half"
+        );
+    }
+}
+
+fn stored_masks(checkpoint: &Path) -> BTreeMap<String, Tensor> {
+    let tensors = Tensor::read_safetensors(checkpoint).unwrap();
+    tensors
+        .into_iter()
+        .filter_map(|(name, tensor)| Some((name.strip_prefix("mask/")?.to_owned(), tensor)))
+        .collect()
+}
+
+fn start(folder: &Path, resume: bool) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
+    command.args([
+        "train",
+        "--teacher",
+        "s2d_s",
+        "--student",
+        "s2d_s",
+        "--views",
+        "2",
+        "--train-images",
+        "128",
+    ]);
+    command
+        .args(["--teacher-epochs", "3", "--epochs", "9", "--batch", "32", "--output"])
+        .arg(folder);
+    if resume {
+        command.arg("--resume");
+    }
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits until a run has finished `n` epochs.
+fn wait_for_epochs(folder: &Path, n: usize) {
+    let started = Instant::now();
+    while std::fs::read_to_string(folder.join("metrics.jsonl")).unwrap_or_default().lines().count()
+        < n
+    {
+        assert!(started.elapsed() < Duration::from_secs(300), "the run does not get to epoch {n}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn result(folder: &Path) -> (Vec<u8>, Vec<u8>) {
+    let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    (read("network.json"), read("weights.safetensors"))
+}
+
+#[test]
+fn a_run_that_was_cut_off_ends_with_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let (whole, killed, stopped) =
+        (folder.path().join("whole"), folder.path().join("killed"), folder.path().join("stopped"));
+    assert!(start(&whole, false).wait_with_output().unwrap().status.success());
+
+    // Killed in the teacher, and again in the student.
+    let mut child = start(&killed, false);
+    wait_for_epochs(&killed, 2);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let mut child = start(&killed, true);
+    wait_for_epochs(&killed, 8);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!killed.join("network.json").exists());
+    assert!(start(&killed, true).wait_with_output().unwrap().status.success());
+    assert!(result(&killed) == result(&whole), "killed and resumed differs from uninterrupted");
+
+    // Interrupted as by Ctrl-C.
+    let child = start(&stopped, false);
+    wait_for_epochs(&stopped, 5);
+    assert!(
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success()
+    );
+    let output = child.wait_with_output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(130), "{message}");
+    assert!(message.contains("--resume continues from there"), "{message}");
+    assert!(start(&stopped, true).wait_with_output().unwrap().status.success());
+    assert!(
+        result(&stopped) == result(&whole),
+        "interrupted and resumed differs from uninterrupted"
+    );
+}
+
+#[test]
+fn resuming_needs_the_same_options_and_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let resumed = TrainOptions { resume: true, ..small(folder.path(), SparsityKind::Dense) };
+    let message = format!("{:#}", run::train(&resumed).unwrap_err());
+    assert!(message.contains("holds no run to resume"), "{message}");
+    run::train(&small(folder.path(), SparsityKind::Dense)).unwrap();
+    let message =
+        format!("{:#}", run::train(&TrainOptions { seed: 2, ..resumed.clone() }).unwrap_err());
+    assert!(message.contains("holds a run with other options"), "{message}");
+    std::fs::write(folder.path().join("student.safetensors"), b"damaged").unwrap();
+    let message = format!("{:#}", run::train(&resumed).unwrap_err());
+    assert!(message.contains("student.safetensors: not a checkpoint of this network"), "{message}");
+}
+
+#[test]
+fn unusable_options_say_which() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = || small(folder.path(), SparsityKind::Dense);
+    let cases = [
+        (TrainOptions { epochs: 0, ..small() }, "--epochs is 0"),
+        (TrainOptions { batch: 1, ..small() }, "--batch is 1"),
+        (TrainOptions { distill: 1.5, ..small() }, "--distill is 1.5"),
+        (TrainOptions { learning_rate: f64::NAN, ..small() }, "--learning-rate is NaN"),
+        (TrainOptions { temperature: 0.0, ..small() }, "--temperature is 0"),
+        (TrainOptions { student: "s3d".to_owned(), ..small() }, "no network is called `s3d`"),
+        (TrainOptions { size: 62, ..small() }, "do not divide into blocks of 4x4"),
+        (TrainOptions { size: 0, ..small() }, "size 0x0"),
+        (TrainOptions { data: "no/such/data".to_owned(), ..small() }, "no/such/data: not a folder"),
+        (TrainOptions { train_images: Some(0), ..small() }, "--train-images is 0"),
+        (TrainOptions { validation: 0.0, data: ".".to_owned(), ..small() }, "validation is 0"),
+    ];
+    for (options, expected) in cases {
+        let message = format!("{:#}", run::train(&options).unwrap_err());
+        assert!(message.contains(expected), "{message} lacks {expected}");
+    }
+}
