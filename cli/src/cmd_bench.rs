@@ -23,7 +23,7 @@ struct BenchReport {
     case: String,
     rows: usize,
     cols: usize,
-    /// Of the RTL, without tracing, on one core.
+    /// Of the RTL, without tracing, a second of processor time.
     simulated_cycles_per_second: f64,
     executors: Vec<Executor>,
 }
@@ -53,11 +53,11 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Output> {
     // One run to warm up, which also checks the image.
     machine.run(&[&image], &RunOptions::default())?;
     let least = Duration::from_secs_f64(args.seconds);
-    let (mut n_cycles, mut elapsed) = (0, Duration::ZERO);
+    let (mut n_cycles, mut cpu_time) = (0, Duration::ZERO);
     let rtl = images_per_second(least, || {
         let run = machine.run(&[image.as_slice(); 4], &RunOptions::default())?;
         n_cycles += run.n_cycles;
-        elapsed += run.elapsed;
+        cpu_time += run.cpu_time;
         Ok(run.images.len())
     })?;
     let reference = images_per_second(least / 4, || {
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Output> {
         case: args.case.clone(),
         rows: config.rows(),
         cols: config.cols(),
-        simulated_cycles_per_second: n_cycles as f64 / elapsed.as_secs_f64(),
+        simulated_cycles_per_second: n_cycles as f64 / cpu_time.as_secs_f64(),
         executors: vec![
             executor("RTL in Verilator", rtl),
             executor("integer reference", reference),

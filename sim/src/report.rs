@@ -66,7 +66,7 @@ pub struct Report {
     pub images_per_second: f64,
     /// Cycles that were simulated for this report.
     pub n_simulated_cycles: u64,
-    /// Simulated cycles a second on one core.
+    /// Simulated cycles a second of processor time, that is on one core.
     pub simulated_cycles_per_second: f64,
     /// Layer by layer, in the order of execution.
     pub layers: Vec<LayerReport>,
@@ -135,7 +135,7 @@ pub struct Tally {
     first_divergence: Option<(usize, Divergence)>,
     n_cycles_between: Option<u64>,
     n_cycles: u64,
-    elapsed: Duration,
+    cpu_time: Duration,
 }
 
 /// What a report says beside the counters.
@@ -155,7 +155,7 @@ impl Tally {
     /// Counts the cycles and the time of a run, whose images then follow one by one.
     pub fn add_run(&mut self, run: &RunOutput) {
         self.n_cycles += run.n_cycles;
-        self.elapsed += run.elapsed;
+        self.cpu_time += run.cpu_time;
         if let [.., before, last] = &run.images[..] {
             self.n_cycles_between = Some(last.done_at - before.done_at);
         }
@@ -206,7 +206,7 @@ impl Tally {
         self.first_divergence = divergences.into_iter().flatten().min_by_key(|(index, _)| *index);
         self.n_cycles_between = self.n_cycles_between.or(other.n_cycles_between);
         self.n_cycles += other.n_cycles;
-        self.elapsed += other.elapsed;
+        self.cpu_time += other.cpu_time;
         self
     }
 
@@ -274,7 +274,7 @@ impl Tally {
             clock_mhz: input.clock_mhz,
             images_per_second: input.clock_mhz * 1e6 / between as f64,
             n_simulated_cycles: self.n_cycles,
-            simulated_cycles_per_second: self.n_cycles as f64 / self.elapsed.as_secs_f64(),
+            simulated_cycles_per_second: self.n_cycles as f64 / self.cpu_time.as_secs_f64(),
             layers: layers.collect(),
         })
     }

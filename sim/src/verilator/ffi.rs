@@ -7,6 +7,7 @@ use std::ffi::{CStr, CString, c_char, c_void};
 use std::path::Path;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
+use std::time::Duration;
 
 use libloading::{Library, Symbol};
 
@@ -61,7 +62,7 @@ struct RawResult {
     drained_cycles: *mut u32,
     done_cycles: *mut u64,
     n_cycles: u64,
-    n_finished: u64,
+    cpu_ns: u64,
     watch_cycle: u64,
     status: u32,
     image: u32,
@@ -153,6 +154,8 @@ pub(crate) struct RunResult {
     pub(crate) done_cycles: Vec<u64>,
     /// Cycles simulated, reset not counted.
     pub(crate) n_cycles: u64,
+    /// Processor time that the simulation took.
+    pub(crate) cpu_time: Duration,
     /// The cycle counter at the watched byte's last change, zero if it did not change.
     pub(crate) watch_cycle: u64,
     /// How it ended.
@@ -360,7 +363,7 @@ impl Instance {
             drained_cycles: drained_cycles.as_mut_ptr(),
             done_cycles: done_cycles.as_mut_ptr(),
             n_cycles: 0,
-            n_finished: 0,
+            cpu_ns: 0,
             watch_cycle: 0,
             status: 0,
             image: 0,
@@ -375,6 +378,7 @@ impl Instance {
         unsafe { (self.functions.run)(self.handle.as_ptr(), &raw_job, &mut result) };
         Some(RunResult {
             n_cycles: result.n_cycles,
+            cpu_time: Duration::from_nanos(result.cpu_ns),
             watch_cycle: result.watch_cycle,
             ending: match result.status {
                 0 => Ending::Finished,

@@ -15,6 +15,8 @@
 #include <stdexcept>
 #include <string>
 
+#include <time.h>
+
 #define TWOFOLD_EXPORT extern "C" __attribute__((visibility("default")))
 
 // The ROM files need not be there: their memories are written from outside.
@@ -73,7 +75,7 @@ struct Result {
     uint32_t* drained_cycles;
     uint64_t* done_cycles;
     uint64_t n_cycles;
-    uint64_t n_finished;
+    uint64_t cpu_ns;
     uint64_t watch_cycle;
     uint32_t status;
     uint32_t image;
@@ -258,12 +260,18 @@ void run(Model& model, const Job& job, Result& result) {
             break;
         }
     }
-    result.n_finished = answered;
     result.image = static_cast<uint32_t>(result.status == hardware_error ? computed : answered);
     result.stream_layer = root.stream_layer;
     result.drained_layers = root.drained_layers;
     result.program_counter = read_register(model, 13);
     result.busy = root.busy;
+}
+
+// Processor time of this thread: what it takes, however busy the machine is.
+uint64_t thread_ns() {
+    timespec time;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<uint64_t>(time.tv_sec) * 1000000000u + static_cast<uint64_t>(time.tv_nsec);
 }
 
 template <class Action> bool guarded(Model& model, Action action) {
@@ -308,7 +316,9 @@ TWOFOLD_EXPORT uint32_t twofold_memory(void* handle, const char* name, Memory* m
 
 TWOFOLD_EXPORT void twofold_run(void* handle, const Job* job, Result* result) {
     auto& model = *static_cast<Model*>(handle);
+    const uint64_t start = thread_ns();
     if (!guarded(model, [&] { run(model, *job, *result); })) result->status = fatal;
+    result->cpu_ns = thread_ns() - start;
 }
 
 // Returns 1 if a trace was begun; only a model that was built for it can.
