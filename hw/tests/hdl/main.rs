@@ -10,6 +10,7 @@ mod datapath;
 mod differential;
 mod emit;
 mod example;
+mod leaves;
 mod periphery;
 mod refusals;
 mod verilated;

@@ -1,0 +1,148 @@
+//! The Verilog that people review: every leaf, the smallest array, and what the accelerator is made of.
+//!
+//! What the leaves do is each block's own test; these snapshots show when their text changes.
+
+use crate::verilated::lint;
+use rust_hdl_core::prelude::*;
+use spec::{ArrayConfig, Memories};
+use std::fmt::Write;
+use twofold_hw::accelerator::Accelerator;
+use twofold_hw::accumulator::Accumulator;
+use twofold_hw::array::Array;
+use twofold_hw::control::{
+    BlockDecoder, DrainDecoder, EndDecoder, LaneDecoder, LoadDecoder, StreamDecoder, TileDecoder,
+};
+use twofold_hw::lane_select::LaneSelect;
+use twofold_hw::leaf::{
+    ControlDelay, Delay, EnabledRegister, Ram, Register, Rom, SignExtend, Skew,
+};
+use twofold_hw::pe::{MULT18X18D_MODEL, Multiplier, Pe};
+use twofold_hw::pool::Pool;
+use twofold_hw::requantize::Requantize;
+use twofold_hw::selector::Selector;
+use twofold_hw::verilog::{Module, Verilog, emit};
+
+fn array(rows: usize, cols: usize) -> ArrayConfig {
+    ArrayConfig::new(rows, cols, Memories::default()).unwrap()
+}
+
+/// The text of a block alone, which has to pass lint too.
+fn text<B: Block>(mut block: B, name: &str) -> String {
+    let mut design = emit(&mut block, name, "").unwrap();
+    let text = design.text();
+    if text.contains("MULT18X18D") {
+        let model = Module { name: "MULT18X18D".into(), text: MULT18X18D_MODEL.into() };
+        design.modules.insert(0, model);
+    }
+    lint(&design);
+    text
+}
+
+#[test]
+fn a_pe() {
+    insta::assert_snapshot!(text(Pe::new(Multiplier::Generic), "pe"));
+}
+
+#[test]
+fn a_pe_of_an_ecp5() {
+    insta::assert_snapshot!(text(Pe::new(Multiplier::Ecp5), "pe_ecp5"));
+}
+
+#[test]
+fn a_requantizer() {
+    insta::assert_snapshot!(text(Requantize::new(Multiplier::Generic), "requantize"));
+}
+
+#[test]
+fn a_requantizer_of_an_ecp5() {
+    insta::assert_snapshot!(text(Requantize::new(Multiplier::Ecp5), "requantize_ecp5"));
+}
+
+#[test]
+fn an_accumulator() {
+    insta::assert_snapshot!(text(Accumulator::new(&array(2, 2)), "accumulator"));
+}
+
+#[test]
+fn a_selector() {
+    insta::assert_snapshot!(text(Selector::new(&array(3, 2)), "selector"));
+}
+
+#[test]
+fn a_lane_selection() {
+    insta::assert_snapshot!(text(LaneSelect::new(&array(2, 8)), "lane_select"));
+}
+
+#[test]
+fn a_pool() {
+    insta::assert_snapshot!(text(Pool::new(), "pool"));
+}
+
+#[test]
+fn registers_and_delays() {
+    let mut all = text(Register::<Bits<8>>::default(), "register");
+    all += &text(EnabledRegister::<Bits<8>>::default(), "enabled_register");
+    all += &text(Delay::<Bits<8>>::new(3), "delay");
+    all += &text(ControlDelay::<Bits<4>>::new(3), "control_delay");
+    all += &text(Skew::new(3), "skew");
+    all += &text(SignExtend::<8, 16>::default(), "sign_extend");
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn memories() {
+    let mut all = text(Ram::<4, 8>::new("ram", 10, 4, 2), "ram");
+    all += &text(Ram::<4, 8>::new("visible_ram", 16, 2, 1).visible(), "visible_ram");
+    all += &text(Rom::<4, 8>::new("rom", "rom.hex", 10, 4), "rom");
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn decoders() {
+    let mut all = text(StreamDecoder::default(), "stream_decoder");
+    all += &text(DrainDecoder::default(), "drain_decoder");
+    all += &text(BlockDecoder::default(), "block_decoder");
+    all += &text(LoadDecoder::default(), "load_decoder");
+    all += &text(EndDecoder::default(), "end_decoder");
+    all += &text(TileDecoder::default(), "tile_decoder");
+    all += &text(LaneDecoder::default(), "lane_decoder");
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn the_smallest_array() {
+    insta::assert_snapshot!(text(Array::new(&array(2, 2), Multiplier::Generic), "array"));
+}
+
+fn accelerator(rows: usize, cols: usize) -> Verilog {
+    emit(&mut Accelerator::new(&array(rows, cols), Multiplier::Generic), "accelerator", "").unwrap()
+}
+
+/// Not its whole text, which nobody reviews: its modules, how often each is used, and its ports.
+#[test]
+fn the_modules_and_ports_of_the_accelerator() {
+    let design = accelerator(8, 16);
+    let text = design.text();
+    let mut all = String::new();
+    for module in &design.modules {
+        let start = format!("{} ", module.name);
+        let instances = text
+            .lines()
+            .filter(|line| line.trim_start().starts_with(&start) && line.ends_with('('));
+        writeln!(all, "{}: {}", module.name, instances.count()).unwrap();
+    }
+    let ports = design.top().text.split_once("(\n").unwrap().1.split_once("\n);").unwrap().0;
+    insta::assert_snapshot!(format!("{} modules\n{all}\n{ports}", design.modules.len()));
+}
+
+#[test]
+fn the_accelerator_lints_at_every_kind_of_size() {
+    for (rows, cols) in [(2, 2), (5, 7), (8, 16), (16, 32), (2, 32)] {
+        lint(&accelerator(rows, cols));
+    }
+}
+
+#[test]
+fn the_accelerator_is_the_same_text_every_time() {
+    assert_eq!(accelerator(3, 5), accelerator(3, 5));
+}
