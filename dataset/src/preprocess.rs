@@ -1,4 +1,4 @@
-//! The one implementation of [`spec::Preprocess`](Preprocess): chip to int8 input.
+//! The one implementation of [`spec::Preprocess`]: chip to int8 input.
 //!
 //! [`apply`] follows the steps documented at [`Preprocess`] to the bit. [`View`] moves the window and changes
 //! the exponent of the curve, for training only.

@@ -1,5 +1,7 @@
 //! Whole training runs, small ones: what is exported, what is frozen, and that a run can be cut off anywhere.
 
+#![expect(clippy::unwrap_used, reason = "clippy.toml spares only the bodies of tests, not their helpers")]
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
