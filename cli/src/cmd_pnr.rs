@@ -11,12 +11,14 @@ use crate::synth::{PnrInput, PnrReport, place_and_route};
 
 pub(crate) fn run(args: &PnrArgs) -> Result<Output> {
     let tools = Tools::find()?;
+    // Before minutes of synthesis.
+    tools.nextpnr_ecp5()?;
     let (folder, synth) = synthesize_network(&args.synth)?;
     eprintln!("{}", synth.table());
     let input = PnrInput {
         netlist: folder.join(format!("{}.json", hardware::TOP)),
         top: hardware::TOP.to_owned(),
-        constraints: None,
+        constraints: Some(tools.root().join("constraints/ulx3s.lpf")),
         clock_mhz: args.clock_mhz,
         seed: args.seed,
     };
