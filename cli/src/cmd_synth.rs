@@ -22,6 +22,8 @@ pub(crate) fn run(args: &SynthArgs) -> Result<Output> {
 /// Synthesizes the accelerator with a network in its ROMs; gives the folder of the results too.
 pub(crate) fn synthesize_network(args: &SynthArgs) -> Result<(PathBuf, SynthReport)> {
     let tools = Tools::find()?;
+    // Before anything is written.
+    tools.yosys()?;
     let Chosen { network, config, .. } = choose_network(&args.network, None)?;
     let config = fitted(&network, args.array.config(&config)?, !args.full_memories)?;
     let program = compile(&network, &config, &Options::default())?;

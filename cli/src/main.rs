@@ -49,12 +49,33 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(Output { text, failure }) => {
-            // A reader that has seen enough, such as `head`, is no failure.
-            let _ = writeln!(io::stdout(), "{}", text.trim_end());
-            failure.map_or(ExitCode::SUCCESS, |failure| fail(&failure))
+            let printed = writeln!(io::stdout(), "{}", text.trim_end());
+            match (failure, printed) {
+                (Some(failure), _) => fail(&failure),
+                (None, Ok(())) => ExitCode::SUCCESS,
+                // A reader that has seen enough, such as `head`, is no failure.
+                (None, Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    ExitCode::SUCCESS
+                }
+                (None, Err(error)) => fail(&format!(
+                    "cannot write the result to stdout: {error}; help: check that the disk has room"
+                )),
+            }
         }
-        Err(error) => fail(&format!("{error:#}")),
+        Err(error) => fail(&message(&error)),
     }
+}
+
+/// An error and its causes, those left out that the error already tells.
+fn message(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text += if text.is_empty() { "" } else { ": " };
+            text += &cause;
+        }
+    }
+    text
 }
 
 fn fail(message: &str) -> ExitCode {

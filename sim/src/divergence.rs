@@ -208,7 +208,7 @@ fn unit(program: &Program, layer: usize, word: usize, channel: usize) -> Option<
     let start = program.instructions.iter().position(is_layer)?;
     let stream = &program.instructions[start];
     let own = program.instructions[start + 1..].iter();
-    let own: Vec<_> = own.take_while(|words| isa::opcode(*words) != Some(Record::Stream)).collect();
+    let own: Vec<_> = own.take_while(|words| isa::opcode(words) != Some(Record::Stream)).collect();
     let drain = own.iter().find(|words| isa::opcode(words) == Some(Record::Drain))?;
     let step = |name| isa::decode(Record::Drain, *drain, name) as usize;
     let (pixel_step, row_step) = (step("out_pixel_step"), step("out_row_step"));

@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use tempfile::NamedTempFile;
+
 use crate::{NetworkError, Program, ProgramError, QuantNetwork};
 
 /// A file that cannot be read, written or understood.
@@ -90,15 +92,21 @@ pub fn read_program(folder: &Path) -> Result<Program, FileError> {
         .map_err(|source| FileError::Program { folder: folder.to_owned(), source })
 }
 
-/// Writes all files of a program to a folder. The manifest, without which nothing reads the ROMs, comes last.
+/// Writes all files of a program to a folder, or none: all are written aside before the first is renamed. The manifest,
+/// without which nothing reads the ROMs, comes last.
 ///
 /// # Errors
 /// A folder or file that cannot be written.
 pub fn write_program(program: &Program, folder: &Path) -> Result<(), FileError> {
-    for (name, text) in program.to_files().iter().rev() {
-        write_atomically(&folder.join(name), text.as_bytes())?;
-    }
-    Ok(())
+    let files = program.to_files();
+    let paths: Vec<PathBuf> = files.iter().rev().map(|(name, _)| folder.join(name)).collect();
+    let aside: Vec<NamedTempFile> = files
+        .iter()
+        .rev()
+        .zip(&paths)
+        .map(|((_, text), path)| write_aside(path, text.as_bytes()))
+        .collect::<Result<_, _>>()?;
+    aside.into_iter().zip(&paths).try_for_each(|(file, path)| rename(file, path))
 }
 
 /// Writes a file aside, then renames it into place; missing folders are made.
@@ -106,7 +114,12 @@ pub fn write_program(program: &Program, folder: &Path) -> Result<(), FileError> 
 /// # Errors
 /// Whatever the file system says. The old file, if there was one, is then still whole.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let write = || -> io::Result<()> {
+    rename(write_aside(path, bytes)?, path)
+}
+
+/// A file beside `path` that is removed unless it is renamed.
+fn write_aside(path: &Path, bytes: &[u8]) -> Result<NamedTempFile, FileError> {
+    let write = || -> io::Result<NamedTempFile> {
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
@@ -117,10 +130,16 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let mut file = builder.tempfile_in(folder)?;
-        file.write_all(bytes)?;
+        // The file itself: errors of the wrapper name the path aside.
+        file.as_file_mut().write_all(bytes)?;
         file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        Ok(file)
     };
     write().map_err(|source| FileError::Write { path: path.to_owned(), source })
+}
+
+fn rename(file: NamedTempFile, path: &Path) -> Result<(), FileError> {
+    file.persist(path)
+        .map(drop)
+        .map_err(|error| FileError::Write { path: path.to_owned(), source: error.error })
 }

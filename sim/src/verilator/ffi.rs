@@ -1,7 +1,9 @@
 //! The compiled model behind safe types: the only unsafe code of the workspace.
 
-// A library that is compiled at run time can only be called through raw symbols.
-#![allow(unsafe_code)]
+#![allow(
+    unsafe_code,
+    reason = "a library that is compiled at run time can only be called through raw symbols"
+)]
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::path::Path;

@@ -1,5 +1,13 @@
 //! The end-to-end tests, one module a subject.
 
+mod bad_input;
 mod compiled;
+mod divergence;
 mod fit;
 mod listing;
+mod properties;
+mod reports;
+mod rtl;
+mod support;
+mod tidy;
+mod yosys;
