@@ -290,8 +290,7 @@ always @(posedge clock) if (enable) begin
     case (shift_5[5:3])
 ";
 
-const TAIL: &str = "\
-    rounded_8 <= {fine_7[17], fine_7[17:1]} + {17'd0, up_7};
+const TAIL: &str = "    rounded_8 <= {fine_7[17], fine_7[17:1]} + {17'd0, up_7};
     overflow_8 <= fine_7[48:17] != {32{fine_7[48]}};
     negative_8 <= fine_7[48];
     if (negative_8 & relu) value <= 16'd0;

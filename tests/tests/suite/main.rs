@@ -5,6 +5,7 @@ mod compiled;
 mod divergence;
 mod fit;
 mod listing;
+mod mutants;
 mod properties;
 mod reports;
 mod rtl;
