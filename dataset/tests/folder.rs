@@ -1,6 +1,9 @@
 //! Class folders made by hand: every format is read, and everything malformed is an error that names its file.
 
-#![expect(clippy::unwrap_used, reason = "clippy.toml spares only the bodies of tests, not their helpers")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy.toml spares only the bodies of tests, not their helpers"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -23,7 +23,13 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Train, distill, half-prune, quantize and write a network; without any option: the embedded default
-    Train(Box<TrainOptions>),
+    Train {
+        #[command(flatten)]
+        options: Box<TrainOptions>,
+        /// Fail unless the result equals this network file, bit for bit
+        #[arg(long, value_name = "NETWORK")]
+        expect: Option<PathBuf>,
+    },
     /// Run a network on test images with the trainer's integers and with the reference; every logit must agree
     Verify {
         /// Network folder or JSON file
@@ -56,10 +62,17 @@ fn main() -> ExitCode {
 
 fn call(cli: Cli) -> Result<String> {
     match cli.command {
-        Command::Train(options) => {
+        Command::Train { options, expect } => {
             ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?;
+            let expected = expect
+                .map(|path| Ok::<_, anyhow::Error>((spec::files::read_network(&path)?, path)));
+            let expected = expected.transpose()?;
             let outcome = run::train(&options)?;
             eprintln!("network written to {}", outcome.folder.display());
+            if let Some((expected, path)) = expected {
+                verify::expect_same(&outcome.network, &expected, &path)?;
+                eprintln!("it equals {}, bit for bit", path.display());
+            }
             Ok(serde_json::to_string_pretty(&outcome.network.provenance)?)
         }
         Command::Verify { network, data, images } => {

@@ -59,6 +59,28 @@ pub fn compare(network: &QuantNetwork, images: &Tensor) -> Result<usize> {
     Ok(ours.len() * network.classes.len())
 }
 
+/// Checks that a network repeats another one: every weight, constant and label; only the record of how it came to be
+/// may differ.
+///
+/// # Errors
+/// The first layer that differs, with what can be the reason.
+pub fn expect_same(found: &QuantNetwork, expected: &QuantNetwork, path: &Path) -> Result<()> {
+    let differing =
+        found.layers.iter().zip(&expected.layers).find(|(found, expected)| found != expected);
+    let what = match differing {
+        Some((layer, _)) => format!("layer `{}`", layer.name),
+        None if found.layers.len() != expected.layers.len() => "the number of layers".to_owned(),
+        None if found.classes != expected.classes => "the list of classes".to_owned(),
+        None if found.input != expected.input => "the input".to_owned(),
+        None => return Ok(()),
+    };
+    bail!(
+        "the network is not the one in {}: {what} differs. Options have to be those of its provenance; with the same \
+         ones, a processor of another kind lets libtorch add in another order",
+        path.display()
+    )
+}
+
 /// Runs a network file over the test images of `data`, both ways.
 ///
 /// # Errors

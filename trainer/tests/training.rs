@@ -1,6 +1,9 @@
 //! Whole training runs, small ones: what is exported, what is frozen, and that a run can be cut off anywhere.
 
-#![expect(clippy::unwrap_used, reason = "clippy.toml spares only the bodies of tests, not their helpers")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy.toml spares only the bodies of tests, not their helpers"
+)]
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -90,6 +93,16 @@ fn shared_pruning_keeps_one_of_each_pair_in_a_group() {
             }
         }
     }
+    let path = Path::new("networks/some");
+    verify::expect_same(&network, &network.clone(), path).unwrap();
+    let mut other = network.clone();
+    other.layers[2].requantize.bias[3] += 1;
+    let message = verify::expect_same(&network, &other, path).unwrap_err().to_string();
+    assert!(
+        message.starts_with("the network is not the one in networks/some: layer `conv3` differs"),
+        "{message}"
+    );
+
     // Integers of the trainer and of the reference agree on images of any bytes, not just on chips.
     let mut random = Random::new(&[11]);
     let noise: Vec<i8> = (0..6 * 64 * 64).map(|_| random.bits() as i8).collect();
