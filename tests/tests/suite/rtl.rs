@@ -13,8 +13,8 @@ use sim::{RunOptions, run_and_compare};
 
 use crate::support::{array, machine};
 
-/// Six arrays of so many networks of at least two layers: 300 layers or more.
-const N_NETWORKS: u32 = 25;
+/// Six arrays of so many networks of at least two layers: 600 layers or more.
+const N_NETWORKS: u32 = 50;
 const N_IMAGES: u64 = 3;
 
 fn size() -> impl Strategy<Value = Size> {
