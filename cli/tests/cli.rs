@@ -1,5 +1,10 @@
 //! The command line as a user meets it: exit codes, one clear error, nothing but the result on stdout.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy.toml spares only the bodies of tests, not their helpers"
+)]
+
 use std::fs;
 use std::process::{Command, Output};
 

@@ -15,6 +15,6 @@ mod yosys;
 #[cfg(test)]
 mod tests;
 
-pub use nextpnr::{PnrInput, place_and_route};
-pub use report::{CellUse, CriticalPath, PathStep, PnrReport, PortContext, SynthReport};
-pub use yosys::{SynthInput, synthesize};
+pub(crate) use nextpnr::{PnrInput, place_and_route};
+pub(crate) use report::{PnrReport, SynthReport};
+pub(crate) use yosys::{SynthInput, synthesize};

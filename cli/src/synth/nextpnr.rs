@@ -22,17 +22,17 @@ const DEVICE_ARGS: [&str; 5] = ["--85k", "--package", "CABGA381", "--speed", "6"
 
 /// What is placed and routed.
 #[derive(Debug, Clone)]
-pub struct PnrInput {
+pub(crate) struct PnrInput {
     /// The netlist that [`super::synthesize`] left, `TOP.json`; `TOP.il` lies beside it.
-    pub netlist: PathBuf,
+    pub(crate) netlist: PathBuf,
     /// Its top module.
-    pub top: String,
+    pub(crate) top: String,
     /// Pins and their voltages, an LPF file; ports that it does not name are placed freely.
-    pub constraints: Option<PathBuf>,
+    pub(crate) constraints: Option<PathBuf>,
     /// The clock to reach. Placement works until it is met, so that asking for little gives little.
-    pub clock_mhz: f64,
+    pub(crate) clock_mhz: f64,
     /// Where the placer's random numbers begin.
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 #[derive(Deserialize)]
@@ -60,7 +60,11 @@ struct JsonUse {
 ///
 /// # Errors
 /// If a tool is not set up, an input cannot be read, or the design does not fit or cannot be routed.
-pub fn place_and_route(tools: &Tools, input: &PnrInput, out_dir: &Path) -> Result<PnrReport> {
+pub(crate) fn place_and_route(
+    tools: &Tools,
+    input: &PnrInput,
+    out_dir: &Path,
+) -> Result<PnrReport> {
     let nextpnr = tools.nextpnr_ecp5()?;
     fs::create_dir_all(out_dir).with_context(|| format!("cannot make {}", out_dir.display()))?;
     let mut staged = Stage { folder: out_dir, is_changed: false };

@@ -7,6 +7,7 @@ use sim::tools::Tools;
 use tempfile::TempDir;
 
 use super::*;
+use crate::synth::report::PortContext;
 
 /// Two multiply-accumulators fed from a ROM of 1024 words and a small memory.
 const SMALL: &str = "

@@ -29,13 +29,13 @@ const REPORT_FILE: &str = "synth.report.json";
 
 /// What is synthesized.
 #[derive(Debug, Clone)]
-pub struct SynthInput {
+pub(crate) struct SynthInput {
     /// All source files.
-    pub verilog_files: Vec<PathBuf>,
+    pub(crate) verilog_files: Vec<PathBuf>,
     /// The folder whose files `$readmemh` names, relative to it.
-    pub rom_dir: Option<PathBuf>,
+    pub(crate) rom_dir: Option<PathBuf>,
     /// The top module.
-    pub top: String,
+    pub(crate) top: String,
 }
 
 /// Synthesizes `input` for ECP5 in the folder `out_dir`, which is made if need be. It then holds the
@@ -44,7 +44,7 @@ pub struct SynthInput {
 /// # Errors
 /// If Yosys is not set up, an input cannot be read, the Verilog is wrong, or the design holds a latch, an undriven or
 /// multiply driven net, a combinational loop, or a division.
-pub fn synthesize(tools: &Tools, input: &SynthInput, out_dir: &Path) -> Result<SynthReport> {
+pub(crate) fn synthesize(tools: &Tools, input: &SynthInput, out_dir: &Path) -> Result<SynthReport> {
     let yosys = tools.yosys()?;
     fs::create_dir_all(out_dir).with_context(|| format!("cannot make {}", out_dir.display()))?;
     let mut staged = Stage { folder: out_dir, is_changed: false };
