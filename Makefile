@@ -21,7 +21,7 @@ N       ?= 1000
 SEED    ?= 1
 # The clock that `make pnr` tries to reach, in MHz.
 CLOCK_MHZ  ?= 100
-# Options of `trainer train`; none is the embedded network.
+# Options of `trainer train`; none trains the embedded network again and compares every bit.
 TRAIN_ARGS ?=
 
 ARRAY_ARGS   = $(if $(ROWS),--rows $(ROWS)) $(if $(COLS),--cols $(COLS))
@@ -67,7 +67,7 @@ pnr: synthesis ## Place and route it for the ULX3S-85F: cells, Fmax, the critica
 	$(TWOFOLD) pnr $(NETWORK_ARGS) $(ARRAY_ARGS) --clock-mhz $(CLOCK_MHZ) --format $(FORMAT)
 
 train: libtorch ## Train the committed default network again from its seed.
-	$(TRAINER) train $(TRAIN_ARGS)
+	$(TRAINER) train $(if $(TRAIN_ARGS),$(TRAIN_ARGS),--expect networks/sar-sim-s2d)
 
 tools: verilator synthesis ## Set up Verilator, Yosys and nextpnr in .tools/, without running anything.
 

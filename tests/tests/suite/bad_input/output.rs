@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::{FAILURE, Refusals, files};
 use crate::support::{Checkout, array, machine, twofold};
 
-const SIGINT: i32 = 2;
+const SIGTERM: i32 = 15;
 
 #[test]
 fn an_output_that_cannot_be_written() {
@@ -80,10 +80,10 @@ fn an_interrupted_run_leaves_the_last_report_and_nothing_else() {
     sleep(Duration::from_secs(2));
     assert_eq!(child.try_wait().unwrap(), None, "500 images take longer");
     let kill =
-        Command::new("sh").args(["-c", "kill -INT $0", &child.id().to_string()]).status().unwrap();
+        Command::new("sh").args(["-c", "kill -TERM $0", &child.id().to_string()]).status().unwrap();
     assert!(kill.success());
     let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.signal(), Some(SIGINT), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.signal(), Some(SIGTERM), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(String::from_utf8_lossy(&output.stdout), "");
     assert!(before == files(&checkout.path("")), "the run left something behind");
 }
