@@ -14,6 +14,8 @@ CASE    ?=
 NETWORK ?=
 DATA    ?=
 IMAGES  ?=
+# Not empty: memories just as deep as the network needs.
+FIT     ?=
 # How results are printed: table or json.
 FORMAT  ?= table
 # How many random layers `make fuzz` tries, and from which seed.
@@ -26,7 +28,7 @@ TRAIN_ARGS ?=
 
 ARRAY_ARGS   = $(if $(ROWS),--rows $(ROWS)) $(if $(COLS),--cols $(COLS))
 NETWORK_ARGS = $(if $(CASE),--case "$(CASE)") $(if $(NETWORK),--network "$(NETWORK)")
-RUN_ARGS     = $(NETWORK_ARGS) $(if $(DATA),--data "$(DATA)") $(ARRAY_ARGS)
+RUN_ARGS     = $(NETWORK_ARGS) $(if $(DATA),--data "$(DATA)") $(ARRAY_ARGS) $(if $(FIT),--fit)
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
@@ -36,7 +38,7 @@ RUN_ARGS     = $(NETWORK_ARGS) $(if $(DATA),--data "$(DATA)") $(ARRAY_ARGS)
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  Variables, explained in the Makefile: ROWS COLS CASE NETWORK DATA IMAGES FORMAT N SEED CLOCK_MHZ TRAIN_ARGS"
+	@echo "  Variables, explained in the Makefile: ROWS COLS CASE NETWORK DATA IMAGES FIT FORMAT N SEED CLOCK_MHZ TRAIN_ARGS"
 
 sim: verilator ## Run the default network (or CASE, NETWORK) on its images (or DATA) through the RTL and check every bit.
 	$(TWOFOLD) sim $(RUN_ARGS) $(if $(IMAGES),--images $(IMAGES)) --format $(FORMAT)

@@ -196,6 +196,9 @@ pub(crate) struct LintArgs {
 pub(crate) struct WorkloadArgs {
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
+    /// int8 images: a file of raw bytes, one image after another, rows of interleaved channels, without pre-processing.
+    #[arg(long, value_name = "FILE", conflicts_with = "data")]
+    pub(crate) int8: Option<PathBuf>,
     /// Test images: `sar-sim`, or a folder of class folders of PNG, JPEG or TIFF files.
     #[arg(long, value_name = "DIR|sar-sim", conflicts_with = "case")]
     pub(crate) data: Option<String>,
@@ -212,8 +215,11 @@ pub(crate) struct SimArgs {
     #[command(flatten)]
     pub(crate) workload: WorkloadArgs,
     /// How many images; 200 simulated chips, all images of a folder or case by default.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) images: Option<u32>,
+    /// Also write class and logits of every image, as the RTL gave them, to this JSON file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) logits: Option<PathBuf>,
     /// The clock for images a second.
     #[arg(long, value_name = "MHZ", default_value_t = 50.0, value_parser = positive)]
     pub(crate) clock_mhz: f64,
@@ -224,9 +230,16 @@ pub(crate) struct SimArgs {
     pub(crate) format: FormatArgs,
 }
 
+/// Beyond any clock of today's silicon, and any patience.
+const LARGEST: f64 = 10_000.0;
+
 fn positive(text: &str) -> Result<f64, String> {
     let value = text.parse::<f64>().map_err(|error| error.to_string())?;
-    if value.is_finite() && value > 0.0 { Ok(value) } else { Err("not above zero".to_owned()) }
+    if value > 0.0 && value <= LARGEST {
+        Ok(value)
+    } else {
+        Err(format!("not above 0 and at most {LARGEST}"))
+    }
 }
 
 /// Arguments of `report`.
@@ -245,8 +258,8 @@ pub(crate) struct WaveArgs {
     #[command(flatten)]
     pub(crate) workload: WorkloadArgs,
     /// Which image of the data.
-    #[arg(long, value_name = "INDEX", default_value_t = 0)]
-    pub(crate) image: usize,
+    #[arg(long, value_name = "INDEX", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=9_999))]
+    pub(crate) image: u32,
     /// The FST file.
     #[arg(short, long, value_name = "FILE", default_value = "build/wave.fst")]
     pub(crate) out: PathBuf,
@@ -271,8 +284,8 @@ pub(crate) struct BenchArgs {
 #[derive(Debug, Args)]
 pub(crate) struct FuzzArgs {
     /// At least so many random layers.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    pub(crate) n: usize,
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) n: u32,
     /// Where the random networks begin; the same seed gives the same run.
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub(crate) seed: u64,

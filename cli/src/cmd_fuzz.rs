@@ -58,9 +58,9 @@ pub(crate) fn run(args: &FuzzArgs) -> Result<Output> {
         let config = args.array.config(&random_config(seed))?;
         // Networks of different arrays must not repeat each other.
         let first_seed = seed.wrapping_mul(1_000_000_007);
-        lots.push(Lot { config, first_seed, n_layers: args.n.div_ceil(n_arrays) });
+        lots.push(Lot { config, first_seed, n_layers: (args.n as usize).div_ceil(n_arrays) });
     }
-    let progress = progress_bar(args.n as u64);
+    let progress = progress_bar((args.n as usize) as u64);
     let next = AtomicUsize::new(0);
     let total = Mutex::new(Ok(FuzzReport {
         format_version: 1,
@@ -89,7 +89,7 @@ pub(crate) fn run(args: &FuzzArgs) -> Result<Output> {
     let failure = report.mismatches.first().map(|first| {
         format!(
             "{n} mismatches; first: array {}, network seed {}: {}; again: twofold fuzz --n {} --seed {}",
-            first.array, first.network_seed, first.what, args.n, args.seed
+            first.array, first.network_seed, first.what, (args.n as usize), args.seed
         )
     });
     Ok(Output { text: formatted(args.format.format, &report, table), failure })

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 use hw::pe::Multiplier;
 use sim::tools::Tools;
 use sim::{Machine, Model, Report, ReportInput, RunOptions, TraceMode, run_and_compare};
+use spec::Logits;
 use spec::files::write_atomically;
 
 use crate::args::SimArgs;
@@ -20,7 +21,8 @@ pub(crate) fn run(args: &SimArgs) -> Result<Output> {
     let verilog = hardware::verilog(&program.config, Multiplier::Generic)?;
     let model = Model::build(&Tools::find()?, &verilog, TraceMode::Off)?;
 
-    let tally = runner::run_images(&model, program, network, images, runner::n_threads(args.jobs))?;
+    let (tally, logits) =
+        runner::run_images(&model, program, network, images, runner::n_threads(args.jobs))?;
     let dense = match workload.compile_dense() {
         Ok(dense) => {
             let mut machine = Machine::new(&model, &dense.config)?;
@@ -45,11 +47,23 @@ pub(crate) fn run(args: &SimArgs) -> Result<Output> {
         dense: dense.as_ref(),
     };
     let report = tally.report(&input).context("there is no image to run")?;
+    if let Some(path) = &args.logits {
+        write_atomically(path, logits_json(&report.network, &logits).as_bytes())?;
+    }
     write_atomically(&report_path()?, report.to_json().as_bytes())?;
     Ok(Output {
         text: formatted(args.format.format, &report, report_table),
         failure: failure(&report),
     })
+}
+
+/// Class and logits of every image, for whoever checks them with another executor.
+fn logits_json(network: &str, logits: &[Logits]) -> String {
+    let image =
+        |logits: &Logits| serde_json::json!({ "class": logits.class, "logits": logits.values });
+    let images: Vec<_> = logits.iter().map(image).collect();
+    let json = serde_json::json!({ "format_version": 1, "network": network, "images": images });
+    format!("{json:#}\n")
 }
 
 /// Why the run is a failure, if it is one.

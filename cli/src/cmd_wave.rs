@@ -12,9 +12,10 @@ use crate::table::grouped;
 use crate::workload::{Workload, shown};
 
 pub(crate) fn run(args: &WaveArgs) -> Result<Output> {
-    let Workload { program, images, .. } = Workload::read(&args.workload, Some(args.image + 1))?;
-    let index = args.image.min(images.len().saturating_sub(1));
-    ensure!(index == args.image, "there are only {} images; help: lower --image", images.len());
+    let wanted = args.image as usize;
+    let Workload { program, images, .. } = Workload::read(&args.workload, Some(wanted + 1))?;
+    let index = wanted.min(images.len().saturating_sub(1));
+    ensure!(index == wanted, "there are only {} images; help: lower --image", images.len());
     let verilog = hardware::verilog(&program.config, Multiplier::Generic)?;
     let model = Model::build(&Tools::find()?, &verilog, TraceMode::Fst)?;
     let mut machine = Machine::new(&model, &program.config)?;

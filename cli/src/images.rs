@@ -1,8 +1,13 @@
 //! Images of a run, preprocessed when they are asked for.
 
-use anyhow::{Result, bail};
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
 use dataset::{ImageSet, preprocess};
 use spec::{Preprocess, QuantNetwork};
+
+use crate::workload::shown;
 
 /// Images with or without labels.
 pub(crate) enum Images {
@@ -15,8 +20,13 @@ pub(crate) enum Images {
         /// For the report.
         name: String,
     },
-    /// int8 values without meaning.
-    Noise(Vec<Vec<i8>>),
+    /// int8 values without labels.
+    Int8 {
+        /// One a network input.
+        images: Vec<Vec<i8>>,
+        /// For the report.
+        description: String,
+    },
 }
 
 impl Images {
@@ -30,7 +40,7 @@ impl Images {
         let Some(preprocess) = network.input.preprocess.clone() else {
             bail!(
                 "network {:?} does not say how images are preprocessed; help: choose a network with `preprocess`, \
-                 or run it on random images without --data",
+                 bring int8 images with --int8, or run it on random ones",
                 network.name
             );
         };
@@ -42,16 +52,37 @@ impl Images {
         Ok(Self::Chips { set, preprocess, name: name.to_owned() })
     }
 
-    /// Unlabeled images.
+    /// Random images.
     pub(crate) fn noise(images: Vec<Vec<i8>>) -> Self {
-        Self::Noise(images)
+        Self::Int8 { images, description: "random int8 images".to_owned() }
+    }
+
+    /// The first `n_images` images, or all, of a file of raw int8 bytes.
+    pub(crate) fn int8(
+        network: &QuantNetwork,
+        path: &Path,
+        n_images: Option<usize>,
+    ) -> Result<Self> {
+        let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let n_bytes = network.input.n_bytes();
+        if bytes.is_empty() || !bytes.len().is_multiple_of(n_bytes) {
+            bail!(
+                "{}: {} bytes are no whole number of images; help: network {:?} takes {n_bytes} bytes an image",
+                path.display(),
+                bytes.len(),
+                network.name
+            );
+        }
+        let images = bytes.chunks_exact(n_bytes).take(n_images.unwrap_or(usize::MAX));
+        let images = images.map(|image| image.iter().map(|byte| byte.cast_signed()).collect());
+        Ok(Self::Int8 { images: images.collect(), description: shown(path) })
     }
 
     /// How many.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::Chips { set, .. } => set.samples.len(),
-            Self::Noise(images) => images.len(),
+            Self::Int8 { images, .. } => images.len(),
         }
     }
 
@@ -61,7 +92,7 @@ impl Images {
             Self::Chips { set, preprocess, .. } => {
                 preprocess::apply(preprocess, &set.samples[index].chip)
             }
-            Self::Noise(images) => images[index].clone(),
+            Self::Int8 { images, .. } => images[index].clone(),
         }
     }
 
@@ -69,7 +100,7 @@ impl Images {
     pub(crate) fn label(&self, index: usize) -> Option<usize> {
         match self {
             Self::Chips { set, .. } => Some(set.samples[index].label),
-            Self::Noise(_) => None,
+            Self::Int8 { .. } => None,
         }
     }
 
@@ -77,7 +108,7 @@ impl Images {
     pub(crate) fn description(&self) -> String {
         match self {
             Self::Chips { name, .. } => format!("{name}, test"),
-            Self::Noise(_) => "random int8 images".to_owned(),
+            Self::Int8 { description, .. } => description.clone(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Images spread over all cores, a machine a thread, every bit compared.
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -7,7 +8,7 @@ use std::thread;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use sim::{CheckedRun, Machine, Model, RunOptions, SimError, Tally, run_and_compare};
-use spec::{Program, QuantNetwork};
+use spec::{Logits, Program, QuantNetwork};
 
 use crate::images::Images;
 
@@ -20,18 +21,19 @@ pub(crate) fn n_threads(jobs: Option<u16>) -> usize {
     jobs.map_or(cores, usize::from)
 }
 
-/// Runs all images and counts.
+/// Runs all images and counts; with the count come the logits of each image, in order.
 pub(crate) fn run_images(
     model: &Model,
     program: &Program,
     network: &QuantNetwork,
     images: &Images,
     n_threads: usize,
-) -> Result<Tally, SimError> {
+) -> Result<(Tally, Vec<Logits>), SimError> {
     let progress = progress_bar(images.len() as u64);
     let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
-    let total = Mutex::new(Ok(Tally::default()));
+    let total: Mutex<Result<Tally, SimError>> = Mutex::new(Ok(Tally::default()));
+    let logits = Mutex::new(BTreeMap::new());
     let n_batches = images.len().div_ceil(BATCH);
     let work = || {
         let mut machine = Machine::new(model, &program.config)?;
@@ -55,6 +57,8 @@ pub(crate) fn run_images(
             {
                 let label = images.label(index);
                 tally.add_image(index, result, reference.logits.class, label, divergence);
+                let mut logits = logits.lock().expect("no thread panics while it holds the lock");
+                logits.insert(index, result.logits.clone());
             }
             progress.inc(inputs.len() as u64);
         }
@@ -75,7 +79,9 @@ pub(crate) fn run_images(
         }
     });
     progress.finish_and_clear();
-    total.into_inner().expect("no thread panics while it holds the lock")
+    let total = total.into_inner().expect("no thread panics while it holds the lock")?;
+    let logits = logits.into_inner().expect("no thread panics while it holds the lock");
+    Ok((total, logits.into_values().collect()))
 }
 
 /// A progress bar on stderr; nothing where stderr is no terminal.

@@ -129,6 +129,10 @@ impl Workload {
         let config = fitted(&network, args.array.config(&config)?, args.fit)?;
         let options = case.as_ref().map_or(Options::default(), Case::options);
         let program = compile(&network, &config, &options)?;
+        if let Some(path) = &args.int8 {
+            let images = Images::int8(&network, path, n_images)?;
+            return Ok(Self { network, program, images });
+        }
         let images = match (&case, set) {
             (Some(case), _) => {
                 let case = Case { n_images: n_images.unwrap_or(case.n_images), ..case.clone() };

@@ -14,8 +14,8 @@ pub enum Problem {
     Network(NetworkError),
     /// A memory that is too small.
     #[error(
-        "{memory} memory: {needed} {unit} are needed, it has {available}; help: set memories.{memory} to {needed} or more, \
-         or make the network smaller"
+        "{memory} memory: {needed} {unit} are needed, it has {available}; help: size the memories \
+         with --fit, where the device has room, or make the network smaller"
     )]
     Memory {
         /// Field of [`spec::Memories`].
@@ -30,8 +30,8 @@ pub enum Problem {
     /// Activation banks that are too small for the maps alive at a time.
     #[error(
         "layer {layer:?}: activation memory: {n_maps} map(s) of {n_words} words of {word_channels} channels in all are alive, \
-         which takes banks of {needed} words, banks have {available}; help: set memories.activation to {needed} or more, or \
-         use fewer channels or smaller maps"
+         which takes banks of {needed} words, banks have {available}; help: size the \
+         memories with --fit, where the device has room, or use fewer channels or smaller maps"
     )]
     Activation {
         /// The first layer whose output finds no room.
@@ -49,8 +49,8 @@ pub enum Problem {
     },
     /// A pooled pixel does not fit the accumulators.
     #[error(
-        "layer {layer:?}: max_pool needs 4 accumulators a column, there are {accumulators}; help: set memories.accumulator to \
-         4 or more"
+        "layer {layer:?}: max_pool needs 4 accumulators a column, there are {accumulators}; help: give \
+         memories.accumulator 4 or more"
     )]
     PoolAccumulators {
         /// The layer.

@@ -83,7 +83,12 @@ fn an_interrupted_run_leaves_the_last_report_and_nothing_else() {
         Command::new("sh").args(["-c", "kill -TERM $0", &child.id().to_string()]).status().unwrap();
     assert!(kill.success());
     let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.signal(), Some(SIGTERM), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        output.status.signal(),
+        Some(SIGTERM),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert_eq!(String::from_utf8_lossy(&output.stdout), "");
     assert!(before == files(&checkout.path("")), "the run left something behind");
 }
