@@ -86,8 +86,14 @@ fn networks_that_do_not_fit_are_explained_all_at_once() {
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stdout.contains("resnet20-uhp: does not fit the 2x2 array"), "{stdout}");
-    assert!(stdout.contains("help: set memories.weight to "), "{stdout}");
-    assert!(stdout.contains("help: set memories.tile to "), "{stdout}");
+    for problem in [
+        "weight memory: ",
+        "tile memory: ",
+        "activation memory: ",
+        "help: size the memories with --fit",
+    ] {
+        assert!(stdout.contains(problem), "{problem}: {stdout}");
+    }
     assert!(stderr.starts_with("error: ") && stderr.contains("problems"), "{stderr}");
 }
 
