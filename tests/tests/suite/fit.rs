@@ -88,7 +88,7 @@ fn every_problem_is_reported_at_once() {
     for memory in
         ["program", "tile", "weight", "parameter", "lane", "image", "input", "activation", "logit"]
     {
-        assert!(text.contains(&format!("memories.{memory} ")), "{memory} is not in\n{text}");
+        assert!(text.contains(&format!("{memory} memory: ")), "{memory} is not in\n{text}");
     }
     assert_eq!(text.lines().count(), errors.problems.len());
     assert!(text.lines().all(|line| line.contains("; help: ")), "{text}");
