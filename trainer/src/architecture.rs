@@ -14,6 +14,9 @@ pub struct Architecture {
     pub space_to_depth: usize,
     /// Layers, each reading the one before.
     pub layers: Vec<LayerSpec>,
+    /// The text that it was read from.
+    #[serde(skip)]
+    pub definition: String,
 }
 
 /// One layer.
@@ -80,6 +83,17 @@ impl LayerSpec {
         }
     }
 
+    /// Shape of a convolution's output before its max-pool.
+    pub(crate) fn before_pool(&self, input: Shape) -> Option<Shape> {
+        match self.clone() {
+            Self::Conv { name, channels, kernel, stride, padding, .. } => {
+                let unpooled = Self::Conv { name, channels, kernel, stride, padding, max_pool: false };
+                unpooled.output(input, 0)
+            }
+            _ => self.output(input, 0),
+        }
+    }
+
     /// Shape of the output for a shape of the input.
     fn output(&self, input: Shape, n_classes: usize) -> Option<Shape> {
         match *self {
@@ -104,10 +118,8 @@ impl Architecture {
     /// # Errors
     /// An unknown name, an unreadable file, or a definition that breaks a rule.
     pub fn named(name: &str) -> Result<Self> {
-        let architecture: Self = if name.ends_with(".toml") {
-            let text =
-                std::fs::read_to_string(name).with_context(|| format!("{name}: cannot be read"))?;
-            toml::from_str(&text).with_context(|| format!("{name}: not a network definition"))?
+        let text = if name.ends_with(".toml") {
+            std::fs::read_to_string(name).with_context(|| format!("{name}: cannot be read"))?
         } else {
             let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) else {
                 bail!(
@@ -115,8 +127,11 @@ impl Architecture {
                     Self::names().join(", ")
                 );
             };
-            toml::from_str(text).with_context(|| format!("built-in network `{name}`"))?
+            (*text).to_owned()
         };
+        let mut architecture: Self =
+            toml::from_str(&text).with_context(|| format!("{name}: not a network definition"))?;
+        architecture.definition = text;
         architecture.check().with_context(|| format!("network `{}`", architecture.name))?;
         Ok(architecture)
     }
@@ -159,6 +174,14 @@ impl Architecture {
             })?;
         }
         Ok(shapes)
+    }
+
+    /// The convolution whose channels a layer reads, if no other layer reads them.
+    pub fn only_producer(&self, idx: usize) -> Option<&LayerSpec> {
+        let before = self.layers[..idx].iter().rev().find(|layer| {
+            !matches!(layer, LayerSpec::GlobalAveragePool { .. } | LayerSpec::Dropout { .. })
+        });
+        before.filter(|layer| matches!(layer, LayerSpec::Conv { .. }))
     }
 
     fn check(&self) -> Result<()> {

@@ -33,12 +33,9 @@ const CHOSEN: &str = "masks_chosen";
 pub fn save(path: &Path, model: &Model, state: &State) -> Result<()> {
     let mut tensors: Vec<(String, Tensor)> =
         model.tensors().map(|(name, tensor)| (format!("{MODEL}{name}"), tensor.detach())).collect();
-    let parts = [(MOMENTUM, Some(&state.momentum)), (MASK, state.masks.as_ref())];
-    for (prefix, part) in parts {
-        let named = part.into_iter().flatten();
-        tensors.extend(
-            named.map(|(name, tensor)| (format!("{prefix}{name}"), tensor.shallow_clone())),
-        );
+    let masks = state.masks.iter().flat_map(Masks::iter).map(|named| (MASK, named));
+    for (prefix, (name, tensor)) in state.momentum.iter().map(|named| (MOMENTUM, named)).chain(masks) {
+        tensors.push((format!("{prefix}{name}"), tensor.shallow_clone()));
     }
     tensors.push((EPOCHS.to_owned(), Tensor::from(state.n_epochs as i64)));
     tensors.push((CHOSEN.to_owned(), Tensor::from(i64::from(state.masks.is_some()))));
@@ -75,10 +72,15 @@ pub fn load(path: &Path, model: &mut Model) -> Result<State> {
     }
     let number = |name: &str| numbers.get(name).copied().with_context(damaged);
     model.restore(&parts.remove(MODEL).unwrap_or_default()).with_context(damaged)?;
-    let masks = parts.remove(MASK).unwrap_or_default();
+    let on_device = |tensor: Tensor| tensor.to_device(model.device);
+    let mut part = |prefix| {
+        let tensors: BTreeMap<String, Tensor> = parts.remove(prefix).unwrap_or_default();
+        tensors.into_iter().map(|(name, tensor)| (name, on_device(tensor))).collect::<BTreeMap<_, _>>()
+    };
+    let (masks, momentum) = (Masks::from_tensors(part(MASK)), part(MOMENTUM));
     Ok(State {
         n_epochs: usize::try_from(number(EPOCHS)?).with_context(damaged)?,
-        momentum: parts.remove(MOMENTUM).unwrap_or_default(),
+        momentum,
         masks: (number(CHOSEN)? == 1).then_some(masks),
     })
 }

@@ -22,6 +22,8 @@ pub struct Augmentation {
     pub shift: usize,
     /// Deviation of the natural logarithm of the exponent about one half; 0 keeps the transfer curve.
     pub gamma: f64,
+    /// Whether half of the views are mirrored left to right.
+    pub mirror: bool,
 }
 
 impl Labeled {
@@ -69,35 +71,89 @@ pub fn fresh_views(
     }
 }
 
-/// `n_views` random views of each image; view `v` of image `i` is at `i * n_views + v`.
-pub fn cached_views(
-    set: &ImageSet,
-    preprocess: &Preprocess,
+/// A fixed number of random views of each image: view `v` of image `i` has index `i * n_views + v`.
+///
+/// What a view shows follows from the path alone, so that a teacher has to look at each only once. Views are held in
+/// memory where all of them fit, and made when they are asked for otherwise.
+#[derive(Debug)]
+pub struct Views<'a> {
+    set: &'a ImageSet,
+    preprocess: &'a Preprocess,
     augmentation: Augmentation,
     n_views: usize,
-    path: &[u64],
-) -> Labeled {
-    let n = set.samples.len() * n_views;
-    let view = |idx: usize| {
-        let (image, view) = (idx / n_views, idx % n_views);
-        apply_view(
-            preprocess,
-            &set.samples[image].chip,
-            random_view(augmentation, path, image, view),
-        )
-    };
-    let inputs = (0..n).into_par_iter().map(view).collect();
-    let samples = set.samples.iter().flat_map(|sample| std::iter::repeat_n(sample, n_views));
-    Labeled { images: stack(inputs, preprocess), labels: labels(samples) }
+    path: Vec<u64>,
+    held: Option<Vec<i8>>,
 }
 
-/// Picks one view of each image at random, in shuffled order, from [`cached_views`].
-pub fn pick_views(n_images: usize, n_views: usize, path: &[u64]) -> Vec<usize> {
-    let mut random = Random::new(&[path, &[STREAM_PICK]].concat());
-    shuffled(n_images, path)
-        .into_iter()
-        .map(|image| image * n_views + random.below(n_views))
-        .collect()
+/// Bytes of views that are held in memory.
+const HELD_BYTES: usize = 512 << 20;
+
+impl<'a> Views<'a> {
+    /// The views of a set.
+    pub fn new(
+        set: &'a ImageSet,
+        preprocess: &'a Preprocess,
+        augmentation: Augmentation,
+        n_views: usize,
+        path: &[u64],
+    ) -> Self {
+        let mut views =
+            Self { set, preprocess, augmentation, n_views, path: path.to_vec(), held: None };
+        if views.len() * preprocess.n_values() <= HELD_BYTES {
+            views.held = Some(views.make(&(0..views.len()).collect::<Vec<_>>()).concat());
+        }
+        views
+    }
+
+    /// Number of views of all images.
+    pub fn len(&self) -> usize {
+        self.set.samples.len() * self.n_views
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The views at `indices`, in their order.
+    pub fn select(&self, indices: &[usize]) -> Labeled {
+        let n_values = self.preprocess.n_values();
+        let inputs = match &self.held {
+            Some(held) => {
+                let view = |&idx: &usize| held[idx * n_values..(idx + 1) * n_values].to_vec();
+                indices.iter().map(view).collect()
+            }
+            None => self.make(indices),
+        };
+        let samples = indices.iter().map(|&idx| &self.set.samples[idx / self.n_views]);
+        Labeled { images: stack(inputs, self.preprocess), labels: labels(samples) }
+    }
+
+    /// One view of each image at random, in shuffled order; the choice follows from the path.
+    pub fn pick(&self, path: &[u64]) -> Vec<usize> {
+        let mut random = Random::new(&[path, &[STREAM_PICK]].concat());
+        shuffled(self.set.samples.len(), path)
+            .into_iter()
+            .map(|image| image * self.n_views + random.below(self.n_views))
+            .collect()
+    }
+
+    /// Tells views apart by everything that they depend on.
+    pub fn key(&self) -> String {
+        let Augmentation { shift, gamma, mirror } = self.augmentation;
+        let definition = serde_json::to_string(self.preprocess).expect("a definition is plain data");
+        let (n_views, path, set) = (self.n_views, &self.path, self.set.sha256());
+        format!("{definition} {shift} {gamma} {mirror} {n_views} {path:?} {set}")
+    }
+
+    fn make(&self, indices: &[usize]) -> Vec<Vec<i8>> {
+        let view = |&idx: &usize| {
+            let (image, view) = (idx / self.n_views, idx % self.n_views);
+            let view = random_view(self.augmentation, &self.path, image, view);
+            apply_view(self.preprocess, &self.set.samples[image].chip, view)
+        };
+        indices.par_iter().map(view).collect()
+    }
 }
 
 const STREAM_ORDER: u64 = 0;
@@ -117,7 +173,9 @@ fn random_view(augmentation: Augmentation, path: &[u64], image: usize, view: usi
     let (down, right) = (shift(), shift());
     let exponent =
         (augmentation.gamma > 0.0).then(|| 0.5 * (augmentation.gamma * random.normal()).exp());
-    View { down, right, exponent }
+    // Drawn last, so that views that are never mirrored do not depend on it.
+    let mirror = augmentation.mirror && random.below(2) == 1;
+    View { down, right, mirror, exponent }
 }
 
 fn stack(inputs: Vec<Vec<i8>>, preprocess: &Preprocess) -> Tensor {
@@ -144,17 +202,19 @@ mod tests {
     fn views_keep_their_labels_and_repeat() {
         let set = SarSim::default().load_first(Split::Train, 12);
         let preprocess = Preprocess::sar(64);
-        let augmentation = Augmentation { shift: 2, gamma: 0.3 };
+        let augmentation = Augmentation { shift: 2, gamma: 0.3, mirror: false };
         let fresh = |epoch| fresh_views(&set, &preprocess, augmentation, &[1, epoch]);
         assert_eq!(fresh(3).images, fresh(3).images);
         assert_ne!(fresh(3).images, fresh(4).images);
-        let cached = cached_views(&set, &preprocess, augmentation, 5, &[1]);
-        assert_eq!(cached.images.size(), [60, 64, 64, 1]);
-        for idx in pick_views(12, 5, &[1, 0]) {
-            assert_eq!(cached.labels.int64_value(&[idx as i64]), (idx / 5 % 10) as i64);
+        let views = Views::new(&set, &preprocess, augmentation, 5, &[1]);
+        assert_eq!(views.select(&[3, 59]).images.size(), [2, 64, 64, 1]);
+        let picked = views.pick(&[1, 0]);
+        let chosen = views.select(&picked);
+        for (position, idx) in picked.iter().enumerate() {
+            assert_eq!(chosen.labels.int64_value(&[position as i64]), (idx / 5 % 10) as i64);
         }
-        let mut images: Vec<_> =
-            pick_views(12, 5, &[1, 0]).into_iter().map(|idx| idx / 5).collect();
+        assert_eq!(chosen.images, stack(views.make(&picked), &preprocess));
+        let mut images: Vec<_> = picked.into_iter().map(|idx| idx / 5).collect();
         images.sort_unstable();
         assert_eq!(images, (0..12).collect::<Vec<_>>());
     }
@@ -163,10 +223,10 @@ mod tests {
     fn without_augmentation_every_view_is_the_plain_one() {
         let set = SarSim::default().load_first(Split::Train, 3);
         let preprocess = Preprocess::sar(64);
-        let cached =
-            cached_views(&set, &preprocess, Augmentation { shift: 0, gamma: 0.0 }, 2, &[1]);
+        let none = Augmentation { shift: 0, gamma: 0.0, mirror: false };
+        let views = Views::new(&set, &preprocess, none, 2, &[1]);
         let plain = Labeled::plain(&set, &preprocess);
-        assert_eq!(cached.select(&[0, 2, 4]).images, plain.images);
-        assert_eq!(cached.select(&[1, 3, 5]).images, plain.images);
+        assert_eq!(views.select(&[0, 2, 4]).images, plain.images);
+        assert_eq!(views.select(&[1, 3, 5]).images, plain.images);
     }
 }

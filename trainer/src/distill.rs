@@ -1,20 +1,31 @@
-//! The loss of a student under a teacher (Hinton et al., 2015).
+//! The loss of a student under a teacher (Hinton et al., 2015), on logits and, if asked for, on features.
 
 use tch::{Kind, Reduction, Tensor};
 
-/// Temperature and weight of the teacher's part.
+/// Temperature and weight of the teacher's parts.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Distillation {
     /// Both logits are divided by it before softmax.
     pub temperature: f64,
     /// Weight of the teacher, 0 to 1.
     pub weight: f64,
+    /// Weight of [`similarity_loss`], 0 for none.
+    pub features: f64,
 }
 
 impl Default for Distillation {
     fn default() -> Self {
-        Self { temperature: 4.0, weight: 0.9 }
+        Self { temperature: 4.0, weight: 0.9, features: 0.0 }
     }
+}
+
+/// What the teacher says of some images.
+#[derive(Debug)]
+pub struct Lesson {
+    /// `[n, classes]`.
+    pub logits: Tensor,
+    /// Input of its last layer, `[n, features]`; only where features are distilled.
+    pub features: Option<Tensor>,
 }
 
 /// `(1 - a) CE(student, labels) + a T^2 KL(softmax(teacher / T) || softmax(student / T))`, mean over the batch.
@@ -31,7 +42,7 @@ pub fn loss(
     let Some(teacher) = teacher else {
         return cross_entropy;
     };
-    let Distillation { temperature, weight } = distillation;
+    let Distillation { temperature, weight, .. } = distillation;
     let log_probabilities = |logits: &Tensor| (logits / temperature).log_softmax(-1, Kind::Float);
     let divergence =
         log_probabilities(student).kl_div(&log_probabilities(teacher), Reduction::Sum, true)
@@ -39,32 +50,89 @@ pub fn loss(
     cross_entropy * (1.0 - weight) + divergence * (weight * temperature * temperature)
 }
 
+/// Mean squared difference of who resembles whom within the batch, for student and teacher (Tung and Mori, 2019):
+/// `|G_s - G_t|^2 / batch^2` with `G = F F^T`, each row scaled to length one.
+///
+/// # Shapes
+/// `student`: `[batch, n]`, `teacher`: `[batch, m]`; no projection is learned, so `n` and `m` may differ.
+pub fn similarity_loss(student: &Tensor, teacher: &Tensor) -> Tensor {
+    let gram = |features: &Tensor| {
+        let product = features.matmul(&features.tr());
+        let length = product.square().sum_dim_intlist(&[1_i64][..], true, Kind::Float).sqrt();
+        product / length.clamp_min(1e-12)
+    };
+    let batch = student.size()[0] as f64;
+    (gram(student) - gram(teacher)).square().sum(Kind::Float) / (batch * batch)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use dataset::Random;
+    use proptest::prelude::*;
 
-    #[test]
-    fn gradient_is_the_slope() {
-        let teacher = Tensor::from_slice(&[1.0_f32, -2.0, 0.5, 0.0, 3.0, 1.0]).view([2, 3]);
-        let labels = Tensor::from_slice(&[2_i64, 1]);
-        let distillation = Distillation::default();
-        let values = [0.3_f32, -0.7, 1.2, 0.9, -0.4, 0.1];
-        let student = Tensor::from_slice(&values).view([2, 3]).set_requires_grad(true);
-        loss(&student, &labels, Some(&teacher), distillation).backward();
-        let gradient = Vec::<f32>::try_from(student.grad().flatten(0, -1)).unwrap();
-        for idx in 0..6 {
+    /// Largest gap between a gradient and a central difference, both in single precision.
+    const SLOPE_TOLERANCE: f64 = 4e-3;
+
+    fn random(rows: usize, columns: usize, seed: u64) -> Vec<f32> {
+        let mut random = Random::new(&[seed]);
+        (0..rows * columns).map(|_| random.normal() as f32).collect()
+    }
+
+    fn matrix(values: &[f32], columns: usize) -> Tensor {
+        Tensor::from_slice(values).view([-1, columns as i64])
+    }
+
+    /// Compares the gradient of `loss` at `values` with central differences.
+    fn check_slope(
+        values: &[f32],
+        columns: usize,
+        loss: impl Fn(&Tensor) -> Tensor,
+    ) -> Result<(), TestCaseError> {
+        let point = matrix(values, columns).set_requires_grad(true);
+        loss(&point).backward();
+        let gradient = Vec::<f32>::try_from(point.grad().flatten(0, -1)).unwrap();
+        for idx in 0..values.len() {
             let at = |step: f32| {
-                let mut moved = values;
+                let mut moved = values.to_vec();
                 moved[idx] += step;
-                let moved = Tensor::from_slice(&moved).view([2, 3]);
-                loss(&moved, &labels, Some(&teacher), distillation).double_value(&[])
+                loss(&matrix(&moved, columns)).double_value(&[])
             };
             let slope = (at(0.01) - at(-0.01)) / 0.02;
-            assert!(
-                (slope - f64::from(gradient[idx])).abs() < 2e-3,
+            prop_assert!(
+                (slope - f64::from(gradient[idx])).abs() < SLOPE_TOLERANCE,
                 "{idx}: {slope} and {}",
                 gradient[idx]
             );
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn gradient_is_the_slope(
+            seed in 0_u64..1000,
+            classes in 2_usize..6,
+            batch in 1_usize..4,
+            temperature in 1.0_f64..6.0,
+            weight in 0.0_f64..1.0,
+        ) {
+            let teacher = matrix(&random(batch, classes, seed + 5000), classes) * 2.0;
+            let labels: Vec<i64> = (0..batch).map(|idx| (idx % classes) as i64).collect();
+            let labels = Tensor::from_slice(&labels);
+            let distillation = Distillation { temperature, weight, features: 0.0 };
+            check_slope(&random(batch, classes, seed), classes, |student| {
+                loss(student, &labels, Some(&teacher), distillation)
+            })?;
+            check_slope(&random(batch, classes, seed), classes, |student| {
+                loss(student, &labels, None, distillation)
+            })?;
+            let features = matrix(&random(batch, 7, seed + 9000), 7);
+            check_slope(&random(batch, classes, seed), classes, |student| {
+                similarity_loss(student, &features)
+            })?;
         }
     }
 
@@ -76,5 +144,21 @@ mod tests {
         let distilled =
             loss(&logits, &labels, Some(&logits), Distillation::default()).double_value(&[]);
         assert!((distilled - 0.1 * plain).abs() < 1e-6);
+        assert_eq!(similarity_loss(&logits, &(&logits * 3.0)).double_value(&[]), 0.0);
+    }
+
+    #[test]
+    fn divergence_is_that_of_the_definition() {
+        let (student, teacher) = ([0.5_f32, -1.0, 2.0], [1.5_f32, 0.0, -0.5]);
+        let softmax = |logits: [f32; 3]| {
+            let e = logits.map(|l| (f64::from(l) / 4.0).exp());
+            e.map(|x| x / e.iter().sum::<f64>())
+        };
+        let (p, q) = (softmax(teacher), softmax(student));
+        let divergence: f64 = p.iter().zip(&q).map(|(p, q)| p * (p / q).ln()).sum();
+        let only_teacher = Distillation { weight: 1.0, ..Distillation::default() };
+        let labels = Tensor::from_slice(&[0_i64]);
+        let found = loss(&matrix(&student, 3), &labels, Some(&matrix(&teacher, 3)), only_teacher);
+        assert!((found.double_value(&[]) - 16.0 * divergence).abs() < 1e-5);
     }
 }

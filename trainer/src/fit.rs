@@ -1,23 +1,29 @@
 //! Training of one network: epochs, learning rate, masks, checkpoints.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Serialize;
-use spec::Sparsity;
+use spec::{Pattern, Sparsity};
 use tch::{Kind, Tensor};
 
 use crate::checkpoint::{self, State};
 use crate::data::Labeled;
-use crate::distill::{self, Distillation};
+use crate::distill::{self, Distillation, Lesson};
+use crate::evaluate::evaluate;
+use crate::metrics::{self, Metrics};
 use crate::model::{Model, is_trainable};
-use crate::prune::{self, Masks};
+use crate::optimize::{forget_momentum, learning_rate, update};
+use crate::permute::permute_channels;
+use crate::prune::{self, Choice, Churn, Masks, Schedule, Score, SquaredGradients};
 
-/// Images of a batch when nothing is learned.
-const EVALUATION_BATCH: usize = 256;
+/// Batches whose gradients tell what a weight is worth.
+const GRADIENT_BATCHES: usize = 16;
+/// Masks that are chosen over several epochs are frozen from this part of the epochs on.
+const FROZEN_FROM: f64 = 2.0 / 3.0;
+/// Part of a layer's mask that may change in an epoch before a warning: beyond it, training chases its masks.
+const HIGH_CHURN: f64 = 0.05;
 
 /// Set by Ctrl-C; training stops at the next batch.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -38,22 +44,68 @@ pub struct FitOptions {
     /// Decay of weights; biases and batch-norm do not decay.
     pub weight_decay: f64,
     /// What survives.
-    pub sparsity: Sparsity,
-    /// Part of the epochs before masks are chosen, where they depend on weights.
-    pub dense_part: f64,
+    pub pruning: Pruning,
     /// The teacher's part of the loss.
     pub distillation: Distillation,
     /// Seeds what libtorch draws (dropout).
     pub seed: u64,
 }
 
-/// Images of one epoch in their order, and the teacher's logits for them.
+/// Which weights survive, and how that is decided.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pruning {
+    /// Pattern and group.
+    pub sparsity: Sparsity,
+    /// When masks are chosen.
+    pub schedule: Schedule,
+    /// What is worth keeping.
+    pub score: Score,
+    /// Part of the epochs before anything is pruned, where masks depend on weights.
+    pub dense_part: f64,
+    /// Decay of masked weights under [`Schedule::Rechosen`].
+    pub masked_decay: f64,
+    /// Pair channels anew before the first choice.
+    pub permute: bool,
+}
+
+impl Pruning {
+    /// Nothing is pruned.
+    pub const NONE: Self = Self {
+        sparsity: Sparsity { pattern: Pattern::Dense, group: 0 },
+        schedule: Schedule::Once,
+        score: Score::Magnitude,
+        dense_part: 0.0,
+        masked_decay: 0.0,
+        permute: false,
+    };
+
+    /// The part of the pruning that has to be done in an epoch, and whether masks are chosen (again) before it.
+    fn part_at(&self, epoch: usize, n_epochs: usize, chosen: bool) -> (f64, bool) {
+        let n_dense = ((n_epochs as f64 * self.dense_part).round() as usize).max(1);
+        let n_open = ((n_epochs as f64 * FROZEN_FROM).round() as usize).max(n_dense + 1);
+        if epoch < n_dense {
+            return (0.0, false);
+        }
+        let is_open = epoch < n_open;
+        match self.schedule {
+            Schedule::Once => (1.0, !chosen),
+            Schedule::Rechosen => (1.0, is_open || !chosen),
+            Schedule::Gradual => {
+                // Cubic, as Zhu and Gupta (2017): most is pruned while much is left.
+                let done = (epoch + 1 - n_dense) as f64 / (n_open - n_dense) as f64;
+                (1.0 - (1.0 - done.min(1.0)).powi(3), is_open || !chosen)
+            }
+        }
+    }
+}
+
+/// Images of one epoch in their order, and what the teacher says of them.
 #[derive(Debug)]
 pub struct Epoch {
     /// Images and labels.
     pub labeled: Labeled,
-    /// `[n, classes]`.
-    pub teacher: Option<Tensor>,
+    /// Over all images of the epoch.
+    pub teacher: Option<Lesson>,
 }
 
 /// Where checkpoints and metrics go.
@@ -65,32 +117,21 @@ pub struct RunFolder {
     pub resume: bool,
 }
 
-/// One line of `metrics.jsonl`.
-#[derive(Debug, Serialize)]
-struct Metrics<'a> {
-    phase: &'a str,
-    epoch: usize,
-    loss: f64,
-    validation_accuracy: f64,
-    learning_rate: f64,
-    images_per_second: f64,
-}
-
 impl RunFolder {
     /// The checkpoint of a phase.
     pub fn checkpoint(&self, phase: &str) -> PathBuf {
         self.path.join(format!("{phase}.safetensors"))
     }
 
-    fn metrics(&self) -> PathBuf {
+    /// One JSON object a line and epoch.
+    pub fn metrics(&self) -> PathBuf {
         self.path.join("metrics.jsonl")
     }
 }
 
 /// Trains `model` in place and returns its masks.
 ///
-/// `epoch_images` gives the images of an epoch by its number; masks that depend on weights are chosen once, after
-/// the dense part, and stay as they are.
+/// `epoch_images` gives the images of an epoch by its number; the next epoch's are made while one is learned.
 ///
 /// # Errors
 /// A checkpoint that cannot be read or written, or an interruption (the last epoch is then on disk).
@@ -99,7 +140,7 @@ pub fn fit(
     options: &FitOptions,
     folder: &RunFolder,
     validation: &Labeled,
-    epoch_images: impl Fn(usize) -> Epoch,
+    epoch_images: impl Fn(usize) -> Epoch + Sync,
 ) -> Result<Masks> {
     let path = folder.checkpoint(&options.phase);
     let mut state = if folder.resume && path.exists() {
@@ -107,61 +148,152 @@ pub fn fit(
     } else {
         State::default()
     };
-    if state.masks.is_none() && prune::is_known_in_advance(options.sparsity.pattern) {
-        state.masks = Some(prune::choose_masks(model, options.sparsity)?);
-    }
-    let n_dense = ((options.n_epochs as f64 * options.dense_part).round() as usize).max(1);
+    metrics::forget_after(&folder.metrics(), &options.phase, state.n_epochs)?;
     let progress = progress_bar(options.n_epochs, &options.phase);
     progress.set_position(state.n_epochs as u64);
     progress.reset_eta();
-    while state.n_epochs < options.n_epochs {
-        if state.masks.is_none() && state.n_epochs >= n_dense {
-            let masks = prune::choose_masks(model, options.sparsity)?;
-            apply_masks(&mut state.momentum, &masks);
-            state.masks = Some(masks);
-        }
-        let started = std::time::Instant::now();
-        tch::manual_seed((options.seed.wrapping_mul(1_000_003) + state.n_epochs as u64) as i64);
-        let images = epoch_images(state.n_epochs);
-        let n_images = images.labeled.len();
-        let (loss, learning_rate) = one_epoch(model, options, &images, &mut state, &path)?;
-        let validation_accuracy =
-            accuracy(model, state.masks.as_ref().unwrap_or(&Masks::new()), validation);
-        state.n_epochs += 1;
-        checkpoint::save(&path, model, &state)?;
-        let metrics = Metrics {
-            phase: &options.phase,
-            epoch: state.n_epochs,
-            loss,
-            validation_accuracy,
-            learning_rate,
-            images_per_second: n_images as f64 / started.elapsed().as_secs_f64(),
+    std::thread::scope(|scope| -> Result<()> {
+        let make = |epoch: usize| {
+            let epoch_images = &epoch_images;
+            (epoch < options.n_epochs).then(|| scope.spawn(move || epoch_images(epoch)))
         };
-        append_line(&folder.metrics(), &serde_json::to_string(&metrics)?)?;
-        progress.set_message(format!(
-            "loss {loss:.4}, validation {:.2} %",
-            100.0 * validation_accuracy
-        ));
-        progress.inc(1);
-    }
+        let mut next = make(state.n_epochs);
+        while let Some(made) = next.take() {
+            let Ok(images) = made.join() else { bail!("making the images of an epoch failed") };
+            next = make(state.n_epochs + 1);
+            let started = std::time::Instant::now();
+            tch::manual_seed((options.seed.wrapping_mul(1_000_003) + state.n_epochs as u64) as i64);
+            let churn = renew_masks(model, options, &images, &mut state)?;
+            let (loss, learning_rate) = one_epoch(model, options, &images, &mut state, &path)?;
+            let images_per_second = images.labeled.len() as f64 / started.elapsed().as_secs_f64();
+            let validation = evaluate(model, state.masks.as_ref(), validation);
+            state.n_epochs += 1;
+            let metrics = Metrics {
+                phase: options.phase.clone(),
+                epoch: state.n_epochs,
+                loss,
+                validation_accuracy: validation.accuracy,
+                validation_cross_entropy: validation.cross_entropy,
+                learning_rate,
+                mask_churn: churn,
+                images_per_second,
+            };
+            metrics.append(&folder.metrics())?;
+            checkpoint::save(&path, model, &state)?;
+            if let Some(churn) = churn.filter(|churn| churn.largest > HIGH_CHURN) {
+                progress.println(format!(
+                    "warning: {:.1} % of a mask changed before epoch {}; raise --masked-decay, or choose masks once",
+                    100.0 * churn.largest,
+                    state.n_epochs
+                ));
+            }
+            progress.set_message(format!(
+                "loss {loss:.4}, validation {:.2} %",
+                100.0 * validation.accuracy
+            ));
+            progress.inc(1);
+        }
+        Ok(())
+    })?;
     progress.finish();
     Ok(state.masks.unwrap_or_default())
 }
 
-/// Part of the images that the network classifies rightly.
-pub fn accuracy(model: &Model, masks: &Masks, labeled: &Labeled) -> f64 {
-    let classes = logits(model, masks, &labeled.images).argmax(-1, false);
-    classes.eq_tensor(&labeled.labels).to_kind(Kind::Double).mean(Kind::Double).double_value(&[])
+/// Chooses the masks of the coming epoch where they are not frozen; gives what changed where it is chosen again.
+fn renew_masks(
+    model: &Model,
+    options: &FitOptions,
+    images: &Epoch,
+    state: &mut State,
+) -> Result<Option<Churn>> {
+    let pruning = &options.pruning;
+    let (part, choose) = if prune::is_known_in_advance(pruning.sparsity.pattern, pruning.schedule) {
+        (1.0, state.masks.is_none())
+    } else {
+        pruning.part_at(state.n_epochs, options.n_epochs, state.masks.is_some())
+    };
+    if !choose {
+        if let Some(masks) = &mut state.masks {
+            masks.straight_through = false;
+        }
+        return Ok(None);
+    }
+    let earlier = state.masks.take();
+    if pruning.permute && earlier.is_none() {
+        permute_channels(model, &mut state.momentum, pruning.sparsity)?;
+    }
+    let gradients = match pruning.score {
+        Score::SecondOrder => Some(squared_gradients(model, options, images, earlier.as_ref())),
+        Score::Magnitude => None,
+    };
+    let rechosen = pruning.schedule == Schedule::Rechosen;
+    let choice = Choice {
+        sparsity: pruning.sparsity,
+        score: pruning.score,
+        part,
+        gradients: gradients.as_ref(),
+        pruned: earlier.as_ref().filter(|_| !rechosen),
+    };
+    let mut masks = prune::choose_masks(model, choice)?;
+    masks.straight_through = rechosen && pruning.part_at(state.n_epochs + 1, options.n_epochs, true).1;
+    if !masks.straight_through {
+        forget_momentum(&mut state.momentum, &masks);
+    }
+    let churn = earlier.map(|earlier| masks.churn_since(&earlier));
+    state.masks = Some(masks);
+    Ok(churn.filter(|_| rechosen))
 }
 
-/// Logits of many images, `[n, classes]`, in evaluation mode.
-pub fn logits(model: &Model, masks: &Masks, images: &Tensor) -> Tensor {
-    let _guard = tch::no_grad_guard();
-    let batches = images.split(EVALUATION_BATCH as i64, 0);
-    Tensor::cat(
-        &batches.iter().map(|batch| model.forward(batch, masks, false)).collect::<Vec<_>>(),
-        0,
-    )
+/// Mean squared gradient of each weight over some batches, with the network as it is used.
+fn squared_gradients(
+    model: &Model,
+    options: &FitOptions,
+    images: &Epoch,
+    masks: Option<&Masks>,
+) -> SquaredGradients {
+    let none = Masks::new();
+    let mut squares = SquaredGradients::new();
+    let batch = options.batch.min(images.labeled.len());
+    let n_batches = (images.labeled.len() / batch).min(GRADIENT_BATCHES);
+    for step in 0..n_batches {
+        let part = |tensor: &Tensor| tensor.narrow(0, (step * batch) as i64, batch as i64);
+        let logits = model.forward(&part(&images.labeled.images), masks.unwrap_or(&none), false);
+        batch_loss(&logits, None, images, options.distillation, part).backward();
+        let _guard = tch::no_grad_guard();
+        for (name, tensor) in model.tensors().filter(|(name, _)| is_trainable(name)) {
+            let mut gradient = tensor.grad();
+            if let Some(layer) = name.strip_suffix(".weight") {
+                let square = gradient.square() / n_batches as f64;
+                squares
+                    .entry(layer.to_owned())
+                    .and_modify(|sum| *sum += &square)
+                    .or_insert_with(|| square.copy());
+            }
+            let _ = gradient.zero_();
+        }
+    }
+    squares
+}
+
+/// The loss of one batch; `part` cuts it out of the epoch.
+fn batch_loss(
+    logits: &Tensor,
+    features: Option<&Tensor>,
+    images: &Epoch,
+    distillation: Distillation,
+    part: impl Fn(&Tensor) -> Tensor,
+) -> Tensor {
+    let labels = part(&images.labeled.labels).to_device(logits.device());
+    let lesson = |tensor: &Tensor| part(tensor).to_device(logits.device());
+    let teacher = images.teacher.as_ref();
+    let teacher_logits = teacher.map(|teacher| lesson(&teacher.logits));
+    let loss = distill::loss(logits, &labels, teacher_logits.as_ref(), distillation);
+    match (features, teacher.and_then(|teacher| teacher.features.as_ref())) {
+        (Some(ours), Some(theirs)) if distillation.features > 0.0 => {
+            loss + distill::similarity_loss(ours, &lesson(theirs)) * distillation.features
+        }
+        _ => loss,
+    }
 }
 
 /// Mean loss and last learning rate of one epoch.
@@ -178,7 +310,7 @@ fn one_epoch(
     let n_steps = n_images / batch;
     let none = Masks::new();
     let masks = state.masks.as_ref().unwrap_or(&none);
-    let (mut total, mut rate) = (0.0, 0.0);
+    let (mut total, mut rate) = (Tensor::zeros([1], (Kind::Double, model.device)), 0.0);
     for step in 0..n_steps {
         if INTERRUPTED.load(Ordering::Relaxed) {
             bail!(
@@ -190,61 +322,24 @@ fn one_epoch(
             );
         }
         let part = |tensor: &Tensor| tensor.narrow(0, (step * batch) as i64, batch as i64);
-        let logits = model.forward(&part(&images.labeled.images), masks, true);
-        let teacher = images.teacher.as_ref().map(part);
-        let loss = distill::loss(
-            &logits,
-            &part(&images.labeled.labels),
-            teacher.as_ref(),
-            options.distillation,
+        let mut features = None;
+        let logits = model.forward_with_features(
+            &part(&images.labeled.images),
+            masks,
+            true,
+            (options.distillation.features > 0.0).then_some(&mut features),
         );
+        let loss = batch_loss(&logits, features.as_ref(), images, options.distillation, part);
         loss.backward();
-        let value = loss.double_value(&[]);
-        if !value.is_finite() {
-            bail!("the loss of phase `{}` is not finite; lower --learning-rate", options.phase);
-        }
-        total += value;
+        total += loss.detach();
         rate = learning_rate(options, state.n_epochs * n_steps + step, options.n_epochs * n_steps);
-        update(model, options, rate, &mut state.momentum);
+        update(model, options, masks, rate, &mut state.momentum);
     }
-    Ok((total / n_steps as f64, rate))
-}
-
-/// Learning rate at a step of all steps.
-fn learning_rate(options: &FitOptions, step: usize, n_steps: usize) -> f64 {
-    let warm_up = (n_steps / 20).max(1);
-    if step < warm_up {
-        return options.learning_rate * (step + 1) as f64 / warm_up as f64;
+    let mean = total.double_value(&[0]) / n_steps as f64;
+    if !mean.is_finite() {
+        bail!("the loss of phase `{}` is not finite; lower --learning-rate", options.phase);
     }
-    let done = (step - warm_up) as f64 / (n_steps - warm_up).max(1) as f64;
-    options.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())
-}
-
-/// One step of stochastic gradient descent with Nesterov momentum; gradients are spent.
-fn update(model: &Model, options: &FitOptions, rate: f64, momentum: &mut BTreeMap<String, Tensor>) {
-    let _guard = tch::no_grad_guard();
-    for (name, tensor) in model.tensors().filter(|(name, _)| is_trainable(name)) {
-        let mut spent = tensor.grad();
-        let mut gradient = spent.copy();
-        if name.ends_with(".weight") {
-            gradient += tensor * options.weight_decay;
-        }
-        let velocity = momentum.entry(name.clone()).or_insert_with(|| gradient.zeros_like());
-        let _ = velocity.g_mul_scalar_(options.momentum);
-        let _ = velocity.g_add_(&gradient);
-        let step = (gradient + &*velocity * options.momentum) * rate;
-        let _ = tensor.shallow_clone().g_sub_(&step);
-        let _ = spent.zero_();
-    }
-}
-
-/// Momentum of pruned weights is forgotten.
-fn apply_masks(momentum: &mut BTreeMap<String, Tensor>, masks: &Masks) {
-    for (layer, mask) in masks {
-        if let Some(velocity) = momentum.get_mut(&format!("{layer}.weight")) {
-            let _ = velocity.g_mul_(mask);
-        }
-    }
+    Ok((mean, rate))
 }
 
 fn progress_bar(n_epochs: usize, phase: &str) -> ProgressBar {
@@ -252,12 +347,4 @@ fn progress_bar(n_epochs: usize, phase: &str) -> ProgressBar {
         ProgressStyle::with_template("{prefix:>10} {bar:30} {pos}/{len} epochs, {eta} left, {msg}")
             .expect("the template is well-formed");
     ProgressBar::new(n_epochs as u64).with_style(style).with_prefix(phase.to_owned())
-}
-
-fn append_line(path: &Path, line: &str) -> Result<()> {
-    use std::io::Write;
-    let context = || format!("{}: cannot be written", path.display());
-    let mut file =
-        std::fs::OpenOptions::new().create(true).append(true).open(path).with_context(context)?;
-    writeln!(file, "{line}").with_context(context)
 }

@@ -29,8 +29,15 @@ pub fn logits(network: &QuantNetwork, images: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// See [`logits`].
 pub fn classes(network: &QuantNetwork, images: &Tensor) -> Result<Vec<usize>> {
-    let logits = logits(network, images)?;
-    let rows = Vec::<Vec<i64>>::try_from(&logits)?;
+    first_largest(&logits(network, images)?)
+}
+
+/// Position of the largest of each row of `[n, classes]`; of equal ones, the first.
+///
+/// # Errors
+/// What libtorch says of logits that are no matrix.
+pub fn first_largest(logits: &Tensor) -> Result<Vec<usize>> {
+    let rows = Vec::<Vec<i64>>::try_from(logits)?;
     let first_largest =
         |row: &Vec<i64>| (0..row.len()).rev().max_by_key(|&class| row[class]).unwrap_or(0);
     Ok(rows.iter().map(first_largest).collect())

@@ -2,15 +2,16 @@
 //!
 //! Exit code 0: done; 1: an error, printed to stderr; 2: an unknown argument; 130: interrupted, and resumable.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use trainer::fit::INTERRUPTED;
 use trainer::options::TrainOptions;
-use trainer::{run, verify};
+use trainer::{config, run, verify};
 
 /// Trains a teacher, distills it into a half-pruned student, quantizes that to integers and exports it.
 #[derive(Debug, Parser)]
@@ -26,9 +27,6 @@ enum Command {
     Train {
         #[command(flatten)]
         options: Box<TrainOptions>,
-        /// Fail unless the result equals this network file, bit for bit
-        #[arg(long, value_name = "NETWORK")]
-        expect: Option<PathBuf>,
     },
     /// Run a network on test images with the trainer's integers and with the reference; every logit must agree
     Verify {
@@ -45,6 +43,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    trainer::memory::keep_freed_memory();
     match call(Cli::parse()) {
         Ok(output) => {
             #[allow(clippy::print_stdout, reason = "the result goes to stdout")]
@@ -62,18 +61,21 @@ fn main() -> ExitCode {
 
 fn call(cli: Cli) -> Result<String> {
     match cli.command {
-        Command::Train { options, expect } => {
+        Command::Train { options } => {
             ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?;
-            let expected = expect
+            let expected = (options.expect.clone())
                 .map(|path| Ok::<_, anyhow::Error>((spec::files::read_network(&path)?, path)));
             let expected = expected.transpose()?;
-            let outcome = run::train(&options)?;
-            eprintln!("network written to {}", outcome.folder.display());
+            let flags: Vec<OsString> = std::env::args_os().skip(2).collect();
+            let options = config::complete(&options, &flags)?;
+            let finished = run::train(&options)?;
+            eprintln!("run written to {}", finished.folder.display());
             if let Some((expected, path)) = expected {
-                verify::expect_same(&outcome.network, &expected, &path)?;
+                let network = finished.network.context("--expect needs a student")?;
+                verify::expect_same(&network, &expected, &path)?;
                 eprintln!("it equals {}, bit for bit", path.display());
             }
-            Ok(serde_json::to_string_pretty(&outcome.network.provenance)?)
+            Ok(serde_json::to_string_pretty(&finished.outcome)?)
         }
         Command::Verify { network, data, images } => {
             Ok(serde_json::to_string_pretty(&verify::verify(&network, &data, images)?)?)

@@ -28,6 +28,8 @@ pub struct Model {
     pub shapes: Vec<Shape>,
     /// Real value of one step of the int8 input.
     pub input_step: f64,
+    /// Where the tensors are.
+    pub device: tch::Device,
     tensors: BTreeMap<String, Tensor>,
 }
 
@@ -76,7 +78,7 @@ impl Model {
                 LayerSpec::GlobalAveragePool { .. } | LayerSpec::Dropout { .. } => {}
             }
         }
-        let mut model = Self { architecture, shapes, input_step, tensors };
+        let mut model = Self { architecture, shapes, input_step, device: tch::Device::Cpu, tensors };
         for (name, tensor) in &mut model.tensors {
             if is_trainable(name) {
                 *tensor = tensor.set_requires_grad(true);
@@ -130,11 +132,37 @@ impl Model {
         images: &Tensor,
         masks: &Masks,
         training: bool,
+        watch: impl FnMut(usize, &Tensor),
+    ) -> Tensor {
+        self.run(images, masks, training, watch, None)
+    }
+
+    /// As [`Self::forward`]; where asked for, `features` becomes the input of the last layer, `[batch, n]`.
+    pub fn forward_with_features(
+        &self,
+        images: &Tensor,
+        masks: &Masks,
+        training: bool,
+        features: Option<&mut Option<Tensor>>,
+    ) -> Tensor {
+        self.run(images, masks, training, |_, _| {}, features)
+    }
+
+    fn run(
+        &self,
+        images: &Tensor,
+        masks: &Masks,
+        training: bool,
         mut watch: impl FnMut(usize, &Tensor),
+        mut features: Option<&mut Option<Tensor>>,
     ) -> Tensor {
         let mut map = space_to_depth(images, self.architecture.space_to_depth).to_kind(Kind::Float)
             * self.input_step;
+        let n_layers = self.architecture.layers.len();
         for (idx, layer) in self.architecture.layers.iter().enumerate() {
+            if let Some(features) = features.as_deref_mut().filter(|_| idx + 1 == n_layers) {
+                *features = Some(map.flatten(1, -1));
+            }
             map = match layer {
                 LayerSpec::Conv { name, stride, padding, max_pool, .. } => {
                     let (stride, padding) = (*stride as i64, *padding as i64);
@@ -174,13 +202,40 @@ impl Model {
         map
     }
 
+    /// Trainable numbers.
+    pub fn n_parameters(&self) -> usize {
+        self.tensors().filter(|(name, _)| is_trainable(name)).map(|(_, tensor)| tensor.numel()).sum()
+    }
+
+    /// Dense multiply-accumulates an image.
+    pub fn n_macs(&self) -> usize {
+        let weights = |layer: &LayerSpec| self.tensor(&format!("{}.weight", layer.name())).numel();
+        let n_pixels = |layer: &LayerSpec, input: &Shape| match layer {
+            LayerSpec::Conv { .. } => {
+                let output = layer.before_pool(*input).expect("shapes were checked");
+                output.n_pixels() * weights(layer)
+            }
+            LayerSpec::FullyConnected { .. } => weights(layer),
+            LayerSpec::GlobalAveragePool { .. } | LayerSpec::Dropout { .. } => 0,
+        };
+        self.architecture.layers.iter().zip(&self.shapes).map(|(layer, input)| n_pixels(layer, input)).sum()
+    }
+
+    /// Weights of convolutions and fully connected layers, and those that the masks keep.
+    pub fn count_weights(&self, masks: &Masks) -> (usize, usize) {
+        let count = |(name, weight): (&String, &Tensor)| {
+            let layer = name.strip_suffix(".weight")?;
+            let kept = masks.get(layer).map_or(weight.numel(), |mask| {
+                mask.sum(Kind::Double).double_value(&[]) as usize
+            });
+            Some((weight.numel(), kept))
+        };
+        self.tensors().filter_map(count).fold((0, 0), |(all, kept), (n, k)| (all + n, kept + k))
+    }
+
     /// Weight of a layer after its mask.
     pub fn masked(&self, layer: &str, masks: &Masks) -> Tensor {
-        let weight = self.tensor(&format!("{layer}.weight"));
-        match masks.get(layer) {
-            Some(mask) => weight * mask,
-            None => weight.shallow_clone(),
-        }
+        masks.apply(layer, self.tensor(&format!("{layer}.weight")))
     }
 
     fn batch_norm(&self, layer: &str, sums: &Tensor, training: bool) -> Tensor {

@@ -2,12 +2,17 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
-use serde::Serialize;
+use anyhow::{Context, Result, bail, ensure};
+use clap::{ArgAction, Args, ValueEnum};
+use serde::{Deserialize, Serialize};
 use spec::{Pattern, Sparsity};
 
+use crate::distill::Distillation;
+use crate::fit::{FitOptions, Pruning};
+use crate::prune::{Schedule, Score};
+
 /// Which weights the student keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SparsityKind {
     /// All weights.
@@ -18,20 +23,41 @@ pub enum SparsityKind {
     UhpFixed,
     /// One of each pair of channels, chosen for each group of output channels.
     UhpShared,
-    /// One of each pair of channels, chosen for each output channel; the array does not run it yet.
+    /// One of each pair of channels, chosen for each output channel; the array runs it at the dense rate.
     UhpFree,
 }
 
-/// Options of one training run.
-#[derive(Debug, Clone, Args, Serialize)]
+/// Where libtorch computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeviceKind {
+    /// The first GPU that libtorch sees, or else the processor.
+    Auto,
+    /// The processor.
+    Cpu,
+    /// The first GPU.
+    Cuda,
+}
+
+/// Options of one training run. The keys of a run's TOML file are the names of these flags.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct TrainOptions {
-    /// `sar-sim` for simulated chips, or a folder of class folders of images, with or without `train` and `test`
+    /// A TOML file whose keys are the flags below; flags on the command line win
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+    /// `sar-sim` for simulated chips, a folder of class folders of images, or a CIFAR folder or archive
     #[arg(long, default_value = dataset::Source::SAR_SIM)]
     pub data: String,
-    /// Teacher: a built-in network, a .toml file, or `none`
+    /// What the data is [default: told by its content]
+    #[arg(long, value_name = "KIND")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<String>,
+    /// Teacher: a built-in network, a .toml file, the folder of a finished run, or `none`
     #[arg(long, default_value = "a-convnet")]
     pub teacher: String,
-    /// Student: a built-in network or a .toml file
+    /// Student: a built-in network, a .toml file, or `none` to train a teacher alone
     #[arg(long, default_value = "s2d")]
     pub student: String,
     /// Which weights the student keeps
@@ -46,9 +72,19 @@ pub struct TrainOptions {
     /// Epochs of the teacher
     #[arg(long, default_value_t = 20)]
     pub teacher_epochs: usize,
-    /// Seed of weights, order, views and of the validation split
+    /// Epochs of quantization-aware fine-tuning after that
+    #[arg(long, default_value_t = 0)]
+    pub qat_epochs: usize,
+    /// Seed of weights, order and views
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Seed that divides images into training, validation and test, where the data does not
+    #[arg(long, default_value_t = 0)]
+    pub split_seed: u64,
+    /// Seed of the cached views, so that runs of several seeds can share what a teacher says of them [default: SEED]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub view_seed: Option<u64>,
     /// Run folder, which gets checkpoints, metrics and the network [default: runs/DATA-STUDENT-SPARSITY]
     #[arg(long)]
     #[serde(skip)]
@@ -57,7 +93,11 @@ pub struct TrainOptions {
     #[arg(long)]
     #[serde(skip)]
     pub resume: bool,
-    /// Side that chips are cropped or padded to, about the center
+    /// Fail unless the result equals this network file, bit for bit
+    #[arg(long, value_name = "NETWORK")]
+    #[serde(skip)]
+    pub expect: Option<PathBuf>,
+    /// Side that images are cropped or padded to, about the center
     #[arg(long, default_value_t = 64)]
     pub size: usize,
     /// Images of a batch
@@ -66,24 +106,45 @@ pub struct TrainOptions {
     /// Peak of the learning rate
     #[arg(long, default_value_t = 0.05)]
     pub learning_rate: f64,
+    /// Peak of the learning rate of fine-tuning
+    #[arg(long, default_value_t = 0.002)]
+    pub qat_learning_rate: f64,
     /// Decay of weights
     #[arg(long, default_value_t = 5e-4)]
     pub weight_decay: f64,
+    /// When masks that depend on weights are chosen
+    #[arg(long, value_enum, default_value = "once")]
+    pub masks: Schedule,
+    /// What makes a weight worth keeping
+    #[arg(long, value_enum, default_value = "magnitude")]
+    pub score: Score,
     /// Part of the student's epochs before masks are chosen
     #[arg(long, default_value_t = 1.0 / 3.0)]
     pub dense_part: f64,
+    /// Decay of masked weights while masks are chosen again and again
+    #[arg(long, default_value_t = 2e-2)]
+    pub masked_decay: f64,
+    /// Pair and group channels anew, where the network allows, so that pruning costs less
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", default_value_t = false, action = ArgAction::Set)]
+    pub permute: bool,
     /// Temperature of distillation
     #[arg(long, default_value_t = 4.0)]
     pub temperature: f64,
     /// Weight of the teacher in the loss, 0 to 1
     #[arg(long, default_value_t = 0.9)]
     pub distill: f64,
-    /// Cached random views of each chip that student and teacher share
+    /// Weight of feature distillation (similarity within the batch), beside the logits
+    #[arg(long, default_value_t = 0.0)]
+    pub features: f64,
+    /// Random views of each image that student and teacher share
     #[arg(long, default_value_t = 16)]
     pub views: usize,
     /// Largest random translation, in pixels
     #[arg(long, default_value_t = 2)]
     pub shift: usize,
+    /// Whether views are mirrored left to right at random
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", default_value_t = false, action = ArgAction::Set)]
+    pub mirror: bool,
     /// Spread of the teacher's random exponent (natural logarithm)
     #[arg(long, default_value_t = 0.3)]
     pub teacher_gamma: f64,
@@ -92,7 +153,11 @@ pub struct TrainOptions {
     pub validation: f64,
     /// Use at most this many training images, spread evenly
     #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub train_images: Option<usize>,
+    /// Where libtorch computes
+    #[arg(long, value_enum, default_value = "auto")]
+    pub device: DeviceKind,
     /// Processor threads; results are the same bit for bit only with the same number
     #[arg(long, default_value_t = 1)]
     pub threads: usize,
@@ -116,67 +181,133 @@ impl TrainOptions {
         self.sparsity.to_possible_value().expect("no variant is skipped").get_name().to_owned()
     }
 
-    /// The command that repeats the run, with a name in place of the data's path.
-    pub fn command(&self, data: &str) -> String {
-        let Self { teacher, student, epochs, teacher_epochs, seed, .. } = self;
-        let sparsity = self.sparsity_name();
-        let mut command = format!(
-            "trainer train --data {data} --teacher {teacher} --student {student} --sparsity {sparsity} \
-             --epochs {epochs} --teacher-epochs {teacher_epochs} --seed {seed}"
-        );
-        let defaults = Self::defaults();
-        let mut differs = |flag: &str, value: String, default: String| {
-            if value != default {
-                command.push_str(&format!(" --{flag} {value}"));
-            }
-        };
-        differs("group", self.group.to_string(), defaults.group.to_string());
-        differs("size", self.size.to_string(), defaults.size.to_string());
-        differs("batch", self.batch.to_string(), defaults.batch.to_string());
-        differs(
-            "learning-rate",
-            self.learning_rate.to_string(),
-            defaults.learning_rate.to_string(),
-        );
-        differs("weight-decay", self.weight_decay.to_string(), defaults.weight_decay.to_string());
-        differs("dense-part", self.dense_part.to_string(), defaults.dense_part.to_string());
-        differs("temperature", self.temperature.to_string(), defaults.temperature.to_string());
-        differs("distill", self.distill.to_string(), defaults.distill.to_string());
-        differs("views", self.views.to_string(), defaults.views.to_string());
-        differs("shift", self.shift.to_string(), defaults.shift.to_string());
-        differs(
-            "teacher-gamma",
-            self.teacher_gamma.to_string(),
-            defaults.teacher_gamma.to_string(),
-        );
-        differs("validation", self.validation.to_string(), defaults.validation.to_string());
-        differs("threads", self.threads.to_string(), defaults.threads.to_string());
-        if let Some(n) = self.train_images {
-            command.push_str(&format!(" --train-images {n}"));
+    /// How the student, or with another phase the teacher, is trained.
+    pub fn fit_options(&self, phase: &str) -> FitOptions {
+        FitOptions {
+            phase: phase.to_owned(),
+            n_epochs: self.epochs,
+            batch: self.batch,
+            learning_rate: self.learning_rate,
+            momentum: 0.9,
+            weight_decay: self.weight_decay,
+            pruning: Pruning {
+                sparsity: self.sparsity(),
+                schedule: self.masks,
+                score: self.score,
+                dense_part: self.dense_part,
+                masked_decay: self.masked_decay,
+                permute: self.permute,
+            },
+            distillation: Distillation {
+                temperature: self.temperature,
+                weight: self.distill,
+                features: self.features,
+            },
+            seed: self.seed,
         }
-        command
     }
 
-    /// What a run without any option does.
-    pub fn defaults() -> Self {
-        use clap::FromArgMatches;
-        let matches =
-            Self::augment_args(clap::Command::new("trainer")).get_matches_from(["trainer"]);
-        Self::from_arg_matches(&matches).expect("every option has a default")
+    /// Checks numbers that no run can have.
+    ///
+    /// # Errors
+    /// The first flag that is out of range.
+    pub fn check(&self) -> Result<()> {
+        let counts = [
+            ("epochs", self.epochs),
+            ("teacher-epochs", self.teacher_epochs),
+            ("views", self.views),
+            ("group", self.group),
+            ("threads", self.threads),
+            ("train-images", self.train_images.unwrap_or(1)),
+        ];
+        for (flag, value) in counts {
+            ensure!(value > 0, "--{flag} is 0; it has to be at least 1");
+        }
+        ensure!(self.batch > 1, "--batch is {}; batch-norm needs at least 2", self.batch);
+        for (flag, value) in [("distill", self.distill), ("dense-part", self.dense_part)] {
+            ensure!(
+                (0.0..=1.0).contains(&value),
+                "--{flag} is {value}; it has to be within 0 and 1"
+            );
+        }
+        let above_zero = [
+            ("learning-rate", self.learning_rate),
+            ("qat-learning-rate", self.qat_learning_rate),
+            ("temperature", self.temperature),
+        ];
+        for (flag, value) in above_zero {
+            ensure!(
+                value.is_finite() && value > 0.0,
+                "--{flag} is {value}; it has to be a number above zero"
+            );
+        }
+        let not_negative = [
+            ("weight-decay", self.weight_decay),
+            ("masked-decay", self.masked_decay),
+            ("teacher-gamma", self.teacher_gamma),
+            ("features", self.features),
+        ];
+        for (flag, value) in not_negative {
+            ensure!(
+                value.is_finite() && value >= 0.0,
+                "--{flag} is {value}; it has to be zero or above"
+            );
+        }
+        if self.student == "none" && self.teacher == "none" {
+            bail!("--teacher and --student are both `none`: there is nothing to train");
+        }
+        Ok(())
+    }
+
+    /// The device to compute on.
+    ///
+    /// # Errors
+    /// A GPU that was asked for and that libtorch does not see.
+    pub fn device(&self) -> Result<tch::Device> {
+        match self.device {
+            DeviceKind::Auto => Ok(tch::Device::cuda_if_available()),
+            DeviceKind::Cpu => Ok(tch::Device::Cpu),
+            DeviceKind::Cuda if tch::Cuda::is_available() => Ok(tch::Device::Cuda(0)),
+            DeviceKind::Cuda => bail!(
+                "--device is cuda, and this libtorch sees no GPU; help: leave the flag out, or set LIBTORCH to a build \
+                 with CUDA"
+            ),
+        }
+    }
+
+    /// Flags and values, as a run's TOML file has them, with a name in place of the data's path.
+    ///
+    /// # Errors
+    /// None that an option can cause.
+    pub fn to_json(&self, data: &str) -> Result<serde_json::Map<String, serde_json::Value>> {
+        let named = Self { data: data.to_owned(), ..self.clone() };
+        match serde_json::to_value(named).context("options as JSON")? {
+            serde_json::Value::Object(map) => Ok(map),
+            _ => unreachable!("a structure is an object"),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
 
     #[test]
-    fn the_command_names_what_differs_from_the_defaults() {
-        let options = TrainOptions { shift: 3, train_images: Some(50), ..TrainOptions::defaults() };
-        assert_eq!(
-            options.command("chips"),
-            "trainer train --data chips --teacher a-convnet --student s2d --sparsity uhp-shared --epochs 30 \
-             --teacher-epochs 20 --seed 1 --shift 3 --train-images 50"
-        );
+    fn every_number_out_of_range_is_named() {
+        let check = |change: fn(&mut TrainOptions)| {
+            let mut options = config::defaults();
+            change(&mut options);
+            options.check().map_err(|error| error.to_string())
+        };
+        assert_eq!(check(|_| ()), Ok(()));
+        let error = |change| check(change).unwrap_err();
+        assert!(error(|o| o.views = 0).starts_with("--views is 0"));
+        assert!(error(|o| o.masked_decay = -1.0).starts_with("--masked-decay is -1"));
+        assert!(error(|o| o.features = f64::INFINITY).starts_with("--features is inf"));
+        assert!(error(|o| o.dense_part = 1.1).starts_with("--dense-part is 1.1"));
+        assert!(error(|o| o.qat_learning_rate = 0.0).starts_with("--qat-learning-rate is 0"));
+        let nothing = error(|o| (o.teacher, o.student) = ("none".to_owned(), "none".to_owned()));
+        assert!(nothing.contains("nothing to train"));
     }
 }

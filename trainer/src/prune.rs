@@ -1,59 +1,194 @@
-//! Which weights a student keeps: masks by magnitude, chosen once and then frozen.
+//! Which weights a student keeps: masks from the importance of each weight, and when they are chosen.
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 use spec::{Pattern, Sparsity, fixed_channel};
 use tch::{Kind, Tensor};
 
 use crate::architecture::LayerSpec;
 use crate::model::Model;
 
-/// One mask of zeros and ones a layer, of the weight's shape; a layer without one is dense.
-pub type Masks = BTreeMap<String, Tensor>;
+/// What makes a weight worth keeping. A unit of several weights is worth the sum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Score {
+    /// `|w|`.
+    Magnitude,
+    /// `w^2 E[g^2]`, with `g` the gradient of the loss: the diagonal second-order estimate of what removal costs
+    /// (LeCun et al., 1989, with the Fisher information in place of the Hessian).
+    SecondOrder,
+}
 
-/// How much of the weights of each layer survives, and in which pattern.
+/// When masks that depend on weights are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// Once, after the dense part; then frozen.
+    Once,
+    /// Surest units first, from the end of the dense part to two thirds of the epochs; then frozen.
+    Gradual,
+    /// Anew before each epoch, from the end of the dense part to two thirds of the epochs, with the decay of SR-STE
+    /// (Zhou et al., 2021) on what is masked; then frozen.
+    Rechosen,
+}
+
+/// One mask of zeros and ones a layer, of the weight's shape; a layer without one is dense.
+#[derive(Debug, Default)]
+pub struct Masks {
+    keep: BTreeMap<String, Tensor>,
+    /// Masked weights still get the gradient of what takes their place.
+    pub straight_through: bool,
+}
+
+/// Part of the entries of a mask that changed from one choice to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Churn {
+    /// Over all layers.
+    pub mean: f64,
+    /// Of the layer that changed most.
+    pub largest: f64,
+}
+
+impl Masks {
+    /// No mask: everything is dense.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Frozen masks of each layer.
+    pub fn from_tensors(keep: BTreeMap<String, Tensor>) -> Self {
+        Self { keep, straight_through: false }
+    }
+
+    /// The mask of a layer.
+    pub fn get(&self, layer: &str) -> Option<&Tensor> {
+        self.keep.get(layer)
+    }
+
+    /// Whether a layer has a mask.
+    pub fn contains_key(&self, layer: &str) -> bool {
+        self.keep.contains_key(layer)
+    }
+
+    /// Number of masked layers.
+    pub fn len(&self) -> usize {
+        self.keep.len()
+    }
+
+    /// Whether every layer is dense.
+    pub fn is_empty(&self) -> bool {
+        self.keep.is_empty()
+    }
+
+    /// Layers and their masks, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &Tensor)> {
+        self.keep.iter()
+    }
+
+    /// A layer's weight after its mask.
+    pub fn apply(&self, layer: &str, weight: &Tensor) -> Tensor {
+        match self.get(layer) {
+            Some(mask) if self.straight_through => weight + (weight * mask - weight).detach(),
+            Some(mask) => weight * mask,
+            None => weight.shallow_clone(),
+        }
+    }
+
+    /// What changed since an earlier choice.
+    pub fn churn_since(&self, earlier: &Self) -> Churn {
+        let (mut n_changed, mut n_all, mut largest) = (0.0, 0.0, 0.0_f64);
+        for (layer, mask) in &self.keep {
+            let Some(before) = earlier.get(layer) else { continue };
+            let changed = mask.ne_tensor(before).sum(Kind::Double).double_value(&[]);
+            let all = mask.numel() as f64;
+            n_changed += changed;
+            n_all += all;
+            largest = largest.max(changed / all);
+        }
+        Churn { mean: if n_all > 0.0 { n_changed / n_all } else { 0.0 }, largest }
+    }
+}
+
+/// Mean squared gradient of each layer's weight, for [`Score::SecondOrder`].
+pub type SquaredGradients = BTreeMap<String, Tensor>;
+
+/// What to choose masks from.
+#[derive(Debug, Clone, Copy)]
+pub struct Choice<'a> {
+    /// Pattern and group.
+    pub sparsity: Sparsity,
+    /// What is worth keeping.
+    pub score: Score,
+    /// Part of the pruning that is done, above 0 to 1: below 1 only the surest units are pruned.
+    pub part: f64,
+    /// For [`Score::SecondOrder`]; without it weights count by their square.
+    pub gradients: Option<&'a SquaredGradients>,
+    /// Masks of an earlier choice, whose pruned weights count nothing any more.
+    pub pruned: Option<&'a Masks>,
+}
+
+/// Masks of every layer that is pruned.
 ///
 /// Layers that read an odd number of channels have no pairs and stay dense under the half-pruning patterns.
 ///
 /// # Errors
-/// [`Pattern::UhpFree`], which the array does not run yet.
-pub fn choose_masks(model: &Model, sparsity: Sparsity) -> Result<Masks> {
-    let mut masks = Masks::new();
+/// What libtorch says of a tensor that cannot be read.
+pub fn choose_masks(model: &Model, choice: Choice) -> Result<Masks> {
+    let mut masks = BTreeMap::new();
+    if choice.sparsity.pattern == Pattern::Dense {
+        return Ok(Masks::new());
+    }
     for (layer, input) in model.architecture.layers.iter().zip(&model.shapes) {
         let n_taps = match layer {
             LayerSpec::Conv { kernel, .. } => kernel * kernel,
             LayerSpec::FullyConnected { .. } => input.n_pixels(),
             LayerSpec::GlobalAveragePool { .. } | LayerSpec::Dropout { .. } => continue,
         };
-        if sparsity.pattern.is_half() && input.channels % 2 == 1 {
+        if choice.sparsity.pattern.is_half() && input.channels % 2 == 1 {
             continue;
         }
         let weight = model.tensor(&format!("{}.weight", layer.name())).detach();
         let n_outputs = weight.size()[0] as usize;
-        let magnitude = Vec::<f32>::try_from(weight.abs().flatten(0, -1))?;
+        let importance = importance(layer.name(), &weight, choice)?;
         let dims = Dims { n_outputs, n_channels: input.channels, n_taps };
-        let keep = match sparsity.pattern {
-            Pattern::Dense => continue,
-            Pattern::Unstructured => keep_largest_half(&magnitude),
-            Pattern::UhpFixed => {
-                dims.fill(|_, channel, tap| fixed_channel(channel / 2, tap) == channel)
-            }
-            Pattern::UhpShared => keep_shared(&magnitude, &dims, sparsity.group),
-            Pattern::UhpFree => bail!(
-                "sparsity `uhp-free` is not there yet: the array's selector is shared by all columns; \
-                 use `uhp-shared` or `uhp-fixed`"
-            ),
+        let keep = match choice.sparsity.pattern {
+            Pattern::Unstructured => keep_largest(&importance, choice.part),
+            _ => keep_pairs(&importance, &dims, choice.sparsity, choice.part),
         };
-        let mask = Tensor::from_slice(&keep).view(&weight.size()[..]).to_kind(Kind::Float);
+        let mask = Tensor::from_slice(&keep)
+            .view(&weight.size()[..])
+            .to_kind(Kind::Float)
+            .to_device(weight.device());
         masks.insert(layer.name().to_owned(), mask);
     }
-    Ok(masks)
+    Ok(Masks::from_tensors(masks))
 }
 
 /// Whether masks are there from the first epoch (positions that depend on no weight), or chosen after a dense phase.
-pub fn is_known_in_advance(pattern: Pattern) -> bool {
-    matches!(pattern, Pattern::Dense | Pattern::UhpFixed)
+pub fn is_known_in_advance(pattern: Pattern, schedule: Schedule) -> bool {
+    match pattern {
+        Pattern::Dense => true,
+        Pattern::UhpFixed => schedule != Schedule::Gradual,
+        Pattern::Unstructured | Pattern::UhpShared | Pattern::UhpFree => false,
+    }
+}
+
+fn importance(layer: &str, weight: &Tensor, choice: Choice) -> Result<Vec<f32>> {
+    let _guard = tch::no_grad_guard();
+    let mut importance = match choice.score {
+        Score::Magnitude => weight.abs(),
+        Score::SecondOrder => match choice.gradients.and_then(|gradients| gradients.get(layer)) {
+            Some(squares) => weight.square() * squares,
+            None => weight.square(),
+        },
+    };
+    if let Some(mask) = choice.pruned.and_then(|masks| masks.get(layer)) {
+        importance *= mask;
+    }
+    Ok(Vec::<f32>::try_from(importance.flatten(0, -1))?)
 }
 
 /// Index arithmetic of `[output, channel, tap]`, the order of both kinds of weight.
@@ -67,38 +202,73 @@ impl Dims {
     fn idx(&self, output: usize, channel: usize, tap: usize) -> usize {
         (output * self.n_channels + channel) * self.n_taps + tap
     }
+}
 
-    fn fill(&self, keep: impl Fn(usize, usize, usize) -> bool) -> Vec<bool> {
-        let mut mask = Vec::with_capacity(self.n_outputs * self.n_channels * self.n_taps);
-        for output in 0..self.n_outputs {
-            for channel in 0..self.n_channels {
-                mask.extend((0..self.n_taps).map(|tap| keep(output, channel, tap)));
+/// The weights of one pair of channels at one tap, over the outputs that share the choice.
+struct Unit {
+    outputs: std::ops::Range<usize>,
+    pair: usize,
+    tap: usize,
+    dropped: usize,
+    /// How sure the choice is, relative to what the unit is worth.
+    gap: f64,
+}
+
+/// Keeps, in each unit, the channel that is worth more (the even one in a tie) or that its position says; units whose
+/// choice is least sure stay whole while `part` is below one.
+fn keep_pairs(importance: &[f32], dims: &Dims, sparsity: Sparsity, part: f64) -> Vec<bool> {
+    let group = match sparsity.pattern {
+        Pattern::UhpFree => 1,
+        Pattern::UhpShared => sparsity.group,
+        _ => dims.n_outputs,
+    };
+    let mut units = Vec::new();
+    for first in (0..dims.n_outputs).step_by(group) {
+        let outputs = first..(first + group).min(dims.n_outputs);
+        for pair in 0..dims.n_channels / 2 {
+            for tap in 0..dims.n_taps {
+                let sum = |channel: usize| -> f64 {
+                    let weights = outputs.clone().map(|output| dims.idx(output, channel, tap));
+                    weights.map(|idx| f64::from(importance[idx])).sum()
+                };
+                let worth = [sum(2 * pair), sum(2 * pair + 1)];
+                let kept = match sparsity.pattern {
+                    Pattern::UhpFixed => fixed_channel(pair, tap) % 2,
+                    _ => usize::from(worth[1] > worth[0]),
+                };
+                let total = (worth[0] + worth[1]).max(f64::MIN_POSITIVE);
+                units.push(Unit {
+                    outputs: outputs.clone(),
+                    pair,
+                    tap,
+                    dropped: 2 * pair + 1 - kept,
+                    gap: (worth[kept] - worth[1 - kept]) / total,
+                });
             }
         }
-        mask
     }
+    if part < 1.0 {
+        units.sort_by(|a, b| b.gap.total_cmp(&a.gap));
+        let n_pruned = (units.len() as f64 * part).round() as usize;
+        units.truncate(n_pruned);
+    }
+    let mut keep = vec![true; importance.len()];
+    for unit in units {
+        debug_assert_eq!(unit.dropped / 2, unit.pair);
+        for output in unit.outputs {
+            keep[dims.idx(output, unit.dropped, unit.tap)] = false;
+        }
+    }
+    keep
 }
 
-/// Of each pair, tap and group of outputs, the channel with the larger sum of magnitudes; the first in a tie.
-fn keep_shared(magnitude: &[f32], dims: &Dims, group: usize) -> Vec<bool> {
-    let group_sum = |output: usize, channel: usize, tap: usize| -> f64 {
-        let first = output / group * group;
-        let outputs = first..(first + group).min(dims.n_outputs);
-        outputs.map(|output| f64::from(magnitude[dims.idx(output, channel, tap)])).sum()
-    };
-    dims.fill(|output, channel, tap| {
-        let (even, odd) = (channel & !1, channel | 1);
-        let odd_wins = group_sum(output, odd, tap) > group_sum(output, even, tap);
-        (channel == odd) == odd_wins
-    })
-}
-
-/// The larger half of all weights of the layer; of equals, the earlier.
-fn keep_largest_half(magnitude: &[f32]) -> Vec<bool> {
-    let mut order: Vec<usize> = (0..magnitude.len()).collect();
-    order.sort_by(|&a, &b| magnitude[b].total_cmp(&magnitude[a]).then(a.cmp(&b)));
-    let mut keep = vec![false; magnitude.len()];
-    order[..magnitude.len().div_ceil(2)].iter().for_each(|&idx| keep[idx] = true);
+/// The larger half of all weights of the layer (more while `part` is below one); of equals, the earlier.
+fn keep_largest(importance: &[f32], part: f64) -> Vec<bool> {
+    let mut order: Vec<usize> = (0..importance.len()).collect();
+    order.sort_by(|&a, &b| importance[b].total_cmp(&importance[a]).then(a.cmp(&b)));
+    let n_pruned = ((importance.len() / 2) as f64 * part).round() as usize;
+    let mut keep = vec![false; importance.len()];
+    order[..importance.len() - n_pruned].iter().for_each(|&idx| keep[idx] = true);
     keep
 }
 
@@ -106,11 +276,20 @@ fn keep_largest_half(magnitude: &[f32]) -> Vec<bool> {
 mod tests {
     use super::*;
 
+    const SHARED_BY_2: Sparsity = Sparsity { pattern: Pattern::UhpShared, group: 2 };
+
+    fn dims() -> Dims {
+        Dims { n_outputs: 5, n_channels: 4, n_taps: 3 }
+    }
+
+    fn magnitude() -> Vec<f32> {
+        (0..60).map(|i| (i * 17 % 23) as f32).collect()
+    }
+
     #[test]
     fn shared_masks_keep_one_of_each_pair_for_a_whole_group() {
-        let dims = Dims { n_outputs: 5, n_channels: 4, n_taps: 3 };
-        let magnitude: Vec<f32> = (0..60).map(|i| (i * 17 % 23) as f32).collect();
-        let keep = keep_shared(&magnitude, &dims, 2);
+        let (dims, magnitude) = (dims(), magnitude());
+        let keep = keep_pairs(&magnitude, &dims, SHARED_BY_2, 1.0);
         for output in 0..5 {
             for (pair, tap) in [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)] {
                 let at = |output: usize, channel: usize| keep[dims.idx(output, channel, tap)];
@@ -126,13 +305,75 @@ mod tests {
     }
 
     #[test]
+    fn free_masks_keep_the_larger_of_each_pair() {
+        let (dims, magnitude) = (dims(), magnitude());
+        let free = Sparsity { pattern: Pattern::UhpFree, group: 0 };
+        let keep = keep_pairs(&magnitude, &dims, free, 1.0);
+        for output in 0..5 {
+            for (pair, tap) in [(0, 0), (1, 2)] {
+                let at = |odd: usize| dims.idx(output, 2 * pair + odd, tap);
+                assert_eq!(keep[at(1)], magnitude[at(1)] > magnitude[at(0)]);
+                assert_ne!(keep[at(0)], keep[at(1)]);
+            }
+        }
+    }
+
+    #[test]
+    fn gradual_pruning_takes_the_surest_units_first_and_never_gives_back() {
+        let dims = Dims { n_outputs: 1, n_channels: 8, n_taps: 1 };
+        let importance = [4.0, 4.1, 9.0, 1.0, 2.0, 3.0, 0.5, 8.0];
+        let shared = Sparsity { pattern: Pattern::UhpShared, group: 16 };
+        let half = keep_pairs(&importance, &dims, shared, 0.5);
+        assert_eq!(half, [true, true, true, false, true, true, false, true]);
+        let left: Vec<f32> =
+            importance.iter().zip(&half).map(|(w, keep)| if *keep { *w } else { 0.0 }).collect();
+        let all = keep_pairs(&left, &dims, shared, 1.0);
+        assert_eq!(all, [false, true, true, false, false, true, false, true]);
+        let quarter = keep_largest(&[3.0, 1.0, 2.0, 5.0], 0.5);
+        assert_eq!(quarter, [true, false, true, true]);
+    }
+
+    #[test]
     fn ties_keep_the_even_channel() {
         let dims = Dims { n_outputs: 1, n_channels: 2, n_taps: 1 };
-        assert_eq!(keep_shared(&[0.0, 0.0], &dims, 16), [true, false]);
+        assert_eq!(keep_pairs(&[0.0, 0.0], &dims, SHARED_BY_2, 1.0), [true, false]);
     }
 
     #[test]
     fn unstructured_keeps_the_larger_half() {
-        assert_eq!(keep_largest_half(&[3.0, 1.0, 2.0, 5.0, 2.0]), [true, false, true, true, false]);
+        assert_eq!(keep_largest(&[3.0, 1.0, 2.0, 5.0, 2.0], 1.0), [true, false, true, true, false]);
+    }
+
+    #[test]
+    fn churn_counts_changed_entries() {
+        let masks = |values: [f32; 4]| {
+            Masks::from_tensors([("c".to_owned(), Tensor::from_slice(&values))].into())
+        };
+        let (a, b) = (masks([1.0, 0.0, 1.0, 0.0]), masks([1.0, 0.0, 0.0, 1.0]));
+        assert_eq!(b.churn_since(&a), Churn { mean: 0.5, largest: 0.5 });
+        assert_eq!(a.churn_since(&a), Churn::default());
+    }
+
+    #[test]
+    fn straight_through_masks_pass_the_whole_gradient() {
+        let mask = [("c".to_owned(), Tensor::from_slice(&[1.0_f32, 0.0]))];
+        for (straight_through, expected) in [(false, [3.0, 0.0]), (true, [3.0, 5.0])] {
+            let masks = Masks { straight_through, ..Masks::from_tensors(mask.clone_tensors()) };
+            let weight = Tensor::from_slice(&[2.0_f32, 7.0]).set_requires_grad(true);
+            let masked = masks.apply("c", &weight);
+            assert_eq!(Vec::<f32>::try_from(&masked.detach()).unwrap(), [2.0, 0.0]);
+            (masked * Tensor::from_slice(&[3.0_f32, 5.0])).sum(Kind::Float).backward();
+            assert_eq!(Vec::<f32>::try_from(weight.grad()).unwrap(), expected);
+        }
+    }
+
+    trait CloneTensors {
+        fn clone_tensors(&self) -> BTreeMap<String, Tensor>;
+    }
+
+    impl CloneTensors for [(String, Tensor); 1] {
+        fn clone_tensors(&self) -> BTreeMap<String, Tensor> {
+            self.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect()
+        }
     }
 }

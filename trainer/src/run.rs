@@ -1,22 +1,23 @@
 //! One whole training run: teacher, student, integers, files.
 
-use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
-use dataset::{ImageSet, Source, Split, SplitOptions};
-use serde_json::{Value, json};
-use spec::{Pattern, Preprocess, QuantNetwork, Shape};
-use tch::Tensor;
+use anyhow::{Context, Result, ensure};
+use dataset::{DatasetKind, ImageSet, Source, Split, SplitOptions};
+use serde_json::{Map, Value, json};
+use spec::{Preprocess, QuantNetwork, Shape};
 
 use crate::architecture::Architecture;
-use crate::data::{Augmentation, Labeled, cached_views, fresh_views, pick_views};
-use crate::distill::Distillation;
-use crate::fit::{self, Epoch, FitOptions, RunFolder, fit};
+use crate::config;
+use crate::data::{Augmentation, Labeled, Views};
+use crate::evaluate::evaluate;
+use crate::fit::{Epoch, RunFolder, fit};
 use crate::model::Model;
 use crate::options::TrainOptions;
 use crate::prune::Masks;
 use crate::quantize::{self, Calibration, Ranges};
+use crate::report::{self, Both, DataReport, Outcome, StudentReport};
+use crate::teacher::{self, Teacher};
 use crate::verify;
 
 /// Training images that scales are derived from.
@@ -24,163 +25,160 @@ const N_CALIBRATION: usize = 512;
 /// Validation images on which the integer network is compared with the reference before it is written.
 const N_COMPARED: usize = 64;
 
-const STREAM_TEACHER: u64 = 1;
+/// Name of the student's phase, and of its files in a run folder.
+const PHASE: &str = "student";
+/// The options that a run folder was made with.
+const CONFIG: &str = "config.toml";
+
+pub(crate) const STREAM_TEACHER: u64 = 1;
 const STREAM_STUDENT: u64 = 2;
 const STREAM_VIEWS: u64 = 3;
 
-/// What a run achieved.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Outcome {
-    /// Folder of `network.json` and `weights.safetensors`.
-    pub folder: PathBuf,
-    /// The network that was written there.
-    pub network: QuantNetwork,
-}
+const NOTE: &str =
+    "every choice was made on the validation images; the test images were read once, at the end";
 
 /// Images of a run.
-struct Images {
+pub struct Images {
     source: Source,
     split: SplitOptions,
-    preprocess: Preprocess,
-    train: ImageSet,
+    /// From an image to the network's input.
+    pub preprocess: Preprocess,
+    /// How the views of training images vary.
+    pub augmentation: Augmentation,
+    /// Weights are fitted to it.
+    pub train: ImageSet,
     validation: ImageSet,
     /// The validation images as tensors.
-    plain_validation: Labeled,
+    pub plain_validation: Labeled,
+}
+
+/// What a run made.
+#[derive(Debug)]
+pub struct Finished {
+    /// The run folder.
+    pub folder: PathBuf,
+    /// What `result.json` says.
+    pub outcome: Outcome,
+    /// The exported student.
+    pub network: Option<QuantNetwork>,
 }
 
 /// Trains, quantizes, checks and writes a network.
 ///
 /// # Errors
 /// Unusable options or data, an interruption, or files that cannot be written; nothing half-written stays.
-pub fn train(options: &TrainOptions) -> Result<Outcome> {
-    check_options(options)?;
+pub fn train(options: &TrainOptions) -> Result<Finished> {
+    let started = std::time::Instant::now();
+    options.check()?;
     tch::set_num_threads(i32::try_from(options.threads).context("too many threads")?);
-    let student = Architecture::named(&options.student)?;
-    let teacher =
-        if options.teacher == "none" { None } else { Some(Architecture::named(&options.teacher)?) };
+    let student = named(&options.student)?;
+    let teacher = named(&options.teacher)?;
     let images = load_images(options)?;
     let folder = open_folder(options, &images.source.name())?;
+    for (architecture, phase) in [(&teacher, teacher::PHASE), (&student, PHASE)] {
+        if let Some(architecture) = architecture {
+            let path = folder.path.join(format!("{phase}.toml"));
+            spec::files::write_atomically(&path, architecture.definition.as_bytes())?;
+        }
+    }
 
-    let teacher =
-        teacher.map(|teacher| train_teacher(teacher, options, &images, &folder)).transpose()?;
-    let (student, masks) = train_student(student, teacher.as_ref(), options, &images, &folder)?;
-    let (mut network, calibration) = quantize_best(&student, &masks, options, &images)?;
-    let first = images
-        .plain_validation
-        .select(&(0..images.validation.samples.len().min(N_COMPARED)).collect::<Vec<_>>());
-    verify::compare(&network, &first.images)?;
+    let teacher = Teacher::obtain(options, &images, &folder)?;
+    let student = match student {
+        Some(student) => {
+            let (model, masks) = train_student(student, teacher.as_ref(), options, &images, &folder)?;
+            let (network, calibration) = quantize_best(&model, &masks, options, &images)?;
+            let n_compared = images.validation.samples.len().min(N_COMPARED);
+            let compared = images.plain_validation.select(&(0..n_compared).collect::<Vec<_>>());
+            verify::compare(&network, &compared.images)?;
+            Some((model, masks, network, calibration))
+        }
+        None => None,
+    };
 
     let test = images.source.load(Split::Test, &images.split)?;
     let plain_test = Labeled::plain(&test, &images.preprocess);
-    let validation = &images.plain_validation;
-    network.provenance = json!({
-        "command": options.command(&images.source.name()),
-        "seed": options.seed,
-        "options": options_without_path(options, &images.source.name())?,
-        "versions": { "trainer": env!("CARGO_PKG_VERSION"), "tch": "0.24.0", "libtorch": "2.11.0" },
-        "data": {
-            "name": images.source.name(),
-            "description": describe(&images.source),
-            "n_train": images.train.samples.len(),
-            "n_validation": images.validation.samples.len(),
-            "n_test": test.samples.len(),
-            "sha256_train": images.train.sha256(),
-            "sha256_validation": images.validation.sha256(),
-            "sha256_test": test.sha256(),
-        },
-        "accuracy": {
-            "teacher_validation": teacher.as_ref().map(|teacher| fit::accuracy(teacher, &Masks::new(), validation)),
-            "teacher_test": teacher.as_ref().map(|teacher| fit::accuracy(teacher, &Masks::new(), &plain_test)),
-            "float_validation": fit::accuracy(&student, &masks, validation),
-            "float_test": fit::accuracy(&student, &masks, &plain_test),
-            "int8_validation": verify::accuracy(&network, validation)?,
-            "int8_test": verify::accuracy(&network, &plain_test)?,
-        },
-        "calibration": calibration,
-        "kept_weights": quantize::kept_part(&network),
-        "note": "every choice was made on the validation images; the test images were read once, at the end",
-    });
-    spec::files::write_network(&network, &folder.path)
-        .with_context(|| format!("{}: cannot write the network", folder.path.display()))?;
-    Ok(Outcome { folder: folder.path, network })
+    let teacher_report = teacher.as_ref().map(|teacher| teacher.report(&images, &plain_test));
+    let (student_report, mut network) = match student {
+        Some((model, masks, network, calibration)) => {
+            let report =
+                report_student(&model, &masks, &network, calibration, &images, &plain_test)?;
+            (Some(report), Some(network))
+        }
+        None => (None, None),
+    };
+    let name = images.source.name();
+    let outcome = Outcome {
+        format_version: Outcome::format_version(),
+        command: config::command(options, &name)?,
+        git_revision: report::git_revision(),
+        options: options.to_json(&name)?,
+        versions: versions(),
+        data: report_data(&images, &test),
+        classes: images.train.classes.clone(),
+        teacher: teacher_report,
+        student: student_report,
+        seconds: started.elapsed().as_secs_f64(),
+        note: NOTE.to_owned(),
+    };
+    if let Some(network) = &mut network {
+        network.provenance = provenance(options, &outcome);
+        spec::files::write_network(network, &folder.path)
+            .with_context(|| format!("{}: cannot write the network", folder.path.display()))?;
+    }
+    outcome.write(&folder.path)?;
+    Ok(Finished { folder: folder.path, outcome, network })
 }
 
-fn check_options(options: &TrainOptions) -> Result<()> {
-    let count = |flag: &str, value: usize| {
-        ensure!(value > 0, "--{flag} is 0; it has to be at least 1");
-        Ok(())
-    };
-    count("epochs", options.epochs)?;
-    count("teacher-epochs", options.teacher_epochs)?;
-    count("views", options.views)?;
-    count("group", options.group)?;
-    count("threads", options.threads)?;
-    ensure!(options.batch > 1, "--batch is {}; batch-norm needs at least 2", options.batch);
-    let part = |flag: &str, value: f64| {
-        ensure!((0.0..=1.0).contains(&value), "--{flag} is {value}; it has to be within 0 and 1");
-        Ok(())
-    };
-    part("distill", options.distill)?;
-    part("dense-part", options.dense_part)?;
-    for (flag, value) in
-        [("learning-rate", options.learning_rate), ("temperature", options.temperature)]
-    {
-        ensure!(
-            value.is_finite() && value > 0.0,
-            "--{flag} is {value}; it has to be a number above zero"
-        );
+fn named(name: &str) -> Result<Option<Architecture>> {
+    if name == "none" || Path::new(name).is_dir() {
+        return Ok(None);
     }
-    for (flag, value) in
-        [("weight-decay", options.weight_decay), ("teacher-gamma", options.teacher_gamma)]
-    {
-        ensure!(
-            value.is_finite() && value >= 0.0,
-            "--{flag} is {value}; it has to be zero or above"
-        );
-    }
-    if options.sparsity().pattern == Pattern::UhpFree {
-        bail!(
-            "sparsity `uhp-free` is not there yet: the array's selector is shared by all columns; \
-             use `uhp-shared` or `uhp-fixed`"
-        );
-    }
-    Ok(())
+    Architecture::named(name).map(Some)
 }
 
 fn load_images(options: &TrainOptions) -> Result<Images> {
-    let source = Source::parse(&options.data);
-    let preprocess = Preprocess::sar(options.size);
-    preprocess.validate()?;
+    let source = config::source(options)?;
     let split = SplitOptions {
-        seed: options.seed,
+        seed: options.split_seed,
         validation: options.validation,
         ..SplitOptions::default()
     };
     let mut train = source.load(Split::Train, &split)?;
     if let Some(n) = options.train_images {
-        ensure!(n > 0, "--train-images is 0; it has to be at least 1");
         train = train.spread(n);
     }
     let validation = source.load(Split::Validation, &split)?;
+    let is_color = train.samples.first().is_some_and(|sample| sample.chip.channels() == 3);
+    let preprocess = if is_color {
+        let (mean, std) = dataset::channel_statistics(&train);
+        Preprocess::photo(options.size, mean, std)
+    } else {
+        Preprocess::sar(options.size)
+    };
+    preprocess.validate()?;
+    let augmentation =
+        Augmentation { shift: options.shift, gamma: 0.0, mirror: options.mirror };
     let plain_validation = Labeled::plain(&validation, &preprocess);
-    Ok(Images { source, split, preprocess, train, validation, plain_validation })
+    Ok(Images { source, split, preprocess, augmentation, train, validation, plain_validation })
 }
 
 /// Makes the run folder, or checks that the one to resume had the same options.
 fn open_folder(options: &TrainOptions, data: &str) -> Result<RunFolder> {
     let path = options.output.clone().unwrap_or_else(|| {
-        let student = Path::new(&options.student)
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        Path::new("runs").join(format!("{data}-{student}-{}", options.sparsity_name()))
+        let stem = |name: &str| {
+            Path::new(name).file_stem().unwrap_or_default().to_string_lossy().into_owned()
+        };
+        let (name, sparsity) = match options.student.as_str() {
+            "none" => (stem(&options.teacher), "teacher".to_owned()),
+            student => (stem(student), options.sparsity_name()),
+        };
+        Path::new("runs").join(format!("{}-{name}-{sparsity}", stem(data)))
     });
     let shown = path.display();
     std::fs::create_dir_all(&path)
         .with_context(|| format!("{shown}: the run folder cannot be made"))?;
-    let config_path = path.join("options.json");
-    let config = serde_json::to_string_pretty(options)? + "\n";
+    let config_path = path.join(CONFIG);
+    let config = config::to_toml(options)?;
     if options.resume {
         let stored = std::fs::read_to_string(&config_path).with_context(|| {
             format!("{shown}: holds no run to resume; leave --resume out to start one")
@@ -191,98 +189,57 @@ fn open_folder(options: &TrainOptions, data: &str) -> Result<RunFolder> {
             config_path.display()
         );
     } else {
-        for name in [
-            "teacher.safetensors",
-            "student.safetensors",
-            "metrics.jsonl",
-            "network.json",
-            "weights.safetensors",
-        ] {
-            match std::fs::remove_file(path.join(name)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(error)
-                        .with_context(|| format!("{shown}: cannot remove the old {name}"));
-                }
-                _ => {}
-            }
-        }
+        remove_old(&path)?;
         spec::files::write_atomically(&config_path, config.as_bytes())?;
     }
     Ok(RunFolder { path, resume: options.resume })
 }
 
-fn new_model(architecture: Architecture, images: &Images, seed: u64) -> Result<Model> {
+/// Removes what an earlier run left in the folder.
+fn remove_old(path: &Path) -> Result<()> {
+    let shown = path.display();
+    let context = || format!("{shown}: an old run cannot be removed");
+    for entry in std::fs::read_dir(path).with_context(context)? {
+        let path = entry.with_context(context)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let ours = [CONFIG, report::FILE, "metrics.jsonl", "network.json"].contains(&name.as_str())
+            || [".safetensors", ".svg"].iter().any(|ending| name.ends_with(ending));
+        if ours {
+            std::fs::remove_file(&path).with_context(context)?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn new_model(architecture: Architecture, images: &Images, seed: u64) -> Result<Model> {
     let Preprocess { height, width, channels, .. } = images.preprocess;
     let image = Shape { height, width, channels };
-    Model::new(architecture, image, images.preprocess.step(), images.train.classes.len(), seed)
-}
-
-fn fit_options(options: &TrainOptions, phase: &str) -> FitOptions {
-    FitOptions {
-        phase: phase.to_owned(),
-        n_epochs: options.epochs,
-        batch: options.batch,
-        learning_rate: options.learning_rate,
-        momentum: 0.9,
-        weight_decay: options.weight_decay,
-        sparsity: options.sparsity(),
-        dense_part: options.dense_part,
-        distillation: Distillation { temperature: options.temperature, weight: options.distill },
-        seed: options.seed,
-    }
-}
-
-fn train_teacher(
-    architecture: Architecture,
-    options: &TrainOptions,
-    images: &Images,
-    folder: &RunFolder,
-) -> Result<Model> {
-    let mut teacher = new_model(architecture, images, stream(options.seed, STREAM_TEACHER))?;
-    let augmentation = Augmentation { shift: options.shift, gamma: options.teacher_gamma };
-    let fit_options = FitOptions {
-        n_epochs: options.teacher_epochs,
-        sparsity: spec::Sparsity::default(),
-        ..fit_options(options, "teacher")
-    };
-    let epoch_images = |epoch: usize| {
-        let path = [options.seed, STREAM_TEACHER, epoch as u64];
-        Epoch {
-            labeled: fresh_views(&images.train, &images.preprocess, augmentation, &path),
-            teacher: None,
-        }
-    };
-    fit(&mut teacher, &fit_options, folder, &images.plain_validation, epoch_images)?;
-    Ok(teacher)
+    let n_classes = images.train.classes.len();
+    Model::new(architecture, image, images.preprocess.step(), n_classes, seed)
 }
 
 fn train_student(
     architecture: Architecture,
-    teacher: Option<&Model>,
+    teacher: Option<&Teacher>,
     options: &TrainOptions,
     images: &Images,
     folder: &RunFolder,
 ) -> Result<(Model, Masks)> {
     let mut student = new_model(architecture, images, stream(options.seed, STREAM_STUDENT))?;
-    let augmentation = Augmentation { shift: options.shift, gamma: 0.0 };
-    let path = [options.seed, STREAM_VIEWS];
-    let views = cached_views(&images.train, &images.preprocess, augmentation, options.views, &path);
-    // Asked for by the first epoch, so that a run resumed after its last one does not pay for it.
-    let teacher_logits = OnceCell::new();
-    let all_logits = |teacher: &Model| {
-        eprintln!("the teacher looks at {} views", views.len());
-        fit::logits(teacher, &Masks::new(), &views.images)
+    let path = [options.view_seed.unwrap_or(options.seed), STREAM_VIEWS];
+    let views =
+        Views::new(&images.train, &images.preprocess, images.augmentation, options.views, &path);
+    let fit_options = options.fit_options(PHASE);
+    let is_done = folder.resume && folder.path.join(report::FILE).exists();
+    let lessons = match teacher.filter(|_| !is_done) {
+        Some(teacher) => Some(teacher.lessons(&views, options.features > 0.0)?),
+        None => None,
     };
     let epoch_images = |epoch: usize| {
-        let path = [options.seed, STREAM_STUDENT, epoch as u64];
-        let picked = pick_views(images.train.samples.len(), options.views, &path);
-        let indices = Tensor::from_slice(&picked.iter().map(|&idx| idx as i64).collect::<Vec<_>>());
-        let teacher = teacher.map(|teacher| {
-            teacher_logits.get_or_init(|| all_logits(teacher)).index_select(0, &indices)
-        });
+        let picked = views.pick(&[options.seed, STREAM_STUDENT, epoch as u64]);
+        let teacher = lessons.as_ref().map(|lessons| lessons.select(&picked));
         Epoch { labeled: views.select(&picked), teacher }
     };
-    let fit_options = fit_options(options, "student");
     let masks = fit(&mut student, &fit_options, folder, &images.plain_validation, epoch_images)?;
     Ok((student, masks))
 }
@@ -308,7 +265,7 @@ fn quantize_best(
             classes,
             options.sparsity(),
         )?;
-        let accuracy = verify::accuracy(&network, &images.plain_validation)?;
+        let accuracy = verify::evaluate(&network, &images.plain_validation)?.accuracy;
         if best.as_ref().is_none_or(|(other, ..)| accuracy > *other) {
             best = Some((accuracy, network, calibration));
         }
@@ -317,21 +274,92 @@ fn quantize_best(
     Ok((network, calibration))
 }
 
-fn stream(seed: u64, stream: u64) -> u64 {
+fn report_student(
+    model: &Model,
+    masks: &Masks,
+    network: &QuantNetwork,
+    calibration: Calibration,
+    images: &Images,
+    test: &Labeled,
+) -> Result<StudentReport> {
+    let labels: Vec<usize> =
+        Vec::<i64>::try_from(&test.labels)?.into_iter().map(|label| label as usize).collect();
+    let given = crate::integer::classes(network, &test.images)?;
+    let confusion = report::confusion(&labels, &given, network.classes.len());
+    let validation = &images.plain_validation;
+    let (n_weights, n_kept) = model.count_weights(masks);
+    Ok(StudentReport {
+        name: model.architecture.name.clone(),
+        n_parameters: model.n_parameters(),
+        n_macs: model.n_macs(),
+        n_weights,
+        n_kept,
+        float: Both {
+            validation: evaluate(model, Some(masks), validation),
+            test: evaluate(model, Some(masks), test),
+        },
+        int8: Both {
+            validation: verify::evaluate(network, validation)?,
+            test: verify::evaluate(network, test)?,
+        },
+        calibration: serde_json::to_value(calibration)?.as_str().unwrap_or_default().to_owned(),
+        per_class: report::per_class(&confusion),
+        confusion,
+    })
+}
+
+fn report_data(images: &Images, test: &ImageSet) -> DataReport {
+    DataReport {
+        name: images.source.name(),
+        kind: images.source.kind().name().to_owned(),
+        description: describe(&images.source).to_owned(),
+        n_train: images.train.samples.len(),
+        n_validation: images.validation.samples.len(),
+        n_test: test.samples.len(),
+        sha256_train: images.train.sha256(),
+        sha256_validation: images.validation.sha256(),
+        sha256_test: test.sha256(),
+    }
+}
+
+/// What the network file says of its origin.
+fn provenance(options: &TrainOptions, outcome: &Outcome) -> Value {
+    let student = outcome.student.as_ref();
+    json!({
+        "command": outcome.command,
+        "seed": options.seed,
+        "options": outcome.options,
+        "versions": outcome.versions,
+        "data": outcome.data,
+        "accuracy": {
+            "teacher_validation": outcome.teacher.as_ref().map(|teacher| teacher.validation.accuracy),
+            "teacher_test": outcome.teacher.as_ref().map(|teacher| teacher.test.accuracy),
+            "float_validation": student.map(|student| student.float.validation.accuracy),
+            "float_test": student.map(|student| student.float.test.accuracy),
+            "int8_validation": student.map(|student| student.int8.validation.accuracy),
+            "int8_test": student.map(|student| student.int8.test.accuracy),
+        },
+        "calibration": student.map(|student| &student.calibration),
+        "kept_weights": student.map(|student| student.n_kept as f64 / student.n_weights as f64),
+        "note": NOTE,
+    })
+}
+
+fn versions() -> Map<String, Value> {
+    let versions =
+        [("trainer", env!("CARGO_PKG_VERSION")), ("tch", "0.24.0"), ("libtorch", "2.11.0")];
+    versions.map(|(name, version)| (name.to_owned(), version.into())).into_iter().collect()
+}
+
+pub(crate) fn stream(seed: u64, stream: u64) -> u64 {
     seed.wrapping_mul(1000).wrapping_add(stream)
 }
 
 fn describe(source: &Source) -> &'static str {
-    match source {
-        Source::SarSim(_) => {
+    match source.kind() {
+        DatasetKind::SarSim => {
             "simulated SAR chips made by this project: no real vehicle, no measurement"
         }
-        Source::Folder(_) => {
-            "class folders of images that the user brought; none of them is stored here"
-        }
+        _ => "images that the user brought; none of them is stored here",
     }
-}
-
-fn options_without_path(options: &TrainOptions, data: &str) -> Result<Value> {
-    Ok(serde_json::to_value(TrainOptions { data: data.to_owned(), ..options.clone() })?)
 }

@@ -6,9 +6,10 @@ use anyhow::{Context, Result, bail};
 use dataset::{Source, Split, SplitOptions};
 use rayon::prelude::*;
 use spec::{QuantNetwork, run_reference};
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use crate::data::Labeled;
+use crate::evaluate::Evaluation;
 use crate::integer;
 
 /// What a comparison found.
@@ -24,16 +25,22 @@ pub struct Verified {
     pub accuracy: f64,
 }
 
-/// Part of the images that the integer network classifies rightly.
+/// How well the integer network does; its logits are taken at their real values.
 ///
 /// # Errors
-/// See [`integer::classes`].
-pub fn accuracy(network: &QuantNetwork, labeled: &Labeled) -> Result<f64> {
+/// See [`integer::logits`].
+pub fn evaluate(network: &QuantNetwork, labeled: &Labeled) -> Result<Evaluation> {
+    let scale = network.layers.last().map_or(1.0, |layer| layer.scale);
+    let logits = integer::logits(network, &labeled.images)?;
+    let classes = integer::first_largest(&logits)?;
     let labels = Vec::<i64>::try_from(&labeled.labels)?;
-    let classes = integer::classes(network, &labeled.images)?;
     let n_right =
         classes.iter().zip(&labels).filter(|(class, label)| **class as i64 == **label).count();
-    Ok(n_right as f64 / labels.len() as f64)
+    let real = logits.to_kind(Kind::Double) * scale;
+    Ok(Evaluation {
+        accuracy: n_right as f64 / labels.len() as f64,
+        ..Evaluation::of(&real, &labeled.labels)
+    })
 }
 
 /// Compares the trainer's integer forward pass with the reference, on every logit of int8 `images`
@@ -105,6 +112,6 @@ pub fn verify(network: &Path, data: &str, n_images: Option<usize>) -> Result<Ver
         format_version: 1,
         n_images: labeled.len(),
         n_logits,
-        accuracy: accuracy(&network, &labeled)?,
+        accuracy: evaluate(&network, &labeled)?.accuracy,
     })
 }

@@ -17,10 +17,11 @@ use tch::Tensor;
 use trainer::architecture::Architecture;
 use trainer::data::{Augmentation, Labeled, fresh_views};
 use trainer::distill::Distillation;
-use trainer::fit::{Epoch, FitOptions, RunFolder, fit};
+use trainer::fit::{Epoch, FitOptions, Pruning, RunFolder, fit};
 use trainer::model::Model;
 use trainer::options::{SparsityKind, TrainOptions};
-use trainer::{run, verify};
+use trainer::prune::{Schedule, Score};
+use trainer::{config, run, verify};
 
 fn small(output: &Path, sparsity: SparsityKind) -> TrainOptions {
     TrainOptions {
@@ -33,13 +34,13 @@ fn small(output: &Path, sparsity: SparsityKind) -> TrainOptions {
         train_images: Some(70),
         batch: 32,
         output: Some(output.to_owned()),
-        ..TrainOptions::defaults()
+        ..config::defaults()
     }
 }
 
 fn train(sparsity: SparsityKind) -> QuantNetwork {
     let folder = tempfile::tempdir().unwrap();
-    run::train(&small(folder.path(), sparsity)).unwrap().network
+    run::train(&small(folder.path(), sparsity)).unwrap().network.unwrap()
 }
 
 /// Non-zero weights of each pair, by layer: `(output, tap, pair)` and which of the two are not zero.
@@ -122,12 +123,17 @@ fn dense_and_unstructured_go_the_same_way() {
 }
 
 #[test]
-fn free_pruning_is_refused_before_anything_runs() {
-    let folder = tempfile::tempdir().unwrap();
-    let output = folder.path().join("run");
-    let error = run::train(&small(&output, SparsityKind::UhpFree)).unwrap_err();
-    assert!(error.to_string().contains("`uhp-free` is not there yet"), "{error}");
-    assert!(!output.exists());
+fn free_pruning_keeps_one_of_each_pair() {
+    let network = train(SparsityKind::UhpFree);
+    let (mut n_pairs, mut n_kept, mut n_even) = (0, 0, 0);
+    for (.., kept) in pairs(&network) {
+        assert_ne!(kept, [true, true]);
+        n_pairs += 1;
+        n_kept += usize::from(kept[0] || kept[1]);
+        n_even += usize::from(kept[0]);
+    }
+    // Some kept weights are rounded to zero.
+    assert!(10 * n_kept > 9 * n_pairs && n_even > n_pairs / 4, "{n_kept}, {n_even} of {n_pairs}");
 }
 
 #[test]
@@ -145,8 +151,14 @@ fn masks_are_chosen_once_after_the_dense_part_and_then_frozen() {
         learning_rate: 0.05,
         momentum: 0.9,
         weight_decay: 5e-4,
-        sparsity: Sparsity { pattern: Pattern::UhpShared, group: 16 },
-        dense_part: 1.0 / 3.0,
+        pruning: Pruning {
+            sparsity: Sparsity { pattern: Pattern::UhpShared, group: 16 },
+            schedule: Schedule::Once,
+            score: Score::Magnitude,
+            dense_part: 1.0 / 3.0,
+            masked_decay: 0.0,
+            permute: false,
+        },
         distillation: Distillation::default(),
         seed: 5,
     };
@@ -158,7 +170,7 @@ fn masks_are_chosen_once_after_the_dense_part_and_then_frozen() {
         if epoch > 0 {
             seen.borrow_mut().push(stored_masks(&checkpoint));
         }
-        let augmentation = Augmentation { shift: 2, gamma: 0.0 };
+        let augmentation = Augmentation { shift: 2, gamma: 0.0, mirror: false };
         Epoch {
             labeled: fresh_views(&set, &preprocess, augmentation, &[5, epoch as u64]),
             teacher: None,
@@ -171,7 +183,7 @@ fn masks_are_chosen_once_after_the_dense_part_and_then_frozen() {
         [0, 0, 4, 4, 4],
         "dense for two epochs of six"
     );
-    for (layer, mask) in &masks {
+    for (layer, mask) in masks.iter() {
         assert!(seen[2..].iter().all(|masks| masks[layer] == *mask), "{layer} is frozen");
         assert_eq!(
             mask.sum(tch::Kind::Double).double_value(&[]) * 2.0,

@@ -1,0 +1,183 @@
+//! Where options come from: flags, then a TOML file, then what suits the data, then the defaults.
+//!
+//! Each source is turned into flags and parsed in that order of strength, so that one parser checks them all.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, FromArgMatches};
+use dataset::DatasetKind;
+use toml::Value;
+
+use crate::options::TrainOptions;
+
+/// Defaults for color photographs, where they differ from those for radar chips.
+const PHOTO: &str = include_str!("../profiles/photo.toml");
+/// Defaults for large ship chips.
+const FUSAR_SHIP: &str = include_str!("../profiles/fusar-ship.toml");
+
+/// What a run without any option does.
+pub fn defaults() -> TrainOptions {
+    parse(std::iter::empty()).expect("every option has a default")
+}
+
+/// Completes the options that were parsed from `flags` with the run's TOML file and with what suits the data.
+///
+/// # Errors
+/// A file that cannot be read, has an unknown key or a value that its flag does not take.
+pub fn complete(given: &TrainOptions, flags: &[OsString]) -> Result<TrainOptions> {
+    let file = given.config.as_deref().map(read_file).transpose()?.unwrap_or_default();
+    let from_file = match &given.config {
+        Some(path) => {
+            // Alone first, so that a mistake in the file is told as one.
+            parse(file.iter().cloned().map(OsString::from))
+                .with_context(|| format!("{}: not the options of a run", path.display()))?;
+            parse(file.iter().cloned().map(OsString::from).chain(flags.iter().cloned()))?
+        }
+        None => given.clone(),
+    };
+    let kind = source(&from_file)?.kind();
+    let profile = match kind {
+        DatasetKind::FusarShip => flags_of(FUSAR_SHIP, Path::new("fusar-ship.toml"))?,
+        kind if kind.is_photo() => flags_of(PHOTO, Path::new("photo.toml"))?,
+        _ => Vec::new(),
+    };
+    let weakest_first = profile.into_iter().chain(file).map(OsString::from);
+    parse(weakest_first.chain(flags.iter().cloned()))
+}
+
+/// Where the images of a run come from.
+///
+/// # Errors
+/// An unknown kind, or data of another kind.
+pub fn source(options: &TrainOptions) -> Result<dataset::Source> {
+    let kind = match &options.dataset {
+        Some(name) => Some(name.parse::<DatasetKind>()?),
+        None => None,
+    };
+    Ok(dataset::Source::with_kind(&options.data, kind)?)
+}
+
+/// The options as a TOML file that repeats the run.
+///
+/// # Errors
+/// None that an option can cause.
+pub fn to_toml(options: &TrainOptions) -> Result<String> {
+    Ok(toml::to_string(options)?)
+}
+
+/// The command that repeats a run, with a name in place of the data's path: what matters most, and whatever differs
+/// from the defaults.
+///
+/// # Errors
+/// None that an option can cause.
+pub fn command(options: &TrainOptions, data: &str) -> Result<String> {
+    const ALWAYS: [&str; 7] =
+        ["data", "teacher", "student", "sparsity", "epochs", "teacher-epochs", "seed"];
+    let (given, usual) = (options.to_json(data)?, defaults().to_json(data)?);
+    let mut command = "trainer train".to_owned();
+    let others = given.keys().map(String::as_str).filter(|key| !ALWAYS.contains(key));
+    for flag in ALWAYS.into_iter().chain(others) {
+        if !ALWAYS.contains(&flag) && given.get(flag) == usual.get(flag) {
+            continue;
+        }
+        let Some(value) = given.get(flag) else { continue };
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        command.push_str(&format!(" --{flag} {value}"));
+    }
+    Ok(command)
+}
+
+fn parse(flags: impl Iterator<Item = OsString>) -> Result<TrainOptions> {
+    let command = TrainOptions::augment_args(
+        clap::Command::new("trainer train").no_binary_name(true).args_override_self(true),
+    );
+    let matches = command.try_get_matches_from(flags).map_err(|error| {
+        let text = error.render().to_string();
+        anyhow::anyhow!("{}", text.trim_start_matches("error: ").lines().next().unwrap_or_default().to_owned())
+    })?;
+    Ok(TrainOptions::from_arg_matches(&matches)?)
+}
+
+fn read_file(path: &Path) -> Result<Vec<String>> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("{}: cannot be read", path.display()))?;
+    flags_of(&text, path)
+}
+
+/// `key = value` lines to `--key=value` flags.
+fn flags_of(text: &str, path: &Path) -> Result<Vec<String>> {
+    let shown = path.display();
+    let table: toml::Table =
+        text.parse().with_context(|| format!("{shown}: not a TOML file"))?;
+    let mut flags = Vec::with_capacity(table.len());
+    for (key, value) in table {
+        if ["config", "output", "resume"].contains(&key.as_str()) {
+            bail!("{shown}: `{key}` belongs on the command line");
+        }
+        let value = match value {
+            Value::String(text) => text,
+            Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => value.to_string(),
+            _ => bail!("{shown}: `{key}` is no text, number or truth value"),
+        };
+        flags.push(format!("--{key}={value}"));
+    }
+    Ok(flags)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complete_with(file: Option<&str>, flags: &[&str]) -> Result<TrainOptions> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.toml");
+        let mut flags: Vec<OsString> = flags.iter().map(OsString::from).collect();
+        if let Some(text) = file {
+            std::fs::write(&path, text).unwrap();
+            flags.extend(["--config".into(), path.clone().into()]);
+        }
+        complete(&parse(flags.iter().cloned())?, &flags)
+    }
+
+    #[test]
+    fn flags_beat_the_file_and_the_file_beats_the_defaults() {
+        let file = "student = \"s2d_s\"\nepochs = 7\nlearning-rate = 0.01\nmirror = true\n";
+        let options = complete_with(Some(file), &["--epochs", "9"]).unwrap();
+        assert_eq!((options.student.as_str(), options.epochs), ("s2d_s", 9));
+        assert_eq!((options.learning_rate, options.mirror, options.seed), (0.01, true, 1));
+    }
+
+    #[test]
+    fn a_run_file_repeats_the_run() {
+        let options = complete_with(None, &["--epochs", "9", "--sparsity", "uhp-fixed", "--train-images", "50"]).unwrap();
+        let again = complete_with(Some(&to_toml(&options).unwrap()), &[]).unwrap();
+        assert_eq!(again.to_json("x").unwrap(), options.to_json("x").unwrap());
+    }
+
+    #[test]
+    fn mistakes_in_the_file_are_told_with_its_name() {
+        let error = |text: &str| format!("{:#}", complete_with(Some(text), &[]).unwrap_err());
+        for (text, expected) in [
+            ("epoch = 3", "--epoch"),
+            ("epochs = \"many\"", "invalid value 'many' for '--epochs"),
+            ("epochs = [1]", "`epochs` is no text"),
+            ("resume = true", "`resume` belongs on the command line"),
+            ("epochs", "not a TOML file"),
+        ] {
+            let message = error(text);
+            assert!(message.contains("run.toml") && message.contains(expected), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_command_names_what_differs_from_the_defaults() {
+        let options = TrainOptions { shift: 3, train_images: Some(50), ..defaults() };
+        assert_eq!(
+            command(&options, "chips").unwrap(),
+            "trainer train --data chips --teacher a-convnet --student s2d --sparsity uhp-shared --epochs 30 \
+             --teacher-epochs 20 --seed 1 --shift 3 --train-images 50"
+        );
+    }
+}

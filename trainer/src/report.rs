@@ -1,0 +1,199 @@
+//! What a run leaves for people and programs: `result.json`, curves, confusion matrix, accuracy by class.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::evaluate::Evaluation;
+
+/// Name of the file in a run folder; it appears when the run is finished.
+pub const FILE: &str = "result.json";
+/// Version of its layout.
+const FORMAT_VERSION: u32 = 1;
+
+/// On the images that choices were made on, and on those that were read once, at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Both {
+    /// Choices were made on it.
+    pub validation: Evaluation,
+    /// Read once.
+    pub test: Evaluation,
+}
+
+/// A teacher and how well it does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TeacherReport {
+    /// Its architecture.
+    pub name: String,
+    /// The run that it comes from, where that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
+    /// Trainable numbers.
+    pub n_parameters: usize,
+    /// Multiply-accumulates an image.
+    pub n_macs: usize,
+    /// On validation images.
+    pub validation: Evaluation,
+    /// On test images.
+    pub test: Evaluation,
+}
+
+/// A student and how well it does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StudentReport {
+    /// Its architecture.
+    pub name: String,
+    /// Trainable numbers before pruning.
+    pub n_parameters: usize,
+    /// Multiply-accumulates an image before pruning.
+    pub n_macs: usize,
+    /// Weights of convolutions and fully connected layers.
+    pub n_weights: usize,
+    /// Those that the masks keep.
+    pub n_kept: usize,
+    /// In floating point.
+    pub float: Both,
+    /// As exported.
+    pub int8: Both,
+    /// What its scales were derived from.
+    pub calibration: String,
+    /// Test images by true class (rows) and the class that the exported network gives (columns).
+    pub confusion: Vec<Vec<u64>>,
+    /// Part of each class's test images that the exported network classifies rightly.
+    pub per_class: Vec<f64>,
+}
+
+/// The images of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataReport {
+    /// Name without the path.
+    pub name: String,
+    /// Kind on the command line.
+    pub kind: String,
+    /// What it is.
+    pub description: String,
+    /// Training images.
+    pub n_train: usize,
+    /// Validation images.
+    pub n_validation: usize,
+    /// Test images.
+    pub n_test: usize,
+    /// Over names, labels and samples.
+    pub sha256_train: String,
+    /// The same of the validation images.
+    pub sha256_validation: String,
+    /// The same of the test images.
+    pub sha256_test: String,
+}
+
+/// All of `result.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Layout of this object.
+    pub format_version: u32,
+    /// What to type to repeat the run.
+    pub command: String,
+    /// Revision of this repository, with `+` where files were changed; empty outside a checkout.
+    pub git_revision: String,
+    /// Every flag.
+    pub options: Map<String, Value>,
+    /// Programs and libraries.
+    pub versions: Map<String, Value>,
+    /// The images.
+    pub data: DataReport,
+    /// Class names, in the order of the labels.
+    pub classes: Vec<String>,
+    /// The teacher, if there is one.
+    pub teacher: Option<TeacherReport>,
+    /// The student, if there is one.
+    pub student: Option<StudentReport>,
+    /// Wall-clock seconds, of the last uninterrupted stretch.
+    pub seconds: f64,
+    /// How the images were used.
+    pub note: String,
+}
+
+impl Outcome {
+    /// Version of the layout that this program writes.
+    pub fn format_version() -> u32 {
+        FORMAT_VERSION
+    }
+
+    /// Reads the result of a finished run.
+    ///
+    /// # Errors
+    /// A run that is not finished, or a file of another layout.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(FILE);
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("{}: cannot be read", path.display()))?;
+        serde_json::from_str(&text)
+            .with_context(|| format!("{}: not the result of a run", path.display()))
+    }
+
+    /// Writes the result.
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        let path = folder.join(FILE);
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        spec::files::write_atomically(&path, text.as_bytes())
+            .with_context(|| format!("{}: cannot be written", path.display()))
+    }
+}
+
+/// Counts of true class (rows) and given class (columns).
+pub fn confusion(labels: &[usize], given: &[usize], n_classes: usize) -> Vec<Vec<u64>> {
+    let mut counts = vec![vec![0; n_classes]; n_classes];
+    for (&label, &class) in labels.iter().zip(given) {
+        counts[label][class] += 1;
+    }
+    counts
+}
+
+/// Part of each row that is on the diagonal; 0 for a class without images.
+pub fn per_class(confusion: &[Vec<u64>]) -> Vec<f64> {
+    let part = |(class, row): (usize, &Vec<u64>)| {
+        row[class] as f64 / row.iter().sum::<u64>().max(1) as f64
+    };
+    confusion.iter().enumerate().map(part).collect()
+}
+
+/// Revision of the checkout that the program runs in.
+pub fn git_revision() -> String {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").args(arguments).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let Some(revision) = git(&["rev-parse", "HEAD"]) else { return String::new() };
+    match git(&["status", "--porcelain", "--untracked-files=no"]) {
+        Some(changes) if changes.is_empty() => revision,
+        _ => revision + "+",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn confusion_has_true_classes_in_rows() {
+        let counts = confusion(&[0, 0, 1, 2], &[0, 2, 1, 1], 3);
+        assert_eq!(counts, [[1, 0, 1], [0, 1, 0], [0, 1, 0]]);
+        assert_eq!(per_class(&counts), [0.5, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn an_unfinished_run_has_no_result() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Outcome::read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("result.json: cannot be read"), "{error}");
+        std::fs::write(folder.path().join(FILE), "{}").unwrap();
+        let error = Outcome::read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("result.json: not the result of a run"), "{error}");
+    }
+}

@@ -1,0 +1,206 @@
+//! The teacher: trained in the run, or taken from the folder of a finished one; what it says is worked out once.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use anyhow::{Context, Result, bail, ensure};
+use indicatif::{ProgressBar, ProgressStyle};
+use sha2::{Digest, Sha256};
+use tch::{Device, Tensor};
+
+use crate::architecture::Architecture;
+use crate::checkpoint;
+use crate::data::{Augmentation, Views, fresh_views};
+use crate::distill::Lesson;
+use crate::evaluate::evaluate;
+use crate::fit::{Epoch, FitOptions, INTERRUPTED, Pruning, RunFolder, fit};
+use crate::model::Model;
+use crate::options::TrainOptions;
+use crate::prune::Masks;
+use crate::report::{Outcome, TeacherReport};
+use crate::run::{Images, STREAM_TEACHER, new_model, stream};
+
+/// Name of the teacher's phase, and of its files in a run folder.
+pub const PHASE: &str = "teacher";
+/// Views of a batch of which the teacher is asked.
+const BATCH: usize = 512;
+
+/// A trained teacher and where its files are.
+#[derive(Debug)]
+pub struct Teacher {
+    /// The network.
+    pub model: Model,
+    /// The run folder that it was trained in.
+    folder: PathBuf,
+    /// What its own run measured, where that is not this run.
+    report: Option<TeacherReport>,
+}
+
+impl Teacher {
+    /// Trains the teacher that the options name, or reads it from a finished run; `None` for `none`.
+    ///
+    /// # Errors
+    /// An unknown name, a folder without a finished run or for other images, or what [`fit`] says.
+    pub fn obtain(
+        options: &TrainOptions,
+        images: &Images,
+        folder: &RunFolder,
+    ) -> Result<Option<Self>> {
+        if options.teacher == "none" {
+            return Ok(None);
+        }
+        let given = Path::new(&options.teacher);
+        if given.is_dir() { Self::read(given, images).map(Some) } else { Self::train(options, images, folder).map(Some) }
+    }
+
+    fn train(options: &TrainOptions, images: &Images, folder: &RunFolder) -> Result<Self> {
+        let architecture = Architecture::named(&options.teacher)?;
+        let mut model = new_model(architecture, images, stream(options.seed, STREAM_TEACHER))?;
+        let augmentation = Augmentation { gamma: options.teacher_gamma, ..images.augmentation };
+        let fit_options = FitOptions {
+            n_epochs: options.teacher_epochs,
+            pruning: Pruning::NONE,
+            ..options.fit_options(PHASE)
+        };
+        let (train, preprocess, seed) = (&images.train, &images.preprocess, options.seed);
+        let epoch_images = |epoch: usize| {
+            let path = [seed, STREAM_TEACHER, epoch as u64];
+            Epoch { labeled: fresh_views(train, preprocess, augmentation, &path), teacher: None }
+        };
+        fit(&mut model, &fit_options, folder, &images.plain_validation, epoch_images)?;
+        Ok(Self { model, folder: folder.path.clone(), report: None })
+    }
+
+    fn read(folder: &Path, images: &Images) -> Result<Self> {
+        let shown = folder.display();
+        let outcome = Outcome::read(folder).with_context(|| {
+            format!("{shown}: not the folder of a finished run, so there is no teacher in it")
+        })?;
+        let report = outcome
+            .teacher
+            .with_context(|| format!("{shown}: that run had no teacher; name another folder"))?;
+        ensure!(
+            outcome.classes == images.train.classes,
+            "{shown}: its teacher knows other classes than the data"
+        );
+        let folder = report.folder.clone().unwrap_or_else(|| folder.to_owned());
+        let definition = folder.join(format!("{PHASE}.toml"));
+        let architecture = Architecture::named(&definition.to_string_lossy())?;
+        let mut model = new_model(architecture, images, 0)?;
+        checkpoint::load(&folder.join(format!("{PHASE}.safetensors")), &mut model)?;
+        Ok(Self { model, folder: folder.clone(), report: Some(TeacherReport { folder: Some(folder), ..report }) })
+    }
+
+    /// How well the teacher does; measured here unless its own run did.
+    pub fn report(&self, images: &Images, plain_test: &crate::data::Labeled) -> TeacherReport {
+        self.report.clone().unwrap_or_else(|| TeacherReport {
+            name: self.model.architecture.name.clone(),
+            folder: None,
+            n_parameters: self.model.n_parameters(),
+            n_macs: self.model.n_macs(),
+            validation: evaluate(&self.model, None, &images.plain_validation),
+            test: evaluate(&self.model, None, plain_test),
+        })
+    }
+
+    /// What the teacher says of every view. Kept in the teacher's folder, so that runs with the same views share it.
+    ///
+    /// # Errors
+    /// An interruption, or a file that cannot be read or written.
+    pub fn lessons(&self, views: &Views, with_features: bool) -> Result<Lessons> {
+        let name = format!("lessons-{}.safetensors", self.key(views, with_features)?);
+        let path = self.folder.join(name);
+        if !path.exists() {
+            let lesson = self.ask(views, with_features)?;
+            let mut tensors = vec![("logits", &lesson.logits)];
+            tensors.extend(lesson.features.as_ref().map(|features| ("features", features)));
+            let context = || format!("{}: cannot be written", path.display());
+            let aside = tempfile::NamedTempFile::new_in(&self.folder).with_context(context)?;
+            Tensor::write_safetensors(&tensors, aside.path()).with_context(context)?;
+            aside.persist(&path).with_context(context)?;
+        }
+        Lessons::read(&path, views.len())
+    }
+
+    fn ask(&self, views: &Views, with_features: bool) -> Result<Lesson> {
+        let _guard = tch::no_grad_guard();
+        let style = ProgressStyle::with_template("{prefix:>10} {bar:30} {pos}/{len} views, {eta} left")
+            .expect("the template is well-formed");
+        let progress = ProgressBar::new(views.len() as u64).with_style(style).with_prefix("lesson");
+        let (none, mut logits, mut features) = (Masks::new(), Vec::new(), Vec::new());
+        for first in (0..views.len()).step_by(BATCH) {
+            if INTERRUPTED.load(Ordering::Relaxed) {
+                bail!("interrupted while the teacher looked at views; --resume starts with that again");
+            }
+            let indices: Vec<usize> = (first..(first + BATCH).min(views.len())).collect();
+            let images = views.select(&indices).images;
+            let mut seen = None;
+            let said =
+                self.model.forward_with_features(&images, &none, false, with_features.then_some(&mut seen));
+            logits.push(said.to_device(Device::Cpu));
+            features.extend(seen.map(|seen| seen.to_device(Device::Cpu)));
+            progress.inc(indices.len() as u64);
+        }
+        progress.finish();
+        let features = with_features.then(|| Tensor::cat(&features, 0));
+        Ok(Lesson { logits: Tensor::cat(&logits, 0), features })
+    }
+
+    /// Tells apart what the teacher says by everything that it depends on.
+    fn key(&self, views: &Views, with_features: bool) -> Result<String> {
+        let mut hash = Sha256::new();
+        let path = self.folder.join(format!("{PHASE}.safetensors"));
+        hash.update(std::fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?);
+        hash.update(views.key());
+        hash.update([u8::from(with_features)]);
+        Ok(hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// What the teacher says of each view, in plain memory that threads can share.
+#[derive(Debug)]
+pub struct Lessons {
+    logits: Rows,
+    features: Option<Rows>,
+}
+
+/// A matrix.
+#[derive(Debug)]
+struct Rows {
+    values: Vec<f32>,
+    n_columns: usize,
+}
+
+impl Lessons {
+    fn read(path: &Path, n_views: usize) -> Result<Self> {
+        let damaged = || format!("{}: damaged; remove it, and it is made again", path.display());
+        let mut tensors: BTreeMap<String, Tensor> =
+            Tensor::read_safetensors(path).with_context(damaged)?.into_iter().collect();
+        let mut rows = |name: &str| tensors.remove(name).map(|tensor| Rows::new(&tensor)).transpose();
+        let logits = rows("logits")?.with_context(damaged)?;
+        ensure!(logits.values.len() == n_views * logits.n_columns, damaged());
+        Ok(Self { logits, features: rows("features")? })
+    }
+
+    /// What it says of some views, in their order.
+    pub fn select(&self, views: &[usize]) -> Lesson {
+        Lesson {
+            logits: self.logits.select(views),
+            features: self.features.as_ref().map(|features| features.select(views)),
+        }
+    }
+}
+
+impl Rows {
+    fn new(tensor: &Tensor) -> Result<Self> {
+        let n_columns = *tensor.size().last().context("a matrix")? as usize;
+        Ok(Self { values: Vec::try_from(tensor.flatten(0, -1))?, n_columns })
+    }
+
+    fn select(&self, rows: &[usize]) -> Tensor {
+        let row = |&idx: &usize| &self.values[idx * self.n_columns..(idx + 1) * self.n_columns];
+        let values: Vec<f32> = rows.iter().flat_map(row).copied().collect();
+        Tensor::from_slice(&values).view([-1, self.n_columns as i64])
+    }
+}
