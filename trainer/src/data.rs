@@ -117,7 +117,7 @@ fn random_view(augmentation: Augmentation, path: &[u64], image: usize, view: usi
     let (down, right) = (shift(), shift());
     let exponent =
         (augmentation.gamma > 0.0).then(|| 0.5 * (augmentation.gamma * random.normal()).exp());
-    View { down, right, exponent }
+    View { down, right, mirror: false, exponent }
 }
 
 fn stack(inputs: Vec<Vec<i8>>, preprocess: &Preprocess) -> Tensor {

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use dataset::{ImageSet, Source, Split, SplitOptions};
+use dataset::{DatasetKind, ImageSet, Source, Split, SplitOptions};
 use serde_json::{Value, json};
 use spec::{Pattern, Preprocess, QuantNetwork, Shape};
 use tch::Tensor;
@@ -322,13 +322,11 @@ fn stream(seed: u64, stream: u64) -> u64 {
 }
 
 fn describe(source: &Source) -> &'static str {
-    match source {
-        Source::SarSim(_) => {
+    match source.kind() {
+        DatasetKind::SarSim => {
             "simulated SAR chips made by this project: no real vehicle, no measurement"
         }
-        Source::Folder(_) => {
-            "class folders of images that the user brought; none of them is stored here"
-        }
+        _ => "images that the user brought; none of them is stored here",
     }
 }
 
