@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use cases::Case;
 use codegen::{Options, Schedule};
-use dataset::{Source, Split, SplitOptions};
+use dataset::{SarSim, Source, Split, SplitOptions};
 use sim::tools::checkout_root;
 use spec::files::read_network;
 use spec::{ArrayConfig, Program, QuantNetwork};
@@ -119,8 +119,9 @@ impl Workload {
         let folder = args.data.as_ref().filter(|data| *data != Source::SAR_SIM);
         let set = match folder {
             Some(data) => {
-                let set = Source::parse(data).load(Split::Test, &SplitOptions::default())?;
-                Some((Source::parse(data).name(), set))
+                let source = Source::parse(data);
+                let set = source.load(Split::Test, &SplitOptions::default())?;
+                Some((source.name(), set))
             }
             None => None,
         };
@@ -141,10 +142,7 @@ impl Workload {
             (None, Some((name, set))) => Images::chips(&network, set, &name, n_images)?,
             (None, None) if args.data.is_some() || uses_sar_sim(&network) => {
                 let n_images = n_images.unwrap_or(N_SIMULATED);
-                let Source::SarSim(simulator) = Source::parse(Source::SAR_SIM) else {
-                    unreachable!("this is the simulator's name")
-                };
-                let set = simulator.load_first(Split::Test, n_images);
+                let set = SarSim::default().load_first(Split::Test, n_images);
                 Images::chips(&network, set, Source::SAR_SIM, None)?
             }
             (None, None) => {
@@ -163,9 +161,8 @@ impl Workload {
 
 /// Whether a network was trained on the simulator's chips: it has their classes.
 fn uses_sar_sim(network: &QuantNetwork) -> bool {
-    let Source::SarSim(simulator) = Source::parse(Source::SAR_SIM) else { return false };
     network.input.preprocess.is_some()
-        && simulator.load_first(Split::Test, 1).classes == network.classes
+        && SarSim::default().load_first(Split::Test, 1).classes == network.classes
 }
 
 /// Where `sim` saves its report.

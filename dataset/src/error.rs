@@ -4,12 +4,15 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::DatasetKind;
+
 /// Why images could not be read.
 #[derive(Debug, Error)]
 pub enum DatasetError {
     /// The folder is missing, or is a file.
     #[error(
-        "{}: not a folder; give a folder of class folders of images, or `sar-sim` for simulated chips",
+        "{}: not a folder; give a folder of class folders of images, CIFAR binary files or their .tar.gz, \
+         or `sar-sim` for simulated chips",
         path.display()
     )]
     NotAFolder {
@@ -142,6 +145,134 @@ pub enum DatasetError {
         /// The network's classes.
         known: Vec<String>,
     },
+    /// No data set of this name.
+    #[error("unknown data set `{name}`; known are {}", DatasetKind::ALL.map(DatasetKind::name).join(", "))]
+    UnknownKind {
+        /// What was asked for.
+        name: String,
+    },
+    /// The data are not of the data set that the user said.
+    #[error("{}: holds {}, not {}", path.display(), described(*found), described(*kind))]
+    WrongKind {
+        /// Folder, archive or simulator.
+        path: PathBuf,
+        /// What the user said.
+        kind: DatasetKind,
+        /// What is there.
+        found: DatasetKind,
+    },
+    /// A file of a CIFAR is not there.
+    #[error(
+        "{}: holds no `{member}`, which {kind} needs; give the binary version of the data set, {folder}",
+        path.display()
+    )]
+    MissingMember {
+        /// Folder or archive.
+        path: PathBuf,
+        /// The missing file.
+        member: String,
+        /// The data set.
+        kind: DatasetKind,
+        /// Official name of the folder with the files.
+        folder: &'static str,
+    },
+    /// Compressed data or archive structure that cannot be followed.
+    #[error("{}: damaged archive: {source}; fetch it again", path.display())]
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// The decoder's reason.
+        source: std::io::Error,
+    },
+    /// A record file without records.
+    #[error("{}: empty; expected records of {record} bytes", path.display())]
+    NoRecords {
+        /// The file.
+        path: PathBuf,
+        /// Bytes of a record.
+        record: usize,
+    },
+    /// The file ends within a record.
+    #[error(
+        "{}: ends within record {idx} (byte {offset}), after {n_bytes} of its {expected} bytes; fetch it again",
+        path.display()
+    )]
+    TruncatedRecord {
+        /// The file.
+        path: PathBuf,
+        /// Position of the record, from 0.
+        idx: usize,
+        /// Where the record starts.
+        offset: u64,
+        /// Bytes that are there.
+        n_bytes: usize,
+        /// Bytes of a record.
+        expected: usize,
+    },
+    /// More records than are read.
+    #[error("{}: more than {max} records", path.display())]
+    TooManyRecords {
+        /// The file.
+        path: PathBuf,
+        /// Most records.
+        max: usize,
+    },
+    /// A label that no class has.
+    #[error(
+        "{}: record {idx} (byte {offset}) has {what} {label}; 0 to {max} are possible, so the file is damaged \
+         or of another data set",
+        path.display()
+    )]
+    LabelRange {
+        /// The file.
+        path: PathBuf,
+        /// Position of the record, from 0.
+        idx: usize,
+        /// Where the record starts.
+        offset: u64,
+        /// Which of the labels.
+        what: &'static str,
+        /// Its value.
+        label: u8,
+        /// Largest possible value.
+        max: usize,
+    },
+    /// A list of class names that does not fit the data set.
+    #[error("{}: {n_names} class names; {kind} has {n_classes}, one a line", path.display())]
+    ClassNames {
+        /// The text file.
+        path: PathBuf,
+        /// Names in it.
+        n_names: usize,
+        /// The data set.
+        kind: DatasetKind,
+        /// Names needed.
+        n_classes: usize,
+    },
+    /// Two classes of the same name.
+    #[error("{}: class name `{class}` is there twice", path.display())]
+    RepeatedName {
+        /// The text file.
+        path: PathBuf,
+        /// The name.
+        class: String,
+    },
+    /// Too few records of a class for training and validation to get one.
+    #[error(
+        "{}: {n_images} training images of class `{class}` are too few to split into training and validation; \
+         at least {min} are needed",
+        path.display()
+    )]
+    TooFewRecords {
+        /// Folder or archive.
+        path: PathBuf,
+        /// The class.
+        class: String,
+        /// Images of it.
+        n_images: usize,
+        /// Images needed.
+        min: usize,
+    },
     /// A split fraction that leaves nothing.
     #[error("{field} is {value}; it has to be above 0 and below 1")]
     Fraction {
@@ -150,4 +281,15 @@ pub enum DatasetError {
         /// Its value.
         value: f64,
     },
+}
+
+/// What files of a data set are, in messages.
+fn described(kind: DatasetKind) -> String {
+    match kind {
+        DatasetKind::Cifar100 => "CIFAR-100 binary files (cifar100)".to_owned(),
+        DatasetKind::Cifar10 => "CIFAR-10 binary files (cifar10)".to_owned(),
+        DatasetKind::SarSim => "simulated chips (sar-sim)".to_owned(),
+        DatasetKind::Folder => "class folders of images (folder)".to_owned(),
+        named => format!("class folders of images ({named})"),
+    }
 }

@@ -1,22 +1,29 @@
-//! Images in: simulated SAR chips, class folders, pre-processing to the network's int8 input.
+//! Images in: simulated SAR chips, CIFAR files, class folders, pre-processing to the network's int8 input.
 //!
 //! A [`Source`] names where images come from; [`Source::load`] reads one [`Split`] of it as an [`ImageSet`];
 //! [`preprocess`] turns a chip into the int8 tensor that a network file asks for. Nothing here knows about
 //! networks, training or hardware.
 
 mod chip;
+pub mod cifar;
 mod error;
 pub mod folder;
+mod kind;
 pub mod preprocess;
 mod random;
 pub mod sar_sim;
 mod source;
+mod split;
+mod statistics;
 
 pub use chip::{Chip, ImageSet, Sample, Samples};
 pub use error::DatasetError;
+pub use kind::DatasetKind;
 pub use random::Random;
 pub use sar_sim::SarSim;
-pub use source::{Source, Split, SplitOptions};
+pub use source::Source;
+pub use split::{Split, SplitOptions};
+pub use statistics::channel_statistics;
 
 /// Result of everything that reads images.
 pub type Result<T, E = DatasetError> = std::result::Result<T, E>;

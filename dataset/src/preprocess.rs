@@ -1,11 +1,12 @@
 //! The one implementation of [`spec::Preprocess`]: chip to int8 input.
 //!
-//! [`apply`] follows the steps documented at [`Preprocess`] to the bit. [`View`] moves the window and changes
-//! the exponent of the curve, for training only.
+//! A [`Preprocessor`] is prepared once and used for many chips; it follows the steps documented at [`Preprocess`]
+//! to the bit. 8-bit chips go through tables of 256 entries, which changes the time and no result. [`View`] moves
+//! and mirrors the window and changes the exponent of the curve, for training only.
 
 use spec::{Normalize, Preprocess, Transfer};
 
-use crate::Chip;
+use crate::{Chip, Samples};
 
 /// How a training view differs from the plain one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,127 +15,319 @@ pub struct View {
     pub down: isize,
     /// Columns that the window moves right by.
     pub right: isize,
+    /// Whether the window, after it was moved, is read from right to left.
+    pub mirror: bool,
     /// Exponent in place of the transfer curve: `y = 65535 (u / 65535)^exponent`.
     pub exponent: Option<f64>,
 }
 
 impl View {
     /// The view that deployment uses.
-    pub const PLAIN: Self = Self { down: 0, right: 0, exponent: None };
+    pub const PLAIN: Self = Self { down: 0, right: 0, mirror: false, exponent: None };
 }
 
 /// The network's input: `height * width * channels` values, row-major, channels innermost.
 ///
-/// The definition must be valid ([`Preprocess::validate`]).
+/// The definition must be valid ([`Preprocess::validate`]). For many chips, prepare a [`Preprocessor`].
 pub fn apply(preprocess: &Preprocess, chip: &Chip) -> Vec<i8> {
-    apply_view(preprocess, chip, View::PLAIN)
+    Preprocessor::new(preprocess).apply(chip)
 }
 
-/// As [`apply`], through a moved or bent view.
+/// As [`apply`], through a moved, mirrored or bent view.
 pub fn apply_view(preprocess: &Preprocess, chip: &Chip, view: View) -> Vec<i8> {
-    let curve = Curve::new(preprocess.transfer, view.exponent, chip);
-    let window = Window {
-        top: offset(chip.height(), preprocess.height) + view.down,
-        left: offset(chip.width(), preprocess.width) + view.right,
-    };
-    let values = read_window(preprocess, chip, &window, &curve);
-    let quantize = |z: f64| {
-        (((z * preprocess.scale) / preprocess.clip) * 127.0).round_ties_even().clamp(-127.0, 127.0)
-            as i8
-    };
-    match &preprocess.normalize {
-        Normalize::PerChip => {
-            let statistics = Statistics::of(values.iter().flatten().copied());
-            values.iter().map(|y| y.map_or(0, |y| quantize(statistics.standardize(y)))).collect()
+    Preprocessor::new(preprocess).apply_view(chip, view)
+}
+
+/// int8 of each 8-bit sample.
+type Table = [i8; 256];
+
+/// A definition with its tables, ready for any number of chips.
+#[derive(Debug, Clone)]
+pub struct Preprocessor {
+    definition: Preprocess,
+    /// For each 8-bit sample, its value after the transfer curve.
+    curve: Box<[u16; 256]>,
+    /// With fixed numbers: the table of each channel.
+    fixed: Vec<Table>,
+}
+
+impl Preprocessor {
+    /// Prepares the tables of a definition, which must be valid ([`Preprocess::validate`]).
+    pub fn new(definition: &Preprocess) -> Self {
+        let curve = Curve::of(definition, View::PLAIN);
+        let curve = Box::new(std::array::from_fn(|byte| curve.at(wide(byte))));
+        let fixed = fixed_tables(definition, &curve);
+        Self { definition: definition.clone(), curve, fixed }
+    }
+
+    /// The definition.
+    pub fn definition(&self) -> &Preprocess {
+        &self.definition
+    }
+
+    /// The input of a chip: `height * width * channels` values, row-major, channels innermost.
+    pub fn apply(&self, chip: &Chip) -> Vec<i8> {
+        self.apply_view(chip, View::PLAIN)
+    }
+
+    /// As [`Preprocessor::apply`], through a moved, mirrored or bent view.
+    pub fn apply_view(&self, chip: &Chip, view: View) -> Vec<i8> {
+        let mut input = vec![0; self.definition.n_values()];
+        self.apply_view_into(chip, view, &mut input);
+        input
+    }
+
+    /// As [`Preprocessor::apply_view`], into memory that is there already.
+    ///
+    /// # Panics
+    /// When `input` is not of `height * width * channels` values.
+    pub fn apply_view_into(&self, chip: &Chip, view: View, input: &mut [i8]) {
+        assert_eq!(input.len(), self.definition.n_values(), "the input has the definition's shape");
+        input.fill(0);
+        let window = Window::new(&self.definition, chip, view);
+        match (chip.samples(), chip.channels(), self.definition.channels) {
+            (Samples::Eight(bytes), 1, 1) => self.bytes::<1, 1>(bytes, &window, view, input),
+            (Samples::Eight(bytes), 1, 3) => self.bytes::<1, 3>(bytes, &window, view, input),
+            (Samples::Eight(bytes), 3, 3) => self.bytes::<3, 3>(bytes, &window, view, input),
+            _ => self.words(chip, &window, view, input),
         }
-        Normalize::Fixed { mean, std } => {
-            let channels = (0..preprocess.channels).cycle();
-            let fixed = |(y, c): (&Option<u16>, usize)| {
-                y.map_or(0, |y| quantize((f64::from(y) / 65535.0 - mean[c]) / std[c]))
-            };
-            values.iter().zip(channels).map(fixed).collect()
+    }
+
+    /// 8-bit samples of `I` channels to an input of `O`, through tables.
+    fn bytes<const I: usize, const O: usize>(
+        &self,
+        bytes: &[u8],
+        window: &Window,
+        view: View,
+        input: &mut [i8],
+    ) {
+        let made;
+        let tables: &[Table] = match (&self.definition.normalize, view.exponent) {
+            (Normalize::Fixed { .. }, None) => &self.fixed,
+            (Normalize::Fixed { .. }, Some(_)) => {
+                let curve = Curve::of(&self.definition, view);
+                made = fixed_tables(
+                    &self.definition,
+                    &std::array::from_fn(|byte| curve.at(wide(byte))),
+                );
+                &made
+            }
+            (Normalize::PerChip, _) => {
+                made = vec![self.chip_table(&window.histogram::<I>(bytes), O / I, view); O];
+                &made
+            }
+        };
+        let map = |(to, from): (&mut [i8], &[u8])| {
+            for channel in 0..O {
+                to[channel] = tables[channel][usize::from(from[channel.min(I - 1)])];
+            }
+        };
+        for (source, target) in window.rows() {
+            let from = bytes[source * I..][..window.n_columns * I].chunks_exact(I);
+            let to = input[target * O..][..window.n_columns * O].chunks_exact_mut(O);
+            if view.mirror {
+                to.zip(from.rev()).for_each(map);
+            } else {
+                to.zip(from).for_each(map);
+            }
+        }
+    }
+
+    /// The table of a chip that is normalized by its own statistics: only samples that occur are worked out.
+    fn chip_table(&self, histogram: &[u32; 256], repeat: usize, view: View) -> Table {
+        let bent = view.exponent.map(|_| Curve::of(&self.definition, view));
+        let mut statistics = Sums::default();
+        let mut values = [0; 256];
+        for (byte, &count) in histogram.iter().enumerate().filter(|&(_, &count)| count > 0) {
+            let y = bent.as_ref().map_or_else(|| self.curve[byte], |curve| curve.at(wide(byte)));
+            values[byte] = y;
+            statistics.add(y, count as usize * repeat);
+        }
+        let statistics = statistics.finish();
+        let mut table = [0; 256];
+        for (byte, _) in histogram.iter().enumerate().filter(|&(_, &count)| count > 0) {
+            table[byte] = quantize(&self.definition, statistics.standardize(values[byte]));
+        }
+        table
+    }
+
+    /// Any samples to any input, one by one.
+    fn words(&self, chip: &Chip, window: &Window, view: View, input: &mut [i8]) {
+        let channels = self.definition.channels;
+        let curve = Curve::of(&self.definition, view);
+        let n_row = window.n_columns * channels;
+        let mut values = Vec::with_capacity(window.n_rows * n_row);
+        for (source, _) in window.rows() {
+            for column in 0..window.n_columns {
+                let column = if view.mirror { window.n_columns - 1 - column } else { column };
+                let sample =
+                    |channel| curve.at(channel_sample(chip, source + column, channel, channels));
+                values.extend((0..channels).map(sample));
+            }
+        }
+        let mut sums = Sums::default();
+        values.iter().for_each(|&y| sums.add(y, 1));
+        let statistics = sums.finish();
+        for ((_, target), values) in window.rows().zip(values.chunks_exact(n_row.max(1))) {
+            let to = &mut input[target * channels..][..n_row];
+            for (idx, (q, &y)) in to.iter_mut().zip(values).enumerate() {
+                let z = match &self.definition.normalize {
+                    Normalize::PerChip => statistics.standardize(y),
+                    Normalize::Fixed { mean, std } => {
+                        let channel = idx % channels;
+                        standardize_fixed(y, mean[channel], std[channel])
+                    }
+                };
+                *q = quantize(&self.definition, z);
+            }
         }
     }
 }
 
-/// Where the window starts in the image; negative where it reaches beyond.
+/// 8-bit sample as 16 bits.
+fn wide(byte: usize) -> u16 {
+    byte as u16 * 257
+}
+
+fn fixed_tables(definition: &Preprocess, curve: &[u16; 256]) -> Vec<Table> {
+    let Normalize::Fixed { mean, std } = &definition.normalize else { return Vec::new() };
+    let table = |(&mean, &std): (&f64, &f64)| {
+        std::array::from_fn(|byte| quantize(definition, standardize_fixed(curve[byte], mean, std)))
+    };
+    mean.iter().zip(std).map(table).collect()
+}
+
+fn standardize_fixed(y: u16, mean: f64, std: f64) -> f64 {
+    (f64::from(y) / 65535.0 - mean) / std
+}
+
+fn quantize(definition: &Preprocess, z: f64) -> i8 {
+    let q = ((z * definition.scale) / definition.clip) * 127.0;
+    q.round_ties_even().clamp(-127.0, 127.0) as i8
+}
+
+/// The part of the window that is inside the image; the rest is padding.
 struct Window {
-    top: isize,
-    left: isize,
+    /// First row and column in the image.
+    top: usize,
+    left: usize,
+    /// Row and column of the input that they go to, after mirroring.
+    to_row: usize,
+    to_column: usize,
+    n_rows: usize,
+    n_columns: usize,
+    /// Columns of the image and of the input.
+    width: usize,
+    to_width: usize,
+}
+
+impl Window {
+    fn new(definition: &Preprocess, chip: &Chip, view: View) -> Self {
+        let (top, to_row, n_rows) = overlap(chip.height(), definition.height, view.down);
+        let (left, to_left, n_columns) = overlap(chip.width(), definition.width, view.right);
+        let to_column = if view.mirror { definition.width - to_left - n_columns } else { to_left };
+        let (width, to_width) = (chip.width(), definition.width);
+        Self { top, left, to_row, to_column, n_rows, n_columns, width, to_width }
+    }
+
+    /// Positions of the first pixel of each row, in the image and in the input.
+    fn rows(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        (0..self.n_rows).map(|row| {
+            (
+                (self.top + row) * self.width + self.left,
+                (self.to_row + row) * self.to_width + self.to_column,
+            )
+        })
+    }
+
+    /// How often each sample of `I` channels occurs.
+    fn histogram<const I: usize>(&self, bytes: &[u8]) -> [u32; 256] {
+        // Equal neighbors would wait for each other's count; two rows of counters take turns.
+        let (mut even, mut odd) = ([0; 256], [0; 256]);
+        for (source, _) in self.rows() {
+            let mut pairs = bytes[source * I..][..self.n_columns * I].chunks_exact(2);
+            for pair in &mut pairs {
+                even[usize::from(pair[0])] += 1;
+                odd[usize::from(pair[1])] += 1;
+            }
+            pairs.remainder().iter().for_each(|&byte| even[usize::from(byte)] += 1);
+        }
+        even.iter_mut().zip(&odd).for_each(|(count, more)| *count += more);
+        even
+    }
+}
+
+/// Along one axis: first position in the image, first position in the window, and how many they share.
+fn overlap(input: usize, output: usize, shift: isize) -> (usize, usize, usize) {
+    let start = offset(input, output) + shift;
+    let (from, to) = (start.max(0) as usize, (-start).max(0) as usize);
+    (from, to, input.saturating_sub(from).min(output.saturating_sub(to)))
 }
 
 fn offset(input: usize, output: usize) -> isize {
     (input as isize - output as isize) / 2
 }
 
-/// Transfer curve; 8-bit samples go through a table.
+/// Transfer curve.
 enum Curve {
     Exact(Transfer),
-    Table(Vec<u16>),
     Power(f64),
 }
 
 impl Curve {
-    fn new(transfer: Transfer, exponent: Option<f64>, chip: &Chip) -> Self {
-        let exact = match exponent {
-            Some(exponent) => Self::Power(exponent),
-            None => Self::Exact(transfer),
-        };
-        let gray_bytes = matches!(chip.samples(), crate::Samples::Eight(_)) && chip.channels() == 1;
-        let large = chip.width() * chip.height() > 1024;
-        if gray_bytes && large {
-            Self::Table((0..=255_u16).map(|byte| exact.at(byte * 257)).collect())
-        } else {
-            exact
-        }
+    fn of(definition: &Preprocess, view: View) -> Self {
+        view.exponent.map_or(Self::Exact(definition.transfer), Self::Power)
     }
 
     fn at(&self, u: u16) -> u16 {
         match self {
             Self::Exact(Transfer::Linear) => u,
-            Self::Exact(Transfer::SquareRoot) => (u32::from(u) * 65535).isqrt() as u16,
+            // Below 2^32, the correctly rounded root never reaches the next integer: its floor is exact.
+            Self::Exact(Transfer::SquareRoot) => (f64::from(u) * 65535.0).sqrt() as u16,
             Self::Power(exponent) => {
                 (libm::pow(f64::from(u) / 65535.0, *exponent) * 65535.0).round() as u16
             }
-            Self::Table(table) => table[usize::from(u / 257)],
         }
     }
 }
 
-/// Curve values inside the window; `None` is padding.
-fn read_window(
-    preprocess: &Preprocess,
-    chip: &Chip,
-    window: &Window,
-    curve: &Curve,
-) -> Vec<Option<u16>> {
-    let inside = |start: isize, idx: usize, size: usize| {
-        usize::try_from(start + idx as isize).ok().filter(|&position| position < size)
+/// Sample at a pixel, of an image seen as having `channels`.
+fn channel_sample(chip: &Chip, pixel: usize, channel: usize, channels: usize) -> u16 {
+    let sample = |channel| match chip.samples() {
+        Samples::Eight(bytes) => u16::from(bytes[pixel * chip.channels() + channel]) * 257,
+        Samples::Sixteen(words) => words[pixel * chip.channels() + channel],
     };
-    let mut values = Vec::with_capacity(preprocess.n_values());
-    for row in 0..preprocess.height {
-        let row = inside(window.top, row, chip.height());
-        for column in 0..preprocess.width {
-            let column = inside(window.left, column, chip.width());
-            for channel in 0..preprocess.channels {
-                let position = row.zip(column);
-                values.push(position.map(|(row, column)| {
-                    curve.at(channel_sample(chip, row, column, channel, preprocess.channels))
-                }));
-            }
-        }
-    }
-    values
-}
-
-fn channel_sample(chip: &Chip, row: usize, column: usize, channel: usize, channels: usize) -> u16 {
     match (chip.channels(), channels) {
-        (1, _) => chip.sample(row, column, 0),
+        (1, _) => sample(0),
         (_, 1) => {
-            let [red, green, blue] = [0, 1, 2].map(|c| u32::from(chip.sample(row, column, c)));
+            let [red, green, blue] = [0, 1, 2].map(|channel| u32::from(sample(channel)));
             ((299 * red + 587 * green + 114 * blue + 500) / 1000) as u16
         }
-        _ => chip.sample(row, column, channel),
+        _ => sample(channel),
+    }
+}
+
+/// Exact integer sums over the window.
+#[derive(Default)]
+struct Sums {
+    n: i64,
+    sum: i64,
+    sum_of_squares: i64,
+}
+
+impl Sums {
+    /// Counts a value a number of times. A window of 2^24 pixels stays within 64 bits.
+    fn add(&mut self, y: u16, times: usize) {
+        let (y, times) = (i64::from(y), times as i64);
+        self.n += times;
+        self.sum += times * y;
+        self.sum_of_squares += times * y * y;
+    }
+
+    fn finish(&self) -> Statistics {
+        let square = i128::from(self.sum) * i128::from(self.sum);
+        let spread = i128::from(self.n) * i128::from(self.sum_of_squares) - square;
+        Statistics { n: self.n, sum: self.sum, root: (spread as f64).sqrt() }
     }
 }
 
@@ -146,17 +339,6 @@ struct Statistics {
 }
 
 impl Statistics {
-    fn of(values: impl Iterator<Item = u16>) -> Self {
-        let (mut n, mut sum, mut sum_of_squares) = (0_i64, 0_i64, 0_i128);
-        for y in values {
-            n += 1;
-            sum += i64::from(y);
-            sum_of_squares += i128::from(y) * i128::from(y);
-        }
-        let spread = i128::from(n) * sum_of_squares - i128::from(sum) * i128::from(sum);
-        Self { n, sum, root: (spread as f64).sqrt() }
-    }
-
     fn standardize(&self, y: u16) -> f64 {
         if self.root == 0.0 {
             return 0.0;
@@ -168,7 +350,6 @@ impl Statistics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Samples;
 
     fn gray(height: usize, width: usize, samples: &[u8]) -> Chip {
         Chip::new(height, width, 1, Samples::Eight(samples.to_vec()))
@@ -240,8 +421,8 @@ mod tests {
     #[test]
     fn color_becomes_luma_and_gray_is_repeated() {
         let color = Chip::new(1, 2, 3, Samples::Sixteen(vec![65535, 0, 0, 0, 65535, 0]));
-        assert_eq!(channel_sample(&color, 0, 0, 0, 1), 19595);
-        assert_eq!(channel_sample(&color, 0, 1, 0, 1), 38469);
+        assert_eq!(channel_sample(&color, 0, 0, 1), 19595);
+        assert_eq!(channel_sample(&color, 1, 0, 1), 38469);
         let three = Preprocess {
             channels: 3,
             normalize: Normalize::Fixed { mean: vec![0.5, 0.0, 0.0], std: vec![1.0, 1.0, 2.0] },
@@ -257,7 +438,7 @@ mod tests {
         let samples: Vec<u8> = (0..100).map(|i| (i * i % 256) as u8).collect();
         let sar = Preprocess::sar(4);
         let chip = gray(10, 10, &samples);
-        let moved = apply_view(&sar, &chip, View { down: 1, right: -2, exponent: None });
+        let moved = apply_view(&sar, &chip, View { down: 1, right: -2, ..View::PLAIN });
         let by_hand: Vec<u8> = (4..8)
             .flat_map(|r| (1..5).map(move |c| (r, c)))
             .map(|(r, c)| samples[r * 10 + c])

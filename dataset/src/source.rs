@@ -1,82 +1,74 @@
-//! Where images come from, and how they are divided into training, validation and test.
+//! Where images come from: a simulator, or files in one of the layouts that people hold.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::cifar;
 use crate::folder::{self, ClassFolder};
-use crate::{DatasetError, ImageSet, Random, Result, SarSim};
+use crate::{DatasetError, DatasetKind, ImageSet, Result, SarSim, Split, SplitOptions};
 
-/// A part of a data set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Split {
-    /// Weights are fitted to it.
-    Train = 0,
-    /// Choices are made on it.
-    Validation = 1,
-    /// Read once, at the end.
-    Test = 2,
-}
-
-impl fmt::Display for Split {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Train => "train",
-            Self::Validation => "validation",
-            Self::Test => "test",
-        })
-    }
-}
-
-/// How class folders are divided; every class is divided in the same proportion.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SplitOptions {
-    /// Chooses the files of each split.
-    pub seed: u64,
-    /// Part of the training files held out for validation.
-    pub validation: f64,
-    /// Part of all files held out for the test, where there are no `train` and `test` folders.
-    pub test: f64,
-}
-
-impl Default for SplitOptions {
-    fn default() -> Self {
-        Self { seed: 0, validation: 0.1, test: 0.2 }
-    }
-}
-
-/// Where images come from.
+/// Where images come from: a data set and, unless it is simulated, the folder or archive that holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// Simulated chips.
-    SarSim(SarSim),
-    /// A folder of class folders, see [`folder`].
-    Folder(PathBuf),
+pub struct Source {
+    kind: DatasetKind,
+    path: PathBuf,
 }
 
 impl Source {
     /// Name of the simulator on the command line.
-    pub const SAR_SIM: &str = "sar-sim";
+    pub const SAR_SIM: &str = DatasetKind::SarSim.name();
 
-    /// `sar-sim`, or else a path.
+    /// `sar-sim`, or else a path, whose content decides: CIFAR binary files or their `.tar.gz`, or class folders.
+    ///
+    /// What cannot be read is an error of [`Source::load`].
     pub fn parse(text: &str) -> Self {
-        if text == Self::SAR_SIM {
-            Self::SarSim(SarSim::default())
+        let path = PathBuf::from(text);
+        let kind = if text == Self::SAR_SIM {
+            DatasetKind::SarSim
+        } else if let Some(kind) = cifar::detect(&path) {
+            kind
+        } else if cifar::is_archive(&path) {
+            cifar_by_name(&path)
         } else {
-            Self::Folder(PathBuf::from(text))
-        }
+            DatasetKind::Folder
+        };
+        Self { kind, path }
     }
 
-    /// A name for reports: `sar-sim` or the folder's own name, without the path to it.
-    pub fn name(&self) -> String {
-        match self {
-            Self::SarSim(_) => Self::SAR_SIM.to_owned(),
-            Self::Folder(path) => {
-                let full = path.canonicalize();
-                let path = full.as_deref().unwrap_or(path);
-                path.file_name()
-                    .map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into_owned())
+    /// As [`Source::parse`], but of the data set that the user says it is, if any.
+    ///
+    /// # Errors
+    /// [`DatasetError::WrongKind`] when the content is something else.
+    pub fn with_kind(text: &str, kind: Option<DatasetKind>) -> Result<Self> {
+        let found = Self::parse(text);
+        let Some(kind) = kind else { return Ok(found) };
+        let fits = match (kind, found.kind) {
+            (DatasetKind::SarSim, found) | (found, DatasetKind::SarSim) => found == kind,
+            (DatasetKind::Cifar10 | DatasetKind::Cifar100, _) if cifar::is_archive(&found.path) => {
+                cifar::detect(&found.path).is_none_or(|found| found == kind)
             }
+            (DatasetKind::Cifar10 | DatasetKind::Cifar100, found) => found == kind,
+            (_, found) => !found.is_cifar(),
+        };
+        if !fits {
+            return Err(DatasetError::WrongKind { path: found.path, kind, found: found.kind });
         }
+        Ok(Self { kind, ..found })
+    }
+
+    /// The data set.
+    pub fn kind(&self) -> DatasetKind {
+        self.kind
+    }
+
+    /// A name for reports: `sar-sim`, or the folder's or archive's own name, without the path to it.
+    pub fn name(&self) -> String {
+        if self.kind == DatasetKind::SarSim {
+            return Self::SAR_SIM.to_owned();
+        }
+        let full = self.path.canonicalize();
+        let path = full.as_deref().unwrap_or(&self.path);
+        path.file_name()
+            .map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into_owned())
     }
 
     /// Reads one split.
@@ -84,14 +76,23 @@ impl Source {
     /// # Errors
     /// See [`DatasetError`]; each names the file or folder.
     pub fn load(&self, split: Split, options: &SplitOptions) -> Result<ImageSet> {
-        match self {
-            Self::SarSim(sim) => Ok(sim.load(split)),
-            Self::Folder(root) => {
-                let (classes, files) = list_split(root, split, options)?;
-                folder::read(root, classes, &files)
-            }
+        if self.kind == DatasetKind::SarSim {
+            return Ok(SarSim::default().load(split));
         }
+        if self.kind.is_cifar() {
+            return cifar::load(&self.path, self.kind, split, options);
+        }
+        let (classes, files) = list_split(&self.path, split, options)?;
+        folder::read(&self.path, classes, &files)
     }
+}
+
+/// The data set of an archive that cannot be looked into: its name is all there is.
+fn cifar_by_name(path: &Path) -> DatasetKind {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let is_ten =
+        ["cifar-10-", "cifar-10.", "cifar10-", "cifar10."].iter().any(|ten| name.contains(ten));
+    if is_ten { DatasetKind::Cifar10 } else { DatasetKind::Cifar100 }
 }
 
 /// Files with their labels.
@@ -99,8 +100,7 @@ type Labeled = Vec<(usize, PathBuf)>;
 
 /// Files of a split, and the class names.
 fn list_split(root: &Path, split: Split, options: &SplitOptions) -> Result<(Vec<String>, Labeled)> {
-    check_fraction("validation", options.validation)?;
-    check_fraction("test", options.test)?;
+    options.check()?;
     let (classes, held_out) = match folder::split_folders(root)? {
         Some((train, test)) => {
             let (train_classes, test_classes) =
@@ -112,51 +112,15 @@ fn list_split(root: &Path, split: Split, options: &SplitOptions) -> Result<(Vec<
     };
     let names = classes.iter().map(|class| class.class.clone()).collect();
     let mut files = Vec::new();
-    for (label, class) in classes.iter().enumerate() {
+    for (label, ClassFolder { path, files: all, .. }) in classes.into_iter().enumerate() {
+        let n_images = all.len();
         let picked = match (&held_out, split) {
-            (Some(test), Split::Test) => test[label].files.clone(),
-            (Some(_), _) => divide(class, label, split, options, 0.0)?,
-            (None, _) => divide(class, label, split, options, options.test)?,
+            (Some(test), Split::Test) => Ok(test[label].files.clone()),
+            (Some(_), _) => options.divide(all, label, split, 0.0),
+            (None, _) => options.divide(all, label, split, options.test),
         };
+        let picked = picked.map_err(|min| DatasetError::TooFewImages { path, n_images, min })?;
         files.extend(picked.into_iter().map(|file| (label, file)));
     }
     Ok((names, files))
-}
-
-/// Shuffles a class and cuts it: test first, then validation, then training. Each part is sorted again.
-fn divide(
-    class: &ClassFolder,
-    label: usize,
-    split: Split,
-    options: &SplitOptions,
-    test: f64,
-) -> Result<Vec<PathBuf>> {
-    let n_images = class.files.len();
-    let part = |n: usize, fraction: f64| {
-        if fraction > 0.0 { ((n as f64 * fraction).round() as usize).max(1) } else { 0 }
-    };
-    let n_test = part(n_images, test);
-    let n_validation = part(n_images - n_test.min(n_images), options.validation);
-    if n_images <= n_test + n_validation {
-        return Err(DatasetError::TooFewImages {
-            path: class.path.clone(),
-            n_images,
-            min: n_test + n_validation + 1,
-        });
-    }
-    let mut files = class.files.clone();
-    Random::new(&[options.seed, label as u64]).shuffle(&mut files);
-    let train = files.split_off(n_test + n_validation);
-    let validation = files.split_off(n_test);
-    let mut picked = match split {
-        Split::Train => train,
-        Split::Validation => validation,
-        Split::Test => files,
-    };
-    picked.sort();
-    Ok(picked)
-}
-
-fn check_fraction(field: &'static str, value: f64) -> Result<()> {
-    if value > 0.0 && value < 1.0 { Ok(()) } else { Err(DatasetError::Fraction { field, value }) }
 }

@@ -6,7 +6,7 @@
 )]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use image::{DynamicImage, GrayImage, ImageBuffer, Luma, Rgb, RgbImage};
 use twofold_dataset::folder::read_image;
@@ -35,7 +35,7 @@ impl Data {
     }
 
     fn load(&self, split: Split) -> Result<twofold_dataset::ImageSet, DatasetError> {
-        Source::Folder(self.0.path().to_owned()).load(split, &SplitOptions::default())
+        Source::parse(self.0.path().to_str().unwrap()).load(split, &SplitOptions::default())
     }
 
     /// The message of an error, with the folder's path taken out.
@@ -144,7 +144,7 @@ fn class_folders_alone_are_split_by_class_and_seed() {
     let data = two_classes();
     let names = |seed, split| {
         let options = SplitOptions { seed, ..SplitOptions::default() };
-        let set = Source::Folder(data.0.path().to_owned()).load(split, &options).unwrap();
+        let set = Source::parse(data.0.path().to_str().unwrap()).load(split, &options).unwrap();
         set.samples.into_iter().map(|sample| sample.name).collect::<Vec<_>>()
     };
     let splits = [Split::Train, Split::Validation, Split::Test];
@@ -169,7 +169,7 @@ fn hidden_files_and_files_beside_the_classes_are_no_classes() {
 
 #[test]
 fn folders_that_are_not_as_expected() {
-    let missing = Source::Folder(Path::new("no/such/folder").to_owned());
+    let missing = Source::parse("no/such/folder");
     let message = missing.load(Split::Test, &SplitOptions::default()).unwrap_err().to_string();
     assert!(message.starts_with("no/such/folder: not a folder"), "{message}");
 
@@ -279,7 +279,7 @@ fn gray_and_color_do_not_mix() {
 #[test]
 fn fractions_have_to_leave_something() {
     let data = two_classes();
-    let source = Source::Folder(data.0.path().to_owned());
+    let source = Source::parse(data.0.path().to_str().unwrap());
     let options = SplitOptions { validation: 1.0, ..SplitOptions::default() };
     let message = source.load(Split::Train, &options).unwrap_err().to_string();
     assert_eq!(message, "validation is 1; it has to be above 0 and below 1");

@@ -129,6 +129,22 @@ impl Preprocess {
         }
     }
 
+    /// Color photographs: `side` x `side`, the samples as they are, the fixed `mean` and `std` of each channel, half
+    /// of it limited to ±1: values within two deviations of the mean are kept.
+    ///
+    /// `mean` and `std` are of red, green and blue in units of full scale, taken over the training images.
+    pub fn photo(side: usize, mean: Vec<f64>, std: Vec<f64>) -> Self {
+        Self {
+            height: side,
+            width: side,
+            channels: 3,
+            transfer: Transfer::Linear,
+            normalize: Normalize::Fixed { mean, std },
+            scale: 0.5,
+            clip: 1.0,
+        }
+    }
+
     /// Number of int8 values of one input.
     pub fn n_values(&self) -> usize {
         self.height * self.width * self.channels
@@ -192,6 +208,17 @@ mod tests {
             r#"{"height":64,"width":64,"channels":1,"transfer":"square_root","normalize":{"kind":"per_chip"},"scale":0.25,"clip":1.0}"#
         );
         assert_eq!(serde_json::from_str::<Preprocess>(&text).unwrap(), sar);
+    }
+
+    #[test]
+    fn a_photo_has_a_mean_and_a_deviation_for_each_color() {
+        let photo = Preprocess::photo(32, vec![0.5, 0.25, 0.125], vec![0.25; 3]);
+        assert_eq!(
+            serde_json::to_string(&photo).unwrap(),
+            r#"{"height":32,"width":32,"channels":3,"transfer":"linear","normalize":{"kind":"fixed","mean":[0.5,0.25,0.125],"std":[0.25,0.25,0.25]},"scale":0.5,"clip":1.0}"#
+        );
+        assert_eq!(photo.validate(), Ok(()));
+        assert!(Preprocess::photo(32, vec![0.5], vec![0.25]).validate().is_err());
     }
 
     #[test]
