@@ -19,6 +19,7 @@ pub mod model;
 mod optimize;
 pub mod options;
 pub mod permute;
+pub mod plots;
 pub mod prune;
 pub mod quantize;
 pub mod report;

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::evaluate::Evaluation;
+use crate::fit::RunFolder;
+use crate::metrics;
+use crate::plots::{self, Curve};
 
 /// Name of the file in a run folder; it appears when the run is finished.
 pub const FILE: &str = "result.json";
@@ -122,6 +125,13 @@ impl Outcome {
         FORMAT_VERSION
     }
 
+    /// Names of the networks that the run trained.
+    fn trained(&self) -> Vec<&str> {
+        let teacher = self.teacher.as_ref().filter(|teacher| teacher.folder.is_none());
+        let names = teacher.map(|teacher| teacher.name.as_str()).into_iter();
+        names.chain(self.student.as_ref().map(|student| student.name.as_str())).collect()
+    }
+
     /// Reads the result of a finished run.
     ///
     /// # Errors
@@ -144,6 +154,49 @@ impl Outcome {
         spec::files::write_atomically(&path, text.as_bytes())
             .with_context(|| format!("{}: cannot be written", path.display()))
     }
+}
+
+/// Draws what a run did into its folder: `curves.svg`, and of a student `confusion.svg` and `per_class.svg`.
+///
+/// # Errors
+/// Metrics that cannot be read, or a folder that cannot be written.
+pub fn draw(folder: &RunFolder, outcome: &Outcome) -> Result<()> {
+    let lines = metrics::read(&folder.metrics())?;
+    let mut phases: Vec<Phase> = Vec::new();
+    for line in &lines {
+        if phases.last().is_none_or(|phase| phase.name != line.phase) {
+            phases.push(Phase { name: &line.phase, loss: Vec::new(), accuracy: Vec::new() });
+        }
+        let phase = phases.last_mut().expect("one was just pushed");
+        phase.loss.push(line.loss);
+        phase.accuracy.push(line.validation_accuracy);
+    }
+    let curves: Vec<Curve> = phases
+        .iter()
+        .map(|phase| Curve {
+            label: phase.name,
+            loss: &phase.loss,
+            validation_accuracy: &phase.accuracy,
+        })
+        .collect();
+    let title = format!("{} on {}", outcome.trained().join(" and "), outcome.data.name);
+    plots::curves(&folder.path.join("curves.svg"), &title, &curves)?;
+    if let Some(student) = &outcome.student {
+        let n_classes = outcome.classes.len();
+        let counts = student.confusion.concat();
+        let counts = ndarray::Array2::from_shape_vec((n_classes, n_classes), counts)?;
+        plots::confusion_matrix(&folder.path.join("confusion.svg"), &outcome.classes, &counts)?;
+        let path = folder.path.join("per_class.svg");
+        plots::per_class_accuracy(&path, &outcome.classes, &student.per_class)?;
+    }
+    Ok(())
+}
+
+/// Epochs of one phase.
+struct Phase<'a> {
+    name: &'a str,
+    loss: Vec<f64>,
+    accuracy: Vec<f64>,
 }
 
 /// Counts of true class (rows) and given class (columns).
