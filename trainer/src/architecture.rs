@@ -1,113 +1,168 @@
 //! Networks as data: a few lines of TOML each.
+//!
+//! A definition lists layers in the order of execution; each reads the one before unless it says `input = "name"`.
+//!
+//! | `op` | options (default) |
+//! |---|---|
+//! | `conv` | `channels`, `kernel`, `stride` (1), `padding` (0), `residual = "name"`, `norm` (true; else a bias), `relu` (true), `max_pool` (false) |
+//! | `batch_norm` | `relu` (true) |
+//! | `global_average_pool` | |
+//! | `dropout` | `rate` |
+//! | `fully_connected` | |
+//! | `basic_blocks` | `blocks`, `channels`, `stride` (1), `projection` (false) |
+//! | `preactivation_blocks` | `blocks`, `channels`, `stride` (1) |
+//!
+//! A convolution computes sums, batch-norm, `+ residual`, ReLU and max-pool in this order. A residual may have fewer
+//! channels than the layer (the new ones get nothing) and more pixels (its step follows from the shapes). Blocks stand for
+//! the layers `<name>.<block>.conv1` and so on; the block's name is its last layer. Every such network is exportable:
+//! batch-norm on its own is a 1x1 convolution with one weight a channel.
 
-use anyhow::{Context, Result, bail, ensure};
-use serde::Deserialize;
-use spec::Shape;
+use anyhow::{Context, Result, bail};
+use spec::{Shape, TensorRef};
+
+mod definition;
+mod expand;
+mod flow;
+
+use definition::Definition;
+pub use flow::Flow;
 
 /// A network before it has weights.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Architecture {
     /// Name on the command line and in reports.
     pub name: String,
     /// Block of the space-to-depth step in front of the first layer, 1 for none.
     pub space_to_depth: usize,
-    /// Layers, each reading the one before.
+    /// In the order of execution; a layer reads only earlier ones.
     pub layers: Vec<LayerSpec>,
     /// The text that it was read from.
-    #[serde(skip)]
     pub definition: String,
 }
 
 /// One layer.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
-pub enum LayerSpec {
-    /// Convolution, batch-norm, ReLU, perhaps 2x2 max-pool.
-    Conv {
-        /// Unique name.
-        name: String,
-        /// Output channels.
-        channels: usize,
-        /// Side of the kernel.
-        kernel: usize,
-        /// Step of the kernel.
-        #[serde(default = "one")]
-        stride: usize,
-        /// Zeros on each side.
-        #[serde(default)]
-        padding: usize,
-        /// 2x2 max-pool after ReLU.
-        #[serde(default)]
-        max_pool: bool,
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerSpec {
+    /// Unique in the network.
+    pub name: String,
+    /// What it reads.
+    pub input: TensorRef,
+    /// What it computes.
+    pub op: OpSpec,
+}
+
+/// What a layer computes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OpSpec {
+    /// Convolution, batch-norm or bias, perhaps residual, ReLU and 2x2 max-pool.
+    Conv(ConvSpec),
+    /// Batch-norm on its own, a gain and a bias a channel.
+    BatchNorm {
+        /// Negative results become 0.
+        relu: bool,
     },
     /// Mean of each channel.
-    GlobalAveragePool {
-        /// Unique name.
-        name: String,
-    },
+    GlobalAveragePool,
     /// Drops values while training.
     Dropout {
-        /// Unique name.
-        name: String,
         /// Part of the values that is dropped.
         rate: f64,
     },
     /// Product with the whole feature map; one output a class.
-    FullyConnected {
-        /// Unique name.
-        name: String,
-    },
+    FullyConnected,
 }
 
-fn one() -> usize {
-    1
+/// A convolution.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConvSpec {
+    /// Output channels.
+    pub channels: usize,
+    /// Side of the kernel.
+    pub kernel: usize,
+    /// Step of the kernel.
+    pub stride: usize,
+    /// Zeros on each side.
+    pub padding: usize,
+    /// Added before ReLU.
+    pub residual: Option<TensorRef>,
+    /// Batch-norm; otherwise a bias.
+    pub norm: bool,
+    /// Negative results become 0.
+    pub relu: bool,
+    /// 2x2 max-pool after ReLU.
+    pub max_pool: bool,
+}
+
+/// Defines the table of built-in networks from the names of their files.
+macro_rules! built_in {
+    ($($name:literal),+ $(,)?) => {
+        [$(($name, include_str!(concat!("../architectures/", $name, ".toml")))),+]
+    };
 }
 
 /// Definitions that come with the program.
-const BUILT_IN: [(&str, &str); 4] = [
-    ("s2d", include_str!("../architectures/s2d.toml")),
-    ("s2d_s", include_str!("../architectures/s2d_s.toml")),
-    ("a-convnet", include_str!("../architectures/a-convnet.toml")),
-    ("linear", include_str!("../architectures/linear.toml")),
+const BUILT_IN: [(&str, &str); 16] = built_in![
+    "s2d",
+    "s2d_narrow",
+    "s2d_s",
+    "s2d_s_narrow",
+    "a-convnet",
+    "linear",
+    "wide",
+    "narrow",
+    "wide2x",
+    "resnet20",
+    "resnet32",
+    "resnet56",
+    "wrn-16-2",
+    "wrn-40-2",
+    "vgg8",
+    "vgg13",
 ];
 
+impl ConvSpec {
+    /// 3x3 with batch-norm and ReLU, one output pixel an input pixel.
+    fn same(channels: usize) -> Self {
+        Self {
+            channels,
+            kernel: 3,
+            stride: 1,
+            padding: 1,
+            residual: None,
+            norm: true,
+            relu: true,
+            max_pool: false,
+        }
+    }
+
+    /// 1x1, for a shortcut.
+    fn projection(channels: usize, stride: usize) -> Self {
+        Self { kernel: 1, stride, padding: 0, ..Self::same(channels) }
+    }
+}
+
 impl LayerSpec {
-    /// Name of the layer.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Conv { name, .. }
-            | Self::GlobalAveragePool { name }
-            | Self::Dropout { name, .. }
-            | Self::FullyConnected { name } => name,
+    /// The maps that the layer needs: its input, then its residual.
+    pub fn reads(&self) -> impl Iterator<Item = TensorRef> {
+        [Some(self.input), self.residual()].into_iter().flatten()
+    }
+
+    /// The map that is added before ReLU.
+    pub fn residual(&self) -> Option<TensorRef> {
+        match &self.op {
+            OpSpec::Conv(conv) => conv.residual,
+            _ => None,
         }
     }
 
-    /// Shape of a convolution's output before its max-pool.
-    pub(crate) fn before_pool(&self, input: Shape) -> Option<Shape> {
-        match self.clone() {
-            Self::Conv { name, channels, kernel, stride, padding, .. } => {
-                let unpooled = Self::Conv { name, channels, kernel, stride, padding, max_pool: false };
-                unpooled.output(input, 0)
-            }
-            _ => self.output(input, 0),
-        }
-    }
-
-    /// Shape of the output for a shape of the input.
-    fn output(&self, input: Shape, n_classes: usize) -> Option<Shape> {
-        match *self {
-            Self::Conv { channels, kernel, stride, padding, max_pool, .. } => {
-                let pool = if max_pool { 2 } else { 1 };
-                let side = |side: usize| {
-                    (side + 2 * padding).checked_sub(kernel).map(|rest| (rest / stride + 1) / pool)
-                };
-                let (height, width) = side(input.height).zip(side(input.width))?;
-                (height > 0 && width > 0).then_some(Shape { height, width, channels })
-            }
-            Self::GlobalAveragePool { .. } => Some(Shape { height: 1, width: 1, ..input }),
-            Self::Dropout { .. } => Some(input),
-            Self::FullyConnected { .. } => Some(Shape { height: 1, width: 1, channels: n_classes }),
+    /// Weights of one output for one channel of an `input` map, `None` for a layer that has no weights to prune.
+    ///
+    /// Batch-norm has none, though it is exported as a convolution: it needs its one weight a channel.
+    pub fn n_weight_taps(&self, input: Shape) -> Option<usize> {
+        match &self.op {
+            OpSpec::Conv(conv) => Some(conv.kernel * conv.kernel),
+            OpSpec::FullyConnected => Some(input.n_pixels()),
+            OpSpec::BatchNorm { .. } | OpSpec::GlobalAveragePool | OpSpec::Dropout { .. } => None,
         }
     }
 }
@@ -116,24 +171,32 @@ impl Architecture {
     /// A built-in network by name, or one from a `.toml` file.
     ///
     /// # Errors
-    /// An unknown name, an unreadable file, or a definition that breaks a rule.
+    /// An unknown name, an unreadable file, or a definition that breaks a rule; the message names the layer.
     pub fn named(name: &str) -> Result<Self> {
-        let text = if name.ends_with(".toml") {
-            std::fs::read_to_string(name).with_context(|| format!("{name}: cannot be read"))?
-        } else {
-            let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) else {
-                bail!(
-                    "no network is called `{name}`; there are {}, or give a .toml file",
-                    Self::names().join(", ")
-                );
-            };
-            (*text).to_owned()
+        if name.ends_with(".toml") {
+            let text =
+                std::fs::read_to_string(name).with_context(|| format!("{name}: cannot be read"))?;
+            return Self::parse(&text).with_context(|| format!("{name}: not a network definition"));
+        }
+        let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) else {
+            bail!(
+                "no network is called `{name}`; there are {}, or give a .toml file",
+                Self::names().join(", ")
+            );
         };
-        let mut architecture: Self =
-            toml::from_str(&text).with_context(|| format!("{name}: not a network definition"))?;
-        architecture.definition = text;
-        architecture.check().with_context(|| format!("network `{}`", architecture.name))?;
-        Ok(architecture)
+        Self::parse(text).with_context(|| format!("built-in network `{name}`"))
+    }
+
+    /// A network from the text of its definition.
+    ///
+    /// # Errors
+    /// Text that is no definition, or one that breaks a rule; the message names the layer.
+    pub fn parse(text: &str) -> Result<Self> {
+        let definition: Definition = toml::from_str(text)?;
+        let layers = expand::expand(&definition)
+            .with_context(|| format!("network `{}`", definition.name))?;
+        let Definition { name, space_to_depth, .. } = definition;
+        Ok(Self { name, space_to_depth, layers, definition: text.to_owned() })
     }
 
     /// Names of the built-in networks.
@@ -141,145 +204,32 @@ impl Architecture {
         BUILT_IN.iter().map(|(name, _)| *name).collect()
     }
 
-    /// The shape each layer reads, for images of `height` x `width` x `channels`; the output of the last layer
-    /// has `n_classes` channels.
-    ///
-    /// # Errors
-    /// An image that the space-to-depth block does not divide, or a layer that its input is too small for.
-    pub fn input_shapes(&self, image: Shape, n_classes: usize) -> Result<Vec<Shape>> {
-        let block = self.space_to_depth;
-        ensure!(
-            image.height.is_multiple_of(block) && image.width.is_multiple_of(block),
-            "images of {}x{} do not divide into blocks of {block}x{block}, the space-to-depth of network `{}`",
-            image.height,
-            image.width,
-            self.name
-        );
-        let mut shape = Shape {
-            height: image.height / block,
-            width: image.width / block,
-            channels: image.channels * block * block,
-        };
-        let mut shapes = Vec::with_capacity(self.layers.len());
-        for layer in &self.layers {
-            shapes.push(shape);
-            shape = layer.output(shape, n_classes).with_context(|| {
-                format!(
-                    "network `{}`: layer `{}` is too large for its input of {}x{}",
-                    self.name,
-                    layer.name(),
-                    shape.height,
-                    shape.width
-                )
-            })?;
-        }
-        Ok(shapes)
-    }
-
-    /// The convolution whose channels a layer reads, if no other layer reads them.
-    pub fn only_producer(&self, idx: usize) -> Option<&LayerSpec> {
-        let before = self.layers[..idx].iter().rev().find(|layer| {
-            !matches!(layer, LayerSpec::GlobalAveragePool { .. } | LayerSpec::Dropout { .. })
+    /// Dense multiply-accumulates of convolutions and fully connected layers for one image of a [`Flow`] of this network.
+    pub fn n_macs(&self, flow: &Flow) -> usize {
+        let shapes = flow.inputs.iter().zip(&flow.sums);
+        let macs = self.layers.iter().zip(shapes).map(|(layer, (input, sums))| {
+            let n_taps = layer.n_weight_taps(*input).unwrap_or(0);
+            n_taps * input.channels * sums.channels * sums.n_pixels()
         });
-        before.filter(|layer| matches!(layer, LayerSpec::Conv { .. }))
+        macs.sum()
     }
 
-    fn check(&self) -> Result<()> {
-        ensure!(
-            (1..=16).contains(&self.space_to_depth),
-            "space_to_depth is {}, not 1 to 16",
-            self.space_to_depth
-        );
-        let last_is_classifier =
-            matches!(self.layers.last(), Some(LayerSpec::FullyConnected { .. }));
-        ensure!(
-            last_is_classifier,
-            "the last layer has to be `fully_connected`: it gives the logits"
-        );
-        for (idx, layer) in self.layers.iter().enumerate() {
-            let name = layer.name();
-            let repeated = self.layers[..idx].iter().any(|before| before.name() == name);
-            ensure!(!repeated, "two layers are called `{name}`");
-            match *layer {
-                LayerSpec::Conv { channels, kernel, stride, .. } => {
-                    ensure!(channels > 0, "layer `{name}` has no channels");
-                    ensure!(
-                        (1..=7).contains(&kernel),
-                        "layer `{name}`: kernel {kernel} is not 1 to 7"
-                    );
-                    ensure!(
-                        (1..=4).contains(&stride),
-                        "layer `{name}`: stride {stride} is not 1 to 4"
-                    );
-                }
-                LayerSpec::Dropout { rate, .. } => {
-                    ensure!(
-                        (0.0..1.0).contains(&rate),
-                        "layer `{name}`: rate {rate} is not 0 to 1"
-                    );
-                }
-                LayerSpec::FullyConnected { .. } if idx + 1 < self.layers.len() => {
-                    bail!(
-                        "layer `{name}`: `fully_connected` gives the logits and has to be the last layer"
-                    );
-                }
-                LayerSpec::GlobalAveragePool { .. } | LayerSpec::FullyConnected { .. } => {}
-            }
+    /// The convolution whose channels a layer reads, if nothing else reads them and no residual fixes their order.
+    pub fn only_producer(&self, idx: usize) -> Option<&LayerSpec> {
+        let TensorRef::Layer(from) = self.layers[idx].input else { return None };
+        let is_shared = self.layers.iter().enumerate().any(|(other, layer)| {
+            let mut reads = layer.reads().skip(usize::from(other == idx));
+            reads.any(|read| read == TensorRef::Layer(from))
+        });
+        let producer = &self.layers[from];
+        match &producer.op {
+            _ if is_shared => None,
+            OpSpec::Conv(ConvSpec { residual: None, .. }) => Some(producer),
+            OpSpec::GlobalAveragePool | OpSpec::Dropout { .. } => self.only_producer(from),
+            _ => None,
         }
-        Ok(())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const IMAGE: Shape = Shape { height: 64, width: 64, channels: 1 };
-
-    #[test]
-    fn every_built_in_network_takes_a_64_pixel_chip() {
-        for name in Architecture::names() {
-            let architecture = Architecture::named(name).unwrap();
-            assert_eq!(architecture.name, name);
-            architecture.input_shapes(IMAGE, 10).unwrap();
-        }
-    }
-
-    #[test]
-    fn shapes_follow_kernels_and_pools() {
-        let shapes = Architecture::named("a-convnet").unwrap().input_shapes(IMAGE, 10).unwrap();
-        let sides: Vec<_> = shapes.iter().map(|shape| (shape.height, shape.channels)).collect();
-        assert_eq!(sides, [(64, 1), (30, 16), (13, 32), (4, 64), (2, 128), (2, 128)]);
-        let shapes = Architecture::named("s2d").unwrap().input_shapes(IMAGE, 10).unwrap();
-        let sides: Vec<_> = shapes.iter().map(|shape| (shape.height, shape.channels)).collect();
-        assert_eq!(sides, [(16, 16), (16, 32), (8, 32), (8, 64), (4, 64), (4, 64), (1, 64)]);
-    }
-
-    #[test]
-    fn mistakes_are_named() {
-        let error = |text: &str| {
-            let architecture: Architecture = toml::from_str(text).unwrap();
-            architecture.check().unwrap_err().to_string()
-        };
-        let fc = r#"{ op = "fully_connected", name = "fc" }"#;
-        assert!(error("name = 'x'\nspace_to_depth = 1\nlayers = []").contains("last layer"));
-        let twice = format!("name = 'x'\nspace_to_depth = 1\nlayers = [{fc}, {fc}]");
-        assert!(error(&twice).contains("has to be the last layer"));
-        let kernel = format!(
-            "name = 'x'\nspace_to_depth = 1\nlayers = [{{ op = 'conv', name = 'c', channels = 4, kernel = 9 }}, {fc}]"
-        );
-        assert!(error(&kernel).contains("layer `c`: kernel 9 is not 1 to 7"));
-        let small = Architecture::named("a-convnet").unwrap();
-        let small = small.input_shapes(Shape { height: 8, width: 8, channels: 1 }, 10).unwrap_err();
-        assert!(
-            small.to_string().contains("layer `conv2` is too large for its input of 2x2"),
-            "{small}"
-        );
-        assert!(
-            Architecture::named("vgg")
-                .unwrap_err()
-                .to_string()
-                .contains("no network is called `vgg`")
-        );
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use crate::data::Labeled;
+use crate::forward::Mode;
 use crate::model::Model;
 use crate::prune::Masks;
 
@@ -43,6 +44,7 @@ pub fn evaluate(model: &Model, masks: Option<&Masks>, labeled: &Labeled) -> Eval
 /// Logits of many images, `[n, classes]`, in evaluation mode and in ordinary memory.
 pub fn logits(model: &Model, masks: &Masks, images: &Tensor) -> Tensor {
     let _guard = tch::no_grad_guard();
-    let forward = |batch: &Tensor| model.forward(batch, masks, false).to_device(Device::Cpu);
+    let forward =
+        |batch: &Tensor| model.forward(batch, masks, Mode::Evaluation).to_device(Device::Cpu);
     Tensor::cat(&images.split(BATCH, 0).iter().map(forward).collect::<Vec<_>>(), 0)
 }

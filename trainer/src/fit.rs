@@ -12,6 +12,7 @@ use crate::checkpoint::{self, State};
 use crate::data::Labeled;
 use crate::distill::{self, Distillation, Lesson};
 use crate::evaluate::evaluate;
+use crate::forward::Mode;
 use crate::metrics::{self, Metrics};
 use crate::model::{Model, is_trainable};
 use crate::optimize::{forget_momentum, learning_rate, update};
@@ -235,7 +236,8 @@ fn renew_masks(
         pruned: earlier.as_ref().filter(|_| !rechosen),
     };
     let mut masks = prune::choose_masks(model, choice)?;
-    masks.straight_through = rechosen && pruning.part_at(state.n_epochs + 1, options.n_epochs, true).1;
+    masks.straight_through =
+        rechosen && pruning.part_at(state.n_epochs + 1, options.n_epochs, true).1;
     if !masks.straight_through {
         forget_momentum(&mut state.momentum, &masks);
     }
@@ -257,7 +259,8 @@ fn squared_gradients(
     let n_batches = (images.labeled.len() / batch).min(GRADIENT_BATCHES);
     for step in 0..n_batches {
         let part = |tensor: &Tensor| tensor.narrow(0, (step * batch) as i64, batch as i64);
-        let logits = model.forward(&part(&images.labeled.images), masks.unwrap_or(&none), false);
+        let logits =
+            model.forward(&part(&images.labeled.images), masks.unwrap_or(&none), Mode::Evaluation);
         batch_loss(&logits, None, images, options.distillation, part).backward();
         let _guard = tch::no_grad_guard();
         for (name, tensor) in model.tensors().filter(|(name, _)| is_trainable(name)) {
@@ -322,14 +325,10 @@ fn one_epoch(
             );
         }
         let part = |tensor: &Tensor| tensor.narrow(0, (step * batch) as i64, batch as i64);
-        let mut features = None;
-        let logits = model.forward_with_features(
-            &part(&images.labeled.images),
-            masks,
-            true,
-            (options.distillation.features > 0.0).then_some(&mut features),
-        );
-        let loss = batch_loss(&logits, features.as_ref(), images, options.distillation, part);
+        let output =
+            model.features_and_logits(&part(&images.labeled.images), masks, Mode::Training);
+        let (features, logits) = (Some(&output.features), &output.logits);
+        let loss = batch_loss(logits, features, images, options.distillation, part);
         loss.backward();
         total += loss.detach();
         rate = learning_rate(options, state.n_epochs * n_steps + step, options.n_epochs * n_steps);

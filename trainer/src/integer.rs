@@ -5,10 +5,11 @@
 //! Both must agree on every logit.
 
 use anyhow::Result;
-use spec::{Conv, Op, QuantNetwork, Requantize, TensorRef};
+use spec::{Conv, Op, QuantNetwork, Requantize};
 use tch::{Kind, Tensor};
 
-use crate::model::space_to_depth;
+use crate::forward::space_to_depth;
+use crate::maps::Maps;
 
 /// Images of a batch.
 const BATCH: i64 = 128;
@@ -45,20 +46,20 @@ pub fn first_largest(logits: &Tensor) -> Result<Vec<usize>> {
 
 fn forward(network: &QuantNetwork, images: &Tensor) -> Result<Tensor> {
     let input = space_to_depth(images, network.input.space_to_depth).to_kind(Kind::Double);
-    let mut maps: Vec<Tensor> = Vec::with_capacity(network.layers.len());
+    let reads = network.layers.iter().map(|layer| {
+        let residual = layer.residual().map(|residual| residual.from);
+        [Some(layer.input), residual].into_iter().flatten()
+    });
+    let mut maps = Maps::new(input, reads);
     for (idx, layer) in network.layers.iter().enumerate() {
-        let map = |reference: TensorRef| match reference {
-            TensorRef::Input => &input,
-            TensorRef::Layer(idx) => &maps[idx],
-        };
-        let source = map(layer.input);
+        let source = maps.get(layer.input);
         let sums = match &layer.op {
             Op::Conv(conv) => {
                 let sums = convolve(conv, source)?;
                 match &conv.residual {
                     Some(residual) => {
                         sums + shortcut(
-                            map(residual.from),
+                            maps.get(residual.from),
                             residual.stride,
                             &residual.multiplier,
                             conv,
@@ -84,8 +85,7 @@ fn forward(network: &QuantNetwork, images: &Tensor) -> Result<Tensor> {
         }
         maps.push(output);
     }
-    let last = maps.pop().expect("a network has layers");
-    Ok(last.flatten(1, -1).to_kind(Kind::Int64))
+    Ok(maps.into_last().flatten(1, -1).to_kind(Kind::Int64))
 }
 
 fn convolve(conv: &Conv, source: &Tensor) -> Result<Tensor> {

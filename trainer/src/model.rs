@@ -1,40 +1,38 @@
-//! A network with weights: parameters by name, and the floating-point forward pass.
+//! A network with weights: parameters by name.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use dataset::Random;
 use spec::Shape;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
-use crate::architecture::{Architecture, LayerSpec};
+use crate::architecture::{Architecture, ConvSpec, Flow, OpSpec};
 use crate::prune::Masks;
 
 /// Added to the variance in batch-norm.
 pub const BATCH_NORM_EPSILON: f64 = 1e-5;
-/// Weight of the newest batch in the running statistics.
-const BATCH_NORM_MOMENTUM: f64 = 0.1;
 
 /// Architecture, shapes and tensors.
 ///
-/// A convolution `c` has `c.weight` (`[out, in, kernel, kernel]`), `c.norm.gain`, `c.norm.bias` and the running
-/// statistics `c.norm.mean` and `c.norm.variance`; a fully connected layer `f` has `f.weight` (`[classes, in]`, `in`
-/// over channels, rows, columns) and `f.bias`.
+/// A convolution `c` has `c.weight` (`[out, in, kernel, kernel]`) and either `c.norm.gain`, `c.norm.bias` and the
+/// running statistics `c.norm.mean` and `c.norm.variance`, or `c.bias`; a batch-norm has the four of `norm`; a fully
+/// connected layer `f` has `f.weight` (`[classes, in]`, `in` over channels, rows, columns) and `f.bias`.
 #[derive(Debug)]
 pub struct Model {
     /// What the tensors are for.
     pub architecture: Architecture,
-    /// Shape that each layer reads.
-    pub shapes: Vec<Shape>,
+    /// Shapes of its maps.
+    pub flow: Flow,
     /// Real value of one step of the int8 input.
     pub input_step: f64,
-    /// Where the tensors are.
-    pub device: tch::Device,
+    /// Where the tensors are, and where [`Self::forward`] computes.
+    pub device: Device,
     tensors: BTreeMap<String, Tensor>,
 }
 
 impl Model {
-    /// Fresh weights (He et al., 2015) from the seed; independent of libtorch's generator.
+    /// Fresh weights (He et al., 2015) from the seed; independent of libtorch's generator and of the device.
     ///
     /// # Errors
     /// When the architecture does not take such images.
@@ -44,41 +42,50 @@ impl Model {
         input_step: f64,
         n_classes: usize,
         seed: u64,
+        device: Device,
     ) -> Result<Self> {
-        let shapes = architecture.input_shapes(image, n_classes)?;
+        let flow = architecture.flow(image, n_classes)?;
         let mut tensors = BTreeMap::new();
-        for (idx, (layer, input)) in architecture.layers.iter().zip(&shapes).enumerate() {
+        for (idx, (layer, input)) in architecture.layers.iter().zip(&flow.inputs).enumerate() {
             let mut random = Random::new(&[seed, idx as u64]);
             let mut normal = |shape: &[usize], std: f64| {
                 let n: usize = shape.iter().product();
                 let values: Vec<f32> = (0..n).map(|_| (random.normal() * std) as f32).collect();
                 Tensor::from_slice(&values).view(&sizes(shape)[..])
             };
-            let name = layer.name();
-            let floats = |n: usize, value: f64| {
-                Tensor::full([n as i64], value, (Kind::Float, tch::Device::Cpu))
+            let mut insert = |part: &str, tensor: Tensor| {
+                tensors.insert(format!("{}.{part}", layer.name), tensor.to_device(device));
             };
-            match *layer {
-                LayerSpec::Conv { channels, kernel, .. } => {
+            let floats =
+                |n: usize, value: f64| Tensor::full([n as i64], value, (Kind::Float, Device::Cpu));
+            let n_normed = match &layer.op {
+                OpSpec::Conv(ConvSpec { channels, kernel, norm, .. }) => {
                     let fan_in = (kernel * kernel * input.channels) as f64;
-                    let weight =
-                        normal(&[channels, input.channels, kernel, kernel], (2.0 / fan_in).sqrt());
-                    tensors.insert(format!("{name}.weight"), weight);
-                    tensors.insert(format!("{name}.norm.gain"), floats(channels, 1.0));
-                    tensors.insert(format!("{name}.norm.bias"), floats(channels, 0.0));
-                    tensors.insert(format!("{name}.norm.mean"), floats(channels, 0.0));
-                    tensors.insert(format!("{name}.norm.variance"), floats(channels, 1.0));
+                    let shape = [*channels, input.channels, *kernel, *kernel];
+                    insert("weight", normal(&shape, (2.0 / fan_in).sqrt()));
+                    if !norm {
+                        insert("bias", floats(*channels, 0.0));
+                    }
+                    norm.then_some(*channels)
                 }
-                LayerSpec::FullyConnected { .. } => {
+                OpSpec::BatchNorm { .. } => Some(input.channels),
+                OpSpec::FullyConnected => {
                     let n_inputs = input.n_pixels() * input.channels;
-                    let weight = normal(&[n_classes, n_inputs], (1.0 / n_inputs as f64).sqrt());
-                    tensors.insert(format!("{name}.weight"), weight);
-                    tensors.insert(format!("{name}.bias"), floats(n_classes, 0.0));
+                    let std = (1.0 / n_inputs as f64).sqrt();
+                    insert("weight", normal(&[n_classes, n_inputs], std));
+                    insert("bias", floats(n_classes, 0.0));
+                    None
                 }
-                LayerSpec::GlobalAveragePool { .. } | LayerSpec::Dropout { .. } => {}
+                OpSpec::GlobalAveragePool | OpSpec::Dropout { .. } => None,
+            };
+            if let Some(n) = n_normed {
+                insert("norm.gain", floats(n, 1.0));
+                insert("norm.bias", floats(n, 0.0));
+                insert("norm.mean", floats(n, 0.0));
+                insert("norm.variance", floats(n, 1.0));
             }
         }
-        let mut model = Self { architecture, shapes, input_step, device: tch::Device::Cpu, tensors };
+        let mut model = Self { architecture, flow, input_step, device, tensors };
         for (name, tensor) in &mut model.tensors {
             if is_trainable(name) {
                 *tensor = tensor.set_requires_grad(true);
@@ -100,6 +107,31 @@ impl Model {
         self.tensors.iter()
     }
 
+    /// Numbers that training changes.
+    pub fn n_parameters(&self) -> usize {
+        self.tensors()
+            .filter(|(name, _)| is_trainable(name))
+            .map(|(_, tensor)| tensor.numel())
+            .sum()
+    }
+
+    /// Dense multiply-accumulates for one image; see [`Architecture::n_macs`].
+    pub fn n_macs(&self) -> usize {
+        self.architecture.n_macs(&self.flow)
+    }
+
+    /// Weights of convolutions and fully connected layers, and those that the masks keep.
+    pub fn count_weights(&self, masks: &Masks) -> (usize, usize) {
+        let count = |(name, weight): (&String, &Tensor)| {
+            let layer = name.strip_suffix(".weight")?;
+            let kept = masks
+                .get(layer)
+                .map_or(weight.numel(), |mask| mask.sum(Kind::Double).double_value(&[]) as usize);
+            Some((weight.numel(), kept))
+        };
+        self.tensors().filter_map(count).fold((0, 0), |(all, kept), (n, k)| (all + n, kept + k))
+    }
+
     /// Copies every tensor from `stored`.
     ///
     /// # Errors
@@ -119,157 +151,15 @@ impl Model {
         Ok(())
     }
 
-    /// Logits `[batch, classes]` of int8 images `[batch, height, width, channels]`.
-    ///
-    /// `training` uses the batch's own statistics and drops values; it also updates the running statistics.
-    pub fn forward(&self, images: &Tensor, masks: &Masks, training: bool) -> Tensor {
-        self.forward_watched(images, masks, training, |_, _| {})
-    }
-
-    /// As [`Self::forward`]; `watch` sees the output of each layer, before max-pool.
-    pub fn forward_watched(
-        &self,
-        images: &Tensor,
-        masks: &Masks,
-        training: bool,
-        watch: impl FnMut(usize, &Tensor),
-    ) -> Tensor {
-        self.run(images, masks, training, watch, None)
-    }
-
-    /// As [`Self::forward`]; where asked for, `features` becomes the input of the last layer, `[batch, n]`.
-    pub fn forward_with_features(
-        &self,
-        images: &Tensor,
-        masks: &Masks,
-        training: bool,
-        features: Option<&mut Option<Tensor>>,
-    ) -> Tensor {
-        self.run(images, masks, training, |_, _| {}, features)
-    }
-
-    fn run(
-        &self,
-        images: &Tensor,
-        masks: &Masks,
-        training: bool,
-        mut watch: impl FnMut(usize, &Tensor),
-        mut features: Option<&mut Option<Tensor>>,
-    ) -> Tensor {
-        let mut map = space_to_depth(images, self.architecture.space_to_depth).to_kind(Kind::Float)
-            * self.input_step;
-        let n_layers = self.architecture.layers.len();
-        for (idx, layer) in self.architecture.layers.iter().enumerate() {
-            if let Some(features) = features.as_deref_mut().filter(|_| idx + 1 == n_layers) {
-                *features = Some(map.flatten(1, -1));
-            }
-            map = match layer {
-                LayerSpec::Conv { name, stride, padding, max_pool, .. } => {
-                    let (stride, padding) = (*stride as i64, *padding as i64);
-                    let weight = self.masked(name, masks);
-                    let sums = map.conv2d(
-                        &weight,
-                        None::<&Tensor>,
-                        [stride, stride],
-                        [padding, padding],
-                        [1, 1],
-                        1,
-                    );
-                    let output = self.batch_norm(name, &sums, training).relu();
-                    watch(idx, &output);
-                    if *max_pool {
-                        output.max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false)
-                    } else {
-                        output
-                    }
-                }
-                LayerSpec::GlobalAveragePool { .. } => {
-                    let output = map.mean_dim(&[2_i64, 3][..], true, Kind::Float);
-                    watch(idx, &output);
-                    output
-                }
-                LayerSpec::Dropout { rate, .. } => map.dropout(*rate, training),
-                LayerSpec::FullyConnected { name } => {
-                    let weight = self.masked(name, masks);
-                    let output = map
-                        .flatten(1, -1)
-                        .linear(&weight, Some(self.tensor(&format!("{name}.bias"))));
-                    watch(idx, &output);
-                    output
-                }
-            };
-        }
-        map
-    }
-
-    /// Trainable numbers.
-    pub fn n_parameters(&self) -> usize {
-        self.tensors().filter(|(name, _)| is_trainable(name)).map(|(_, tensor)| tensor.numel()).sum()
-    }
-
-    /// Dense multiply-accumulates an image.
-    pub fn n_macs(&self) -> usize {
-        let weights = |layer: &LayerSpec| self.tensor(&format!("{}.weight", layer.name())).numel();
-        let n_pixels = |layer: &LayerSpec, input: &Shape| match layer {
-            LayerSpec::Conv { .. } => {
-                let output = layer.before_pool(*input).expect("shapes were checked");
-                output.n_pixels() * weights(layer)
-            }
-            LayerSpec::FullyConnected { .. } => weights(layer),
-            LayerSpec::GlobalAveragePool { .. } | LayerSpec::Dropout { .. } => 0,
-        };
-        self.architecture.layers.iter().zip(&self.shapes).map(|(layer, input)| n_pixels(layer, input)).sum()
-    }
-
-    /// Weights of convolutions and fully connected layers, and those that the masks keep.
-    pub fn count_weights(&self, masks: &Masks) -> (usize, usize) {
-        let count = |(name, weight): (&String, &Tensor)| {
-            let layer = name.strip_suffix(".weight")?;
-            let kept = masks.get(layer).map_or(weight.numel(), |mask| {
-                mask.sum(Kind::Double).double_value(&[]) as usize
-            });
-            Some((weight.numel(), kept))
-        };
-        self.tensors().filter_map(count).fold((0, 0), |(all, kept), (n, k)| (all + n, kept + k))
-    }
-
     /// Weight of a layer after its mask.
     pub fn masked(&self, layer: &str, masks: &Masks) -> Tensor {
         masks.apply(layer, self.tensor(&format!("{layer}.weight")))
-    }
-
-    fn batch_norm(&self, layer: &str, sums: &Tensor, training: bool) -> Tensor {
-        let part = |part: &str| Some(self.tensor(&format!("{layer}.norm.{part}")));
-        sums.batch_norm(
-            part("gain"),
-            part("bias"),
-            part("mean"),
-            part("variance"),
-            training,
-            BATCH_NORM_MOMENTUM,
-            BATCH_NORM_EPSILON,
-            false,
-        )
     }
 }
 
 /// Whether training changes a tensor; running statistics follow by themselves.
 pub fn is_trainable(name: &str) -> bool {
     !name.ends_with(".norm.mean") && !name.ends_with(".norm.variance")
-}
-
-/// Images `[batch, height, width, channels]` to maps `[batch, channels, height, width]` after space-to-depth, with the
-/// channel order of [`spec::InputSpec`].
-pub fn space_to_depth(images: &Tensor, block: usize) -> Tensor {
-    let size = images.size();
-    let [batch, height, width, channels] = size[..] else {
-        unreachable!("images have four dimensions");
-    };
-    let block = block as i64;
-    images
-        .view([batch, height / block, block, width / block, block, channels])
-        .permute([0, 2, 4, 5, 1, 3])
-        .reshape([batch, block * block * channels, height / block, width / block])
 }
 
 fn sizes(shape: &[usize]) -> Vec<i64> {
@@ -281,26 +171,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn space_to_depth_orders_channels_as_the_network_file_says() {
-        let (height, width, channels, block) = (4, 6, 2, 2);
-        let n = height * width * channels;
-        let images = Tensor::arange(n as i64, (Kind::Int64, tch::Device::Cpu)).view([1, 4, 6, 2]);
-        let maps = space_to_depth(&images, block);
-        assert_eq!(maps.size(), [1, 8, 2, 3]);
-        for (y, x, dy, dx, c) in
-            [(0, 0, 0, 0, 0), (1, 2, 1, 0, 1), (0, 1, 0, 1, 1), (1, 0, 1, 1, 0)]
-        {
-            let channel = (dy * block + dx) * channels + c;
-            let pixel = ((y * block + dy) * width + x * block + dx) * channels + c;
-            assert_eq!(maps.int64_value(&[0, channel as i64, y as i64, x as i64]), pixel as i64);
-        }
-    }
-
-    #[test]
     fn fresh_weights_depend_on_the_seed_alone() {
         let image = Shape { height: 64, width: 64, channels: 1 };
         let model = |seed| {
-            Model::new(Architecture::named("s2d").unwrap(), image, 1.0 / 127.0, 10, seed).unwrap()
+            let architecture = Architecture::named("s2d").unwrap();
+            Model::new(architecture, image, 1.0 / 127.0, 10, seed, Device::Cpu).unwrap()
         };
         let sum =
             |seed| model(seed).tensor("conv3.weight").abs().sum(Kind::Double).double_value(&[]);

@@ -11,7 +11,7 @@ use anyhow::Result;
 use spec::{Pattern, Sparsity};
 use tch::Tensor;
 
-use crate::architecture::LayerSpec;
+use crate::architecture::OpSpec;
 use crate::model::Model;
 
 /// Renumbers the channels between layers that allow it, so that the smaller weights of all pairs sum to as little as
@@ -31,11 +31,11 @@ pub fn permute_channels(
     };
     for (idx, layer) in model.architecture.layers.iter().enumerate() {
         let Some(producer) = model.architecture.only_producer(idx) else { continue };
-        if !matches!(layer, LayerSpec::Conv { .. } | LayerSpec::FullyConnected { .. }) {
+        if !matches!(layer.op, OpSpec::Conv(_) | OpSpec::FullyConnected) {
             continue;
         }
-        let n_channels = model.shapes[idx].channels;
-        let weight = model.tensor(&format!("{}.weight", layer.name())).detach();
+        let n_channels = model.flow.inputs[idx].channels;
+        let weight = model.tensor(&format!("{}.weight", layer.name)).detach();
         if n_channels % 2 == 1 {
             continue;
         }
@@ -43,7 +43,7 @@ pub fn permute_channels(
         let magnitude = Vec::<f32>::try_from(weight.abs().flatten(0, -1))?;
         let worth = Worth::new(&magnitude, n_outputs, n_channels, group);
         let order = Tensor::from_slice(&worth.order()).to_device(model.device);
-        renumber(model, momentum, producer.name(), layer.name(), n_channels, &order);
+        renumber(model, momentum, &producer.name, &layer.name, n_channels, &order);
     }
     Ok(())
 }
@@ -68,8 +68,14 @@ fn renumber(
         tensor.shallow_clone().copy_(&moved);
     };
     let prefix = format!("{producer}.");
-    model.tensors().filter(|(name, _)| name.starts_with(&prefix)).for_each(|(_, tensor)| rows(tensor));
-    momentum.iter().filter(|(name, _)| name.starts_with(&prefix)).for_each(|(_, tensor)| rows(tensor));
+    model
+        .tensors()
+        .filter(|(name, _)| name.starts_with(&prefix))
+        .for_each(|(_, tensor)| rows(tensor));
+    momentum
+        .iter()
+        .filter(|(name, _)| name.starts_with(&prefix))
+        .for_each(|(_, tensor)| rows(tensor));
     let name = format!("{reader}.weight");
     columns(model.tensor(&name));
     momentum.get(&name).into_iter().for_each(columns);
@@ -115,7 +121,8 @@ impl Worth {
                     let [crossed, straight] =
                         [kept[a * n + c] + kept[b * n + d], kept[a * n + d] + kept[b * n + c]];
                     if crossed.max(straight) > now * (1.0 + 1e-9) {
-                        let (partner, other) = if crossed > straight { (c, [b, d]) } else { (d, [b, c]) };
+                        let (partner, other) =
+                            if crossed > straight { (c, [b, d]) } else { (d, [b, c]) };
                         order[first + 1] = partner;
                         [order[second], order[second + 1]] = other;
                         improved = true;
@@ -133,6 +140,7 @@ impl Worth {
 mod tests {
     use super::*;
     use crate::architecture::Architecture;
+    use crate::forward::Mode;
     use crate::prune::Masks;
     use dataset::Random;
     use spec::Shape;
@@ -167,19 +175,26 @@ mod tests {
     #[test]
     fn a_renumbered_network_computes_the_same() {
         let image = Shape { height: 64, width: 64, channels: 1 };
-        let model =
-            Model::new(Architecture::named("s2d_s").unwrap(), image, 1.0 / 127.0, 10, 4).unwrap();
+        let model = Model::new(
+            Architecture::named("s2d_s").unwrap(),
+            image,
+            1.0 / 127.0,
+            10,
+            4,
+            tch::Device::Cpu,
+        )
+        .unwrap();
         let mut random = Random::new(&[8]);
         let images: Vec<i8> = (0..2 * 64 * 64).map(|_| random.bits() as i8).collect();
         let images = Tensor::from_slice(&images).view([2, 64, 64, 1]);
         // Running statistics that differ by channel.
-        model.forward(&images, &Masks::new(), true);
-        let before = model.forward(&images, &Masks::new(), false);
+        let _ = model.forward(&images, &Masks::new(), Mode::Training);
+        let before = model.forward(&images, &Masks::new(), Mode::Evaluation);
         let first = model.tensor("conv1.weight").copy();
         let mut momentum = BTreeMap::from([("conv1.weight".to_owned(), first.detach().copy())]);
         let shared = Sparsity { pattern: Pattern::UhpShared, group: 16 };
         permute_channels(&model, &mut momentum, shared).unwrap();
-        let after = model.forward(&images, &Masks::new(), false);
+        let after = model.forward(&images, &Masks::new(), Mode::Evaluation);
         assert!((before - after).abs().max().double_value(&[]) < 1e-4);
         let moved = model.tensor("conv1.weight");
         assert!((moved - first).abs().sum(Kind::Float).double_value(&[]) > 0.1, "nothing moved");

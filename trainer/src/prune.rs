@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use spec::{Pattern, Sparsity, fixed_channel};
 use tch::{Kind, Tensor};
 
-use crate::architecture::LayerSpec;
 use crate::model::Model;
 
 /// What makes a weight worth keeping. A unit of several weights is worth the sum.
@@ -141,18 +140,14 @@ pub fn choose_masks(model: &Model, choice: Choice) -> Result<Masks> {
     if choice.sparsity.pattern == Pattern::Dense {
         return Ok(Masks::new());
     }
-    for (layer, input) in model.architecture.layers.iter().zip(&model.shapes) {
-        let n_taps = match layer {
-            LayerSpec::Conv { kernel, .. } => kernel * kernel,
-            LayerSpec::FullyConnected { .. } => input.n_pixels(),
-            LayerSpec::GlobalAveragePool { .. } | LayerSpec::Dropout { .. } => continue,
-        };
+    for (layer, input) in model.architecture.layers.iter().zip(&model.flow.inputs) {
+        let Some(n_taps) = layer.n_weight_taps(*input) else { continue };
         if choice.sparsity.pattern.is_half() && input.channels % 2 == 1 {
             continue;
         }
-        let weight = model.tensor(&format!("{}.weight", layer.name())).detach();
+        let weight = model.tensor(&format!("{}.weight", layer.name)).detach();
         let n_outputs = weight.size()[0] as usize;
-        let importance = importance(layer.name(), &weight, choice)?;
+        let importance = importance(&layer.name, &weight, choice)?;
         let dims = Dims { n_outputs, n_channels: input.channels, n_taps };
         let keep = match choice.sparsity.pattern {
             Pattern::Unstructured => keep_largest(&importance, choice.part),
@@ -162,7 +157,7 @@ pub fn choose_masks(model: &Model, choice: Choice) -> Result<Masks> {
             .view(&weight.size()[..])
             .to_kind(Kind::Float)
             .to_device(weight.device());
-        masks.insert(layer.name().to_owned(), mask);
+        masks.insert(layer.name.clone(), mask);
     }
     Ok(Masks::from_tensors(masks))
 }

@@ -1,23 +1,29 @@
 //! From floating point to the integers of [`spec::QuantNetwork`]: the last place where there is a real number.
 //!
-//! Batch-norm is folded into each convolution; weights get one symmetric scale an output channel, feature maps one
-//! scale each (zero point 0), from their range on training images. Nothing is trained afterwards.
+//! Batch-norm is folded into each convolution, or becomes a 1x1 convolution with one weight a channel; weights get one
+//! symmetric scale an output channel, feature maps one scale each (zero point 0), from their range on training images.
 
 use anyhow::{Context, Result, bail};
 use ndarray::{Array1, Array4};
 use spec::{
-    Conv, FullyConnected, InputSpec, Layer, Op, Preprocess, QuantNetwork, Requantize, Sparsity,
-    TensorRef,
+    Conv, FullyConnected, InputSpec, Layer, Op, Preprocess, QuantNetwork, Requantize, Residual,
+    Sparsity, TensorRef,
 };
-use tch::{Kind, Tensor};
 
-use crate::architecture::LayerSpec;
+use crate::architecture::{ConvSpec, OpSpec};
 use crate::data::Labeled;
-use crate::model::{BATCH_NORM_EPSILON, Model};
+use crate::forward::Mode;
+use crate::model::Model;
 use crate::prune::Masks;
+
+pub(crate) mod rows;
+
+use rows::{Rows, multiplier, positive, row_scales};
 
 /// Largest logit on the calibration images; 16 bits leave a factor of four for other images.
 const LOGIT_RANGE: f64 = 8191.0;
+/// Largest value of a feature map.
+const MAP_RANGE: f64 = 127.0;
 
 /// What a scale is derived from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -43,7 +49,7 @@ impl Ranges {
     ) -> Self {
         let _guard = tch::no_grad_guard();
         let mut ranges = vec![0.0; model.architecture.layers.len()];
-        let _ = model.forward_watched(&labeled.images, masks, false, |idx, output| {
+        let _ = model.forward_watched(&labeled.images, masks, Mode::Evaluation, |idx, output| {
             let is_last = idx + 1 == ranges.len();
             let magnitude = output.abs().flatten(0, -1);
             let n_above = match calibration {
@@ -59,6 +65,35 @@ impl Ranges {
     }
 }
 
+/// Real value of one step of each map.
+pub(crate) struct Scales {
+    input: f64,
+    layers: Vec<f64>,
+}
+
+impl Scales {
+    pub(crate) fn new(model: &Model, ranges: &Ranges) -> Self {
+        let mut scales = Self { input: model.input_step, layers: Vec::new() };
+        for (idx, layer) in model.architecture.layers.iter().enumerate() {
+            let is_last = idx + 1 == model.architecture.layers.len();
+            let scale = match layer.op {
+                OpSpec::Dropout { .. } => scales.of(layer.input),
+                _ if is_last => positive(ranges.0[idx] / LOGIT_RANGE),
+                _ => positive(ranges.0[idx] / MAP_RANGE),
+            };
+            scales.layers.push(scale);
+        }
+        scales
+    }
+
+    pub(crate) fn of(&self, map: TensorRef) -> f64 {
+        match map {
+            TensorRef::Input => self.input,
+            TensorRef::Layer(idx) => self.layers[idx],
+        }
+    }
+}
+
 /// Builds the integer network.
 ///
 /// # Errors
@@ -71,22 +106,36 @@ pub fn quantize(
     classes: Vec<String>,
     sparsity: Sparsity,
 ) -> Result<QuantNetwork> {
+    let scales = Scales::new(model, ranges);
     let mut layers: Vec<Layer> = Vec::new();
-    let mut scale = model.input_step;
+    // Where the output of each layer of the model is in the integer network.
+    let mut places: Vec<TensorRef> = Vec::new();
     for (idx, layer) in model.architecture.layers.iter().enumerate() {
-        if matches!(layer, LayerSpec::Dropout { .. }) {
+        let place = |map: TensorRef| match map {
+            TensorRef::Input => TensorRef::Input,
+            TensorRef::Layer(idx) => places[idx],
+        };
+        if let OpSpec::Dropout { .. } = layer.op {
+            let input = place(layer.input);
+            places.push(input);
             continue;
         }
-        let is_last = idx + 1 == model.architecture.layers.len();
-        let full_range = if is_last { LOGIT_RANGE } else { 127.0 };
-        let output_scale = positive(ranges.0[idx] / full_range);
-        let name = layer.name();
-        let sparsity = if masks.contains_key(name) { sparsity } else { Sparsity::default() };
-        let quantized = quantize_layer(model, layer, idx, masks, sparsity, scale, output_scale)
-            .with_context(|| format!("layer `{name}` cannot be quantized"))?;
-        let input = layers.len().checked_sub(1).map_or(TensorRef::Input, TensorRef::Layer);
-        layers.push(Layer { input, ..quantized });
-        scale = output_scale;
+        let (op, requantize) = quantize_layer(model, idx, masks, sparsity, &scales, place)
+            .with_context(|| format!("layer `{}` cannot be quantized", layer.name))?;
+        let relu = match &layer.op {
+            OpSpec::Conv(ConvSpec { relu, .. }) | OpSpec::BatchNorm { relu } => *relu,
+            _ => false,
+        };
+        let quantized = Layer {
+            name: layer.name.clone(),
+            input: place(layer.input),
+            op,
+            requantize,
+            relu,
+            scale: scales.of(TensorRef::Layer(idx)),
+        };
+        places.push(TensorRef::Layer(layers.len()));
+        layers.push(quantized);
     }
     let network = QuantNetwork {
         name: model.architecture.name.clone(),
@@ -110,152 +159,63 @@ pub fn quantize(
 
 fn quantize_layer(
     model: &Model,
-    layer: &LayerSpec,
     idx: usize,
     masks: &Masks,
     sparsity: Sparsity,
-    input_scale: f64,
-    output_scale: f64,
-) -> Result<Layer> {
-    let input = model.shapes[idx];
-    let (op, requantize) = match layer {
-        LayerSpec::Conv { name, channels, kernel, stride, padding, max_pool } => {
-            let (weight, bias) = fold_batch_norm(model, name, masks)?;
-            let rows = Rows::quantize(&weight, *channels);
-            let shape = (*channels, input.channels, kernel * kernel);
-            let conv = Conv {
-                weight: rows.weight(shape, (*kernel, *kernel))?,
-                stride: *stride,
-                padding: [*padding; 4],
-                sparsity,
-                residual: None,
-                max_pool: *max_pool,
-            };
-            (Op::Conv(conv), rows.requantize(&bias, input_scale, output_scale)?)
-        }
-        LayerSpec::FullyConnected { name } => {
-            let weight = to_doubles(&model.masked(name, masks))?;
-            let bias = to_doubles(model.tensor(&format!("{name}.bias")))?;
-            let rows = Rows::quantize(&weight, bias.len());
-            let shape = (bias.len(), input.channels, input.n_pixels());
-            let weight = rows.weight(shape, (input.height, input.width))?;
-            let fc = FullyConnected { weight, sparsity };
-            (Op::FullyConnected(fc), rows.requantize(&bias, input_scale, output_scale)?)
-        }
-        LayerSpec::GlobalAveragePool { .. } => {
-            let (multiplier, shift) =
-                multiplier(input_scale / input.n_pixels() as f64 / output_scale)?;
-            let constant = |value: i32| Array1::from_elem(input.channels, value);
-            let requantize = Requantize {
-                bias: constant(0),
-                multiplier: constant(multiplier),
-                shift: constant(shift),
-            };
-            (Op::GlobalAveragePool, requantize)
-        }
-        LayerSpec::Dropout { .. } => unreachable!("dropout is no layer of a quantized network"),
+    scales: &Scales,
+    place: impl Fn(TensorRef) -> TensorRef,
+) -> Result<(Op, Requantize)> {
+    let layer = &model.architecture.layers[idx];
+    let input = model.flow.inputs[idx];
+    let (input_scale, output_scale) = (scales.of(layer.input), scales.of(TensorRef::Layer(idx)));
+    let Some(folded) = model.folded(layer, masks) else {
+        // A global average pool: its sum has a weight of 1 and the division is here.
+        let (multiplier, shift) = multiplier(input_scale / input.n_pixels() as f64 / output_scale)?;
+        let constant = |value: i32| Array1::from_elem(input.channels, value);
+        let requantize = Requantize {
+            bias: constant(0),
+            multiplier: constant(multiplier),
+            shift: constant(shift),
+        };
+        return Ok((Op::GlobalAveragePool, requantize));
     };
-    let relu = matches!(layer, LayerSpec::Conv { .. });
-    Ok(Layer {
-        name: layer.name().to_owned(),
-        input: TensorRef::Input,
-        op,
-        requantize,
-        relu,
-        scale: output_scale,
-    })
-}
-
-/// `w g / sqrt(v + e)` and `b - m g / sqrt(v + e)`.
-fn fold_batch_norm(model: &Model, layer: &str, masks: &Masks) -> Result<(Vec<f64>, Vec<f64>)> {
-    let part = |part: &str| to_doubles(model.tensor(&format!("{layer}.norm.{part}")));
-    let (gain, bias, mean, variance) =
-        (part("gain")?, part("bias")?, part("mean")?, part("variance")?);
-    let weight = to_doubles(&model.masked(layer, masks))?;
-    let factor: Vec<f64> =
-        gain.iter().zip(&variance).map(|(g, v)| g / (v + BATCH_NORM_EPSILON).sqrt()).collect();
-    let row = weight.len() / factor.len();
-    let weight = weight.iter().enumerate().map(|(idx, w)| w * factor[idx / row]).collect();
-    let bias = bias.iter().zip(&mean).zip(&factor).map(|((b, m), f)| b - m * f).collect();
-    Ok((weight, bias))
-}
-
-/// Weights of a layer, one row an output, each with its scale.
-struct Rows {
-    values: Vec<i8>,
-    scales: Vec<f64>,
-}
-
-impl Rows {
-    fn quantize(weight: &[f64], n_outputs: usize) -> Self {
-        let (mut values, mut scales) =
-            (Vec::with_capacity(weight.len()), Vec::with_capacity(n_outputs));
-        for row in weight.chunks_exact(weight.len() / n_outputs) {
-            let largest = row.iter().fold(0.0_f64, |largest, w| largest.max(w.abs()));
-            let scale = positive(largest / 127.0);
-            values.extend(
-                row.iter().map(|w| (w / scale).round_ties_even().clamp(-127.0, 127.0) as i8),
-            );
-            scales.push(scale);
-        }
-        Self { values, scales }
-    }
-
-    /// `[output, channel, tap]` to `[output, height, width, channel]`.
-    fn weight(
-        &self,
-        (outputs, channels, taps): (usize, usize, usize),
-        kernel: (usize, usize),
-    ) -> Result<Array4<i8>> {
-        let channels_last = (0..outputs)
-            .flat_map(|o| {
-                (0..taps)
-                    .flat_map(move |t| (0..channels).map(move |c| (o * channels + c) * taps + t))
+    let residual_scale = layer.residual().map(|from| scales.of(from));
+    let rows = Rows::quantize(&folded, row_scales(&folded, input_scale, residual_scale)?)?;
+    let requantize = rows.requantize(&folded.bias, input_scale, output_scale)?;
+    let sparsity = if masks.contains_key(&layer.name) { sparsity } else { Sparsity::default() };
+    let op = match &layer.op {
+        OpSpec::Conv(conv) => {
+            let residual = conv.residual.zip(residual_scale).map(|(from, scale)| Residual {
+                from: place(from),
+                stride: model.flow.residual_strides[idx],
+                multiplier: rows.residual_multiplier(input_scale, scale),
+            });
+            Op::Conv(Conv {
+                weight: rows.weight(input.channels, (conv.kernel, conv.kernel))?,
+                stride: conv.stride,
+                padding: [conv.padding; 4],
+                sparsity,
+                residual,
+                max_pool: conv.max_pool,
             })
-            .map(|idx| self.values[idx])
-            .collect();
-        Ok(Array4::from_shape_vec((outputs, kernel.0, kernel.1, channels), channels_last)?)
-    }
-
-    fn requantize(&self, bias: &[f64], input_scale: f64, output_scale: f64) -> Result<Requantize> {
-        let mut parts = (Vec::new(), Vec::new(), Vec::new());
-        for (channel, (&bias, &scale)) in bias.iter().zip(&self.scales).enumerate() {
-            let accumulator_scale = input_scale * scale;
-            let (multiplier, shift) = multiplier(accumulator_scale / output_scale)?;
-            let bias = (bias / accumulator_scale).round_ties_even();
-            if bias.abs() > f64::from(i32::MAX / 2) {
-                bail!(
-                    "channel {channel}: its bias is {bias} in units of the accumulator; its weights are near zero"
-                );
-            }
-            parts.0.push(bias as i32);
-            parts.1.push(multiplier);
-            parts.2.push(shift);
         }
-        Ok(Requantize { bias: parts.0.into(), multiplier: parts.1.into(), shift: parts.2.into() })
-    }
-}
-
-/// `multiplier / 2^shift` nearest to a ratio, with as many bits as fit.
-fn multiplier(ratio: f64) -> Result<(i32, i32)> {
-    let max = f64::from(spec::MAX_MULTIPLIER);
-    if !(ratio.is_finite() && ratio > 0.0 && ratio <= max) {
-        bail!("a factor of {ratio} is not within what {} allows", spec::MAX_MULTIPLIER);
-    }
-    let mut shift = (max / ratio).log2().floor().clamp(0.0, f64::from(spec::MAX_SHIFT)) as i32;
-    while shift > 0 && (ratio * f64::from(shift).exp2()).round_ties_even() > max {
-        shift -= 1;
-    }
-    Ok(((ratio * f64::from(shift).exp2()).round_ties_even() as i32, shift))
-}
-
-/// A scale of zero would come from weights or maps that are zero throughout; any scale represents those.
-fn positive(scale: f64) -> f64 {
-    if scale > 0.0 { scale } else { 1.0 / 127.0 }
-}
-
-fn to_doubles(tensor: &Tensor) -> Result<Vec<f64>> {
-    Ok(Vec::<f64>::try_from(tensor.detach().to_kind(Kind::Double).flatten(0, -1))?)
+        OpSpec::BatchNorm { .. } => Op::Conv(Conv {
+            weight: rows.diagonal(),
+            stride: 1,
+            padding: [0; 4],
+            sparsity,
+            residual: None,
+            max_pool: false,
+        }),
+        OpSpec::FullyConnected => {
+            let weight = rows.weight(input.channels, (input.height, input.width))?;
+            Op::FullyConnected(FullyConnected { weight, sparsity })
+        }
+        OpSpec::GlobalAveragePool | OpSpec::Dropout { .. } => {
+            unreachable!("a layer without weights has nothing to fold")
+        }
+    };
+    Ok((op, requantize))
 }
 
 /// Part of the weights that are not zero, over all layers.
@@ -266,28 +226,4 @@ pub fn kept_part(network: &QuantNetwork) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn multipliers_use_all_their_bits() {
-        for ratio in [1.0, 0.5, 0.003_7, 1.0 / 3.0, 1e-9, 0.999_99, 40.0, 32_767.0] {
-            let (multiplier, shift) = multiplier(ratio).unwrap();
-            assert!((0..=spec::MAX_MULTIPLIER).contains(&multiplier));
-            assert!((0..=spec::MAX_SHIFT as i32).contains(&shift));
-            let value = f64::from(multiplier) / f64::from(shift).exp2();
-            assert!((value / ratio - 1.0).abs() < 4e-5, "{ratio}: {multiplier} >> {shift}");
-        }
-        assert!(multiplier(0.0).is_err());
-        assert!(multiplier(40_000.0).is_err());
-    }
-
-    #[test]
-    fn rows_have_their_own_scale_and_channels_go_last() {
-        // Two outputs, two channels, two taps.
-        let rows = Rows::quantize(&[1.27, 0.1, -0.5, 0.0, 0.0, -12.7, 0.0, 6.35], 2);
-        let weight = rows.weight((2, 2, 2), (1, 2)).unwrap();
-        assert_eq!(weight.iter().copied().collect::<Vec<_>>(), [127, -50, 10, 0, 0, 0, -127, 64]);
-        assert!((rows.scales[0] - 0.01).abs() < 1e-12 && (rows.scales[1] - 0.1).abs() < 1e-12);
-    }
-}
+mod tests;

@@ -50,6 +50,8 @@ pub struct Images {
     validation: ImageSet,
     /// The validation images as tensors.
     pub plain_validation: Labeled,
+    /// Where networks are trained on them.
+    pub device: tch::Device,
 }
 
 /// What a run made.
@@ -85,7 +87,8 @@ pub fn train(options: &TrainOptions) -> Result<Finished> {
     let teacher = Teacher::obtain(options, &images, &folder)?;
     let student = match student {
         Some(student) => {
-            let (model, masks) = train_student(student, teacher.as_ref(), options, &images, &folder)?;
+            let (model, masks) =
+                train_student(student, teacher.as_ref(), options, &images, &folder)?;
             let (network, calibration) = quantize_best(&model, &masks, options, &images)?;
             let n_compared = images.validation.samples.len().min(N_COMPARED);
             let compared = images.plain_validation.select(&(0..n_compared).collect::<Vec<_>>());
@@ -157,10 +160,19 @@ fn load_images(options: &TrainOptions) -> Result<Images> {
         Preprocess::sar(options.size)
     };
     preprocess.validate()?;
-    let augmentation =
-        Augmentation { shift: options.shift, gamma: 0.0, mirror: options.mirror };
+    let augmentation = Augmentation { shift: options.shift, gamma: 0.0, mirror: options.mirror };
     let plain_validation = Labeled::plain(&validation, &preprocess);
-    Ok(Images { source, split, preprocess, augmentation, train, validation, plain_validation })
+    let device = options.device()?;
+    Ok(Images {
+        source,
+        split,
+        preprocess,
+        augmentation,
+        train,
+        validation,
+        plain_validation,
+        device,
+    })
 }
 
 /// Makes the run folder, or checks that the one to resume had the same options.
@@ -216,7 +228,7 @@ pub(crate) fn new_model(architecture: Architecture, images: &Images, seed: u64) 
     let Preprocess { height, width, channels, .. } = images.preprocess;
     let image = Shape { height, width, channels };
     let n_classes = images.train.classes.len();
-    Model::new(architecture, image, images.preprocess.step(), n_classes, seed)
+    Model::new(architecture, image, images.preprocess.step(), n_classes, seed, images.device)
 }
 
 fn train_student(

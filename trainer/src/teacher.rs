@@ -15,6 +15,7 @@ use crate::data::{Augmentation, Views, fresh_views};
 use crate::distill::Lesson;
 use crate::evaluate::evaluate;
 use crate::fit::{Epoch, FitOptions, INTERRUPTED, Pruning, RunFolder, fit};
+use crate::forward::Mode;
 use crate::model::Model;
 use crate::options::TrainOptions;
 use crate::prune::Masks;
@@ -51,7 +52,11 @@ impl Teacher {
             return Ok(None);
         }
         let given = Path::new(&options.teacher);
-        if given.is_dir() { Self::read(given, images).map(Some) } else { Self::train(options, images, folder).map(Some) }
+        if given.is_dir() {
+            Self::read(given, images).map(Some)
+        } else {
+            Self::train(options, images, folder).map(Some)
+        }
     }
 
     fn train(options: &TrainOptions, images: &Images, folder: &RunFolder) -> Result<Self> {
@@ -89,7 +94,11 @@ impl Teacher {
         let architecture = Architecture::named(&definition.to_string_lossy())?;
         let mut model = new_model(architecture, images, 0)?;
         checkpoint::load(&folder.join(format!("{PHASE}.safetensors")), &mut model)?;
-        Ok(Self { model, folder: folder.clone(), report: Some(TeacherReport { folder: Some(folder), ..report }) })
+        Ok(Self {
+            model,
+            folder: folder.clone(),
+            report: Some(TeacherReport { folder: Some(folder), ..report }),
+        })
     }
 
     /// How well the teacher does; measured here unless its own run did.
@@ -125,21 +134,24 @@ impl Teacher {
 
     fn ask(&self, views: &Views, with_features: bool) -> Result<Lesson> {
         let _guard = tch::no_grad_guard();
-        let style = ProgressStyle::with_template("{prefix:>10} {bar:30} {pos}/{len} views, {eta} left")
-            .expect("the template is well-formed");
+        let style =
+            ProgressStyle::with_template("{prefix:>10} {bar:30} {pos}/{len} views, {eta} left")
+                .expect("the template is well-formed");
         let progress = ProgressBar::new(views.len() as u64).with_style(style).with_prefix("lesson");
         let (none, mut logits, mut features) = (Masks::new(), Vec::new(), Vec::new());
         for first in (0..views.len()).step_by(BATCH) {
             if INTERRUPTED.load(Ordering::Relaxed) {
-                bail!("interrupted while the teacher looked at views; --resume starts with that again");
+                bail!(
+                    "interrupted while the teacher looked at views; --resume starts with that again"
+                );
             }
             let indices: Vec<usize> = (first..(first + BATCH).min(views.len())).collect();
             let images = views.select(&indices).images;
-            let mut seen = None;
-            let said =
-                self.model.forward_with_features(&images, &none, false, with_features.then_some(&mut seen));
-            logits.push(said.to_device(Device::Cpu));
-            features.extend(seen.map(|seen| seen.to_device(Device::Cpu)));
+            let said = self.model.features_and_logits(&images, &none, Mode::Evaluation);
+            logits.push(said.logits.to_device(Device::Cpu));
+            if with_features {
+                features.push(said.features.to_device(Device::Cpu));
+            }
             progress.inc(indices.len() as u64);
         }
         progress.finish();
@@ -151,7 +163,9 @@ impl Teacher {
     fn key(&self, views: &Views, with_features: bool) -> Result<String> {
         let mut hash = Sha256::new();
         let path = self.folder.join(format!("{PHASE}.safetensors"));
-        hash.update(std::fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?);
+        hash.update(
+            std::fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?,
+        );
         hash.update(views.key());
         hash.update([u8::from(with_features)]);
         Ok(hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect())
@@ -177,7 +191,8 @@ impl Lessons {
         let damaged = || format!("{}: damaged; remove it, and it is made again", path.display());
         let mut tensors: BTreeMap<String, Tensor> =
             Tensor::read_safetensors(path).with_context(damaged)?.into_iter().collect();
-        let mut rows = |name: &str| tensors.remove(name).map(|tensor| Rows::new(&tensor)).transpose();
+        let mut rows =
+            |name: &str| tensors.remove(name).map(|tensor| Rows::new(&tensor)).transpose();
         let logits = rows("logits")?.with_context(damaged)?;
         ensure!(logits.values.len() == n_views * logits.n_columns, damaged());
         Ok(Self { logits, features: rows("features")? })

@@ -142,8 +142,15 @@ fn masks_are_chosen_once_after_the_dense_part_and_then_frozen() {
     let set = SarSim::default().load_first(Split::Train, 64);
     let preprocess = Preprocess::sar(64);
     let image = Shape { height: 64, width: 64, channels: 1 };
-    let mut model =
-        Model::new(Architecture::named("s2d_s").unwrap(), image, preprocess.step(), 10, 5).unwrap();
+    let mut model = Model::new(
+        Architecture::named("s2d_s").unwrap(),
+        image,
+        preprocess.step(),
+        10,
+        5,
+        tch::Device::Cpu,
+    )
+    .unwrap();
     let options = FitOptions {
         phase: "student".to_owned(),
         n_epochs: 6,

@@ -1,0 +1,167 @@
+//! The forward pass of a model on a batch of images.
+
+use tch::{Kind, Tensor};
+
+use crate::architecture::{ConvSpec, LayerSpec, OpSpec};
+use crate::maps::Maps;
+use crate::model::{BATCH_NORM_EPSILON, Model};
+use crate::prune::Masks;
+
+/// Weight of the newest batch in the running statistics.
+const BATCH_NORM_MOMENTUM: f64 = 0.1;
+
+/// How a forward pass treats batch-norm and dropout.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Mode {
+    /// The batch's own statistics, which also enter the running ones; values are dropped.
+    Training,
+    /// The running statistics; nothing is dropped.
+    Evaluation,
+}
+
+/// What a forward pass gives.
+#[derive(Debug)]
+pub struct Output {
+    /// What the last layer reads, `[batch, channels * height * width]`.
+    pub features: Tensor,
+    /// `[batch, classes]`.
+    pub logits: Tensor,
+}
+
+impl Model {
+    /// Logits `[batch, classes]` of int8 images `[batch, height, width, channels]`, on the model's device.
+    pub fn forward(&self, images: &Tensor, masks: &Masks, mode: Mode) -> Tensor {
+        self.features_and_logits(images, masks, mode).logits
+    }
+
+    /// As [`Self::forward`], with the features that the last layer reads.
+    pub fn features_and_logits(&self, images: &Tensor, masks: &Masks, mode: Mode) -> Output {
+        self.forward_watched(images, masks, mode, |_, _| {})
+    }
+
+    /// As [`Self::features_and_logits`]; `watch` sees the output of each layer, before max-pool.
+    pub fn forward_watched(
+        &self,
+        images: &Tensor,
+        masks: &Masks,
+        mode: Mode,
+        mut watch: impl FnMut(usize, &Tensor),
+    ) -> Output {
+        let layers = &self.architecture.layers;
+        let images = images.to_device(self.device);
+        let input = space_to_depth(&images, self.architecture.space_to_depth).to_kind(Kind::Float)
+            * self.input_step;
+        let mut maps = Maps::new(input, layers.iter().map(LayerSpec::reads));
+        let (last, before) = layers.split_last().expect("a network has layers");
+        for (idx, layer) in before.iter().enumerate() {
+            let output = self.layer(idx, &maps, masks, mode);
+            watch(idx, &output);
+            maps.push(match &layer.op {
+                OpSpec::Conv(ConvSpec { max_pool: true, .. }) => {
+                    output.max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false)
+                }
+                _ => output,
+            });
+        }
+        let features = maps.get(last.input).flatten(1, -1);
+        let logits = self.layer(before.len(), &maps, masks, mode);
+        watch(before.len(), &logits);
+        Output { features, logits }
+    }
+
+    /// Output of a layer before max-pool.
+    fn layer(&self, idx: usize, maps: &Maps, masks: &Masks, mode: Mode) -> Tensor {
+        let LayerSpec { name, input, op } = &self.architecture.layers[idx];
+        let input = maps.get(*input);
+        let bias = || self.tensor(&format!("{name}.bias"));
+        match op {
+            OpSpec::Conv(conv) => {
+                let bias = (!conv.norm).then(bias);
+                let sums = convolve(conv, input, &self.masked(name, masks), bias);
+                let sums = if conv.norm { self.batch_norm(name, &sums, mode) } else { sums };
+                rectify(conv.relu, self.with_residual(idx, conv, maps, sums))
+            }
+            OpSpec::BatchNorm { relu } => rectify(*relu, self.batch_norm(name, input, mode)),
+            OpSpec::GlobalAveragePool => input.mean_dim(&[2_i64, 3][..], true, Kind::Float),
+            OpSpec::Dropout { rate } => input.dropout(*rate, mode == Mode::Training),
+            OpSpec::FullyConnected => {
+                input.flatten(1, -1).linear(&self.masked(name, masks), Some(bias()))
+            }
+        }
+    }
+
+    /// Adds every `stride`-th pixel of the residual; channels that it lacks get nothing.
+    fn with_residual(&self, idx: usize, conv: &ConvSpec, maps: &Maps, sums: Tensor) -> Tensor {
+        let Some(from) = conv.residual else { return sums };
+        let stride = self.flow.residual_strides[idx] as i64;
+        let map = maps.get(from);
+        let picked = if stride == 1 {
+            map.shallow_clone()
+        } else {
+            map.slice(2, None, None, stride).slice(3, None, None, stride)
+        };
+        let n_new = conv.channels as i64 - picked.size()[1];
+        if n_new == 0 {
+            return sums + picked;
+        }
+        sums + picked.constant_pad_nd([0, 0, 0, 0, 0, n_new])
+    }
+
+    fn batch_norm(&self, layer: &str, sums: &Tensor, mode: Mode) -> Tensor {
+        let part = |part: &str| Some(self.tensor(&format!("{layer}.norm.{part}")));
+        sums.batch_norm(
+            part("gain"),
+            part("bias"),
+            part("mean"),
+            part("variance"),
+            mode == Mode::Training,
+            BATCH_NORM_MOMENTUM,
+            BATCH_NORM_EPSILON,
+            false,
+        )
+    }
+}
+
+fn convolve(conv: &ConvSpec, input: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
+    let (stride, padding) = (conv.stride as i64, conv.padding as i64);
+    input.conv2d(weight, bias, [stride, stride], [padding, padding], [1, 1], 1)
+}
+
+fn rectify(relu: bool, sums: Tensor) -> Tensor {
+    if relu { sums.relu() } else { sums }
+}
+
+/// Images `[batch, height, width, channels]` to maps `[batch, channels, height, width]` after space-to-depth, with the
+/// channel order of [`spec::InputSpec`].
+pub fn space_to_depth(images: &Tensor, block: usize) -> Tensor {
+    let size = images.size();
+    let [batch, height, width, channels] = size[..] else {
+        unreachable!("images have four dimensions");
+    };
+    let block = block as i64;
+    images
+        .view([batch, height / block, block, width / block, block, channels])
+        .permute([0, 2, 4, 5, 1, 3])
+        .reshape([batch, block * block * channels, height / block, width / block])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn space_to_depth_orders_channels_as_the_network_file_says() {
+        let (height, width, channels, block) = (4, 6, 2, 2);
+        let n = height * width * channels;
+        let images = Tensor::arange(n as i64, (Kind::Int64, tch::Device::Cpu)).view([1, 4, 6, 2]);
+        let maps = space_to_depth(&images, block);
+        assert_eq!(maps.size(), [1, 8, 2, 3]);
+        for (y, x, dy, dx, c) in
+            [(0, 0, 0, 0, 0), (1, 2, 1, 0, 1), (0, 1, 0, 1, 1), (1, 0, 1, 1, 0)]
+        {
+            let channel = (dy * block + dx) * channels + c;
+            let pixel = ((y * block + dy) * width + x * block + dx) * channels + c;
+            assert_eq!(maps.int64_value(&[0, channel as i64, y as i64, x as i64]), pixel as i64);
+        }
+    }
+}
