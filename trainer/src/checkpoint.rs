@@ -32,10 +32,10 @@ const CHOSEN: &str = "masks_chosen";
 /// When the folder cannot be written; an older checkpoint then stays whole.
 pub fn save(path: &Path, model: &Model, state: &State) -> Result<()> {
     let mut tensors: Vec<(String, Tensor)> =
-        model.tensors().map(|(name, tensor)| (format!("{MODEL}{name}"), tensor.detach())).collect();
+        model.tensors().map(|(name, tensor)| (format!("{MODEL}{name}"), tensor.detach().contiguous())).collect();
     let masks = state.masks.iter().flat_map(Masks::iter).map(|named| (MASK, named));
     for (prefix, (name, tensor)) in state.momentum.iter().map(|named| (MOMENTUM, named)).chain(masks) {
-        tensors.push((format!("{prefix}{name}"), tensor.shallow_clone()));
+        tensors.push((format!("{prefix}{name}"), tensor.contiguous()));
     }
     tensors.push((EPOCHS.to_owned(), Tensor::from(state.n_epochs as i64)));
     tensors.push((CHOSEN.to_owned(), Tensor::from(i64::from(state.masks.is_some()))));

@@ -28,6 +28,8 @@ pub struct Model {
     pub input_step: f64,
     /// Where the tensors are, and where [`Self::forward`] computes.
     pub device: Device,
+    /// Kind of the maps while training: single precision, or bfloat16, with weights and sums in single precision.
+    pub training_kind: Kind,
     tensors: BTreeMap<String, Tensor>,
 }
 
@@ -62,7 +64,7 @@ impl Model {
                 OpSpec::Conv(ConvSpec { channels, kernel, norm, .. }) => {
                     let fan_in = (kernel * kernel * input.channels) as f64;
                     let shape = [*channels, input.channels, *kernel, *kernel];
-                    insert("weight", normal(&shape, (2.0 / fan_in).sqrt()));
+                    insert("weight", channels_last(&normal(&shape, (2.0 / fan_in).sqrt())));
                     if !norm {
                         insert("bias", floats(*channels, 0.0));
                     }
@@ -85,7 +87,7 @@ impl Model {
                 insert("norm.variance", floats(n, 1.0));
             }
         }
-        let mut model = Self { architecture, flow, input_step, device, tensors };
+        let mut model = Self { architecture, flow, input_step, device, training_kind: Kind::Float, tensors };
         for (name, tensor) in &mut model.tensors {
             if is_trainable(name) {
                 *tensor = tensor.set_requires_grad(true);
@@ -160,6 +162,11 @@ impl Model {
 /// Whether training changes a tensor; running statistics follow by themselves.
 pub fn is_trainable(name: &str) -> bool {
     !name.ends_with(".norm.mean") && !name.ends_with(".norm.variance")
+}
+
+/// The same `[out, in, height, width]`, with `in` innermost in memory.
+fn channels_last(weight: &Tensor) -> Tensor {
+    weight.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2])
 }
 
 fn sizes(shape: &[usize]) -> Vec<i64> {

@@ -39,6 +39,17 @@ pub enum DeviceKind {
     Cuda,
 }
 
+/// Numbers that the maps consist of while training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// 32 bits everywhere.
+    Float32,
+    /// 16 bits with the range of 32; weights, batch-norm and everything but training stay at 32. Fast where processor
+    /// or GPU have instructions for it, slow elsewhere.
+    Bfloat16,
+}
+
 /// Options of one training run. The keys of a run's TOML file are the names of these flags.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -158,6 +169,9 @@ pub struct TrainOptions {
     /// Where libtorch computes
     #[arg(long, value_enum, default_value = "auto")]
     pub device: DeviceKind,
+    /// Numbers that the maps consist of while training
+    #[arg(long, value_enum, default_value = "float32")]
+    pub precision: Precision,
     /// Processor threads; results are the same bit for bit only with the same number
     #[arg(long, default_value_t = 1)]
     pub threads: usize,
@@ -257,6 +271,14 @@ impl TrainOptions {
             bail!("--teacher and --student are both `none`: there is nothing to train");
         }
         Ok(())
+    }
+
+    /// Kind of the maps while training.
+    pub fn training_kind(&self) -> tch::Kind {
+        match self.precision {
+            Precision::Float32 => tch::Kind::Float,
+            Precision::Bfloat16 => tch::Kind::BFloat16,
+        }
     }
 
     /// The device to compute on.

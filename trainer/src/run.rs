@@ -52,6 +52,8 @@ pub struct Images {
     pub plain_validation: Labeled,
     /// Where networks are trained on them.
     pub device: tch::Device,
+    /// See [`Model::training_kind`].
+    pub training_kind: tch::Kind,
 }
 
 /// What a run made.
@@ -172,6 +174,7 @@ fn load_images(options: &TrainOptions) -> Result<Images> {
         validation,
         plain_validation,
         device,
+        training_kind: options.training_kind(),
     })
 }
 
@@ -228,7 +231,10 @@ pub(crate) fn new_model(architecture: Architecture, images: &Images, seed: u64) 
     let Preprocess { height, width, channels, .. } = images.preprocess;
     let image = Shape { height, width, channels };
     let n_classes = images.train.classes.len();
-    Model::new(architecture, image, images.preprocess.step(), n_classes, seed, images.device)
+    let step = images.preprocess.step();
+    let mut model = Model::new(architecture, image, step, n_classes, seed, images.device)?;
+    model.training_kind = images.training_kind;
+    Ok(model)
 }
 
 fn train_student(
