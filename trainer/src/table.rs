@@ -79,7 +79,7 @@ pub struct TableOptions {
 pub struct Printed {
     /// The table.
     pub text: String,
-    /// Runs that failed.
+    /// Runs that failed, and networks that could not be measured.
     pub failure: Option<String>,
 }
 
@@ -131,9 +131,10 @@ pub fn run(options: &TableOptions) -> Result<Printed> {
     let command = command(options, &table, &data);
     let date = time::OffsetDateTime::now_utc().date().to_string();
     let context = summary::Context { output: &output, n_seeds, date: &date, command: &command };
+    let mut unmeasured = Vec::new();
     let measure = |folder: &Path| {
         let measured = hardware::measure(twofold.as_ref()?, folder);
-        measured.inspect_err(|error| eprintln!("{}: {error:#}", folder.display())).ok()
+        measured.map_err(|error| unmeasured.push(format!("{}: {error:#}", folder.display()))).ok()
     };
     let summary = summary::gather(&table, &teachers, context, measure)?;
     let nothing = summary.teachers.is_empty() && summary.groups.iter().all(|g| g.rows.is_empty());
@@ -142,13 +143,21 @@ pub fn run(options: &TableOptions) -> Result<Printed> {
         "{}: no run is done; leave --no-train out to train",
         output.display()
     );
-    let failure = (!failed.is_empty()).then(|| {
-        format!(
+    let mut failures = Vec::new();
+    if !failed.is_empty() {
+        failures.push(format!(
             "{} of the runs failed: {}; the same command tries them again",
             failed.len(),
             failed.join(", ")
-        )
-    });
+        ));
+    }
+    if let Some(first) = unmeasured.first() {
+        failures.push(format!(
+            "ROM bytes and cycles of {} rows cannot be had, first {first}",
+            unmeasured.len()
+        ));
+    }
+    let failure = (!failures.is_empty()).then(|| failures.join("; "));
     let (markdown, json) = (render::markdown(&summary), to_json(&summary));
     spec::files::write_atomically(&output.join("table.md"), markdown.as_bytes())?;
     spec::files::write_atomically(&output.join("table.json"), json.as_bytes())?;

@@ -46,7 +46,8 @@ here=$(dirname "$0")
 echo "$*" >> "$here/calls.txt"
 out=; student=; previous=
 for word in "$@"; do
-    case $previous in --output) out=$word ;; --student) student=$word ;; esac
+    [ "$previous" = --output ] && out=$word
+    case $word in --student=*) student=${word#*=} ;; esac
     previous=$word
 done
 row=$(basename "$(dirname "$out")")
@@ -121,16 +122,30 @@ fn options(arguments: &[String]) -> TableOptions {
     Line::try_parse_from(words).unwrap().options
 }
 
-fn data(n_train: usize) -> Value {
-    json!({
-        "name": "chips", "n_train": n_train, "n_validation": 274, "n_test": 2425,
-        "sha256_train": "aa", "sha256_test": "0123456789abcdef0123",
-    })
-}
-
 fn scores(validation: f64, test: f64) -> Value {
     let score = |accuracy: f64| json!({ "accuracy": accuracy, "cross_entropy": 0.1 });
     json!({ "validation": score(validation), "test": score(test) })
+}
+
+/// A `result.json` but for the networks.
+fn outcome(seconds: f64, teacher: Value, student: Value) -> Value {
+    json!({
+        "format_version": 1,
+        "command": "trainer train",
+        "git_revision": "fedcba9876543210+",
+        "options": {},
+        "versions": {},
+        "data": {
+            "name": "chips", "kind": "folder", "description": "hand-made",
+            "n_train": 2472, "n_validation": 274, "n_test": 2425,
+            "sha256_train": "aa", "sha256_validation": "bb", "sha256_test": "0123456789abcdef0123",
+        },
+        "classes": [],
+        "teacher": teacher,
+        "student": student,
+        "seconds": seconds,
+        "note": "",
+    })
 }
 
 fn teacher_result(test: f64) -> Value {
@@ -138,21 +153,16 @@ fn teacher_result(test: f64) -> Value {
     teacher["name"] = json!("a-convnet");
     teacher["n_parameters"] = json!(303_498);
     teacher["n_macs"] = json!(15_100_000);
-    json!({
-        "format_version": 1, "command": "trainer train", "git_revision": "fedcba9876543210",
-        "data": data(2472), "teacher": teacher, "student": null, "seconds": 1800.0,
-    })
+    outcome(1800.0, teacher, Value::Null)
 }
 
 fn student_result(name: &str, n_weights: u64, n_kept: u64, float: f64, int8: f64) -> Value {
-    json!({
-        "format_version": 1, "command": "trainer train", "git_revision": "fedcba9876543210",
-        "data": data(2472), "teacher": null, "seconds": 900.0,
-        "student": {
-            "name": name, "n_parameters": n_weights + 100, "n_macs": 1, "n_weights": n_weights, "n_kept": n_kept,
-            "float": scores(float, float), "int8": scores(int8, int8),
-        },
-    })
+    let student = json!({
+        "name": name, "n_parameters": n_weights + 100, "n_macs": 1, "n_weights": n_weights, "n_kept": n_kept,
+        "float": scores(float, float), "int8": scores(int8, int8),
+        "calibration": "maximum", "confusion": [], "per_class": [],
+    });
+    outcome(900.0, Value::Null, student)
 }
 
 #[test]
@@ -164,13 +174,13 @@ fn every_row_and_seed_is_run_once_after_its_teacher() {
     assert_eq!(calls.len(), 2 + 2 * 4, "{calls:#?}");
     assert_eq!(
         calls[0],
-        "train --data some/chips --batch 32 --student none --teacher a-convnet --teacher-epochs 2 --seed 1 \
+        "train --data some/chips --batch=32 --student=none --teacher=a-convnet --teacher-epochs=2 --seed 1 \
          --output RUNS/teacher-big/seed-1"
     );
-    let taught = "train --data some/chips --batch 32 --epochs 3 --learning-rate 0.1 --sparsity uhp-fixed \
-         --student s2d_s --teacher RUNS/teacher-big/seed-2 --seed 2 --output RUNS/g-half-taught/seed-2";
+    let taught = "train --data some/chips --batch=32 --epochs=3 --learning-rate=0.1 --sparsity=uhp-fixed \
+         --student=s2d_s --teacher RUNS/teacher-big/seed-2 --seed 2 --output RUNS/g-half-taught/seed-2";
     assert!(calls.contains(&taught.to_owned()), "{calls:#?}");
-    let alone = "--student s2d_s --teacher none --seed 1 --output RUNS/g-dense-alone/seed-1";
+    let alone = "--student=s2d_s --teacher=none --seed 1 --output RUNS/g-dense-alone/seed-1";
     assert!(calls.iter().any(|call| call.ends_with(alone)), "{calls:#?}");
     assert!(
         printed
@@ -209,7 +219,7 @@ fn rows_can_be_chosen_and_options_changed() {
         bench.run(&["--seeds", "1", "--rows", "dense", "--set", "teacher-epochs=7"]).unwrap();
     let calls = bench.calls();
     assert_eq!(calls.len(), 3, "{calls:#?}");
-    assert!(calls.iter().all(|call| call.contains("--teacher-epochs 7")), "{calls:#?}");
+    assert!(calls.iter().all(|call| call.contains("--teacher-epochs=7")), "{calls:#?}");
     assert!(!calls.iter().any(|call| call.contains("--resume")), "{calls:#?}");
     assert!(!bench.path("runs/teacher-big/seed-1/left-over").exists());
     assert!(printed.text.contains("--rows dense --set teacher-epochs=7`"), "{}", printed.text);
@@ -222,7 +232,7 @@ fn one_teacher_serves_all_seeds_if_the_table_says_so() {
     bench.run(&["--seeds", "2", "--rows", "half"]).unwrap();
     let calls = bench.calls();
     let n = |part: &str| calls.iter().filter(|call| call.contains(part)).count();
-    assert_eq!((n("--student none"), n("--teacher RUNS/teacher-big/seed-1 --seed 2")), (1, 1));
+    assert_eq!((n("--student=none"), n("--teacher RUNS/teacher-big/seed-1 --seed 2")), (1, 1));
     assert_eq!(calls.len(), 5, "{calls:#?}");
 }
 
@@ -327,14 +337,14 @@ fn mistakes_in_a_table_name_file_and_row() {
         (
             "batch = 32",
             "batsh = 32",
-            "teacher `big`: trainer train says: unexpected argument '--batsh'",
+            "teacher `big`: trainer train refuses it: unexpected argument '--batsh'",
         ),
         (
             "epochs = 3",
             "epochs = \"many\"",
-            "row `dense`: trainer train says: invalid value 'many'",
+            "row `dense`: trainer train refuses it: invalid value 'many'",
         ),
-        ("\"uhp-fixed\"", "\"uhp\"", "row `half`: trainer train says: invalid value 'uhp'"),
+        ("\"uhp-fixed\"", "\"uhp\"", "row `half`: trainer train refuses it: invalid value 'uhp'"),
         ("sparsity = \"dense\"", "batch = 16", "row `dense`: `sparsity` is missing"),
         ("teacher = \"big\"", "teacher = \"huge\"", "group `g`: no [[teacher]] is called `huge`"),
         ("teacher = \"big\"\n", "", "variant `taught` needs `teacher`"),

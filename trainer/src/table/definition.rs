@@ -26,11 +26,10 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use clap::{Args, FromArgMatches};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::options::TrainOptions;
+use crate::config;
 
 /// Tables that come with the program.
 const BUILT_IN: [(&str, &str); 3] = [
@@ -301,7 +300,9 @@ fn new_group(
 fn new_row(row: &RowFile, id: String, kind: Kind, options: &toml::Table) -> Result<Row> {
     check_name(&row.name)?;
     let flags = flags_of(options)?;
-    let options = parse_flags(&flags)?;
+    let options =
+        config::parse(flags.iter().map(Into::into)).context("trainer train refuses it")?;
+    let options = Value::Object(options.to_json("")?);
     Ok(Row { id, name: row.name.clone(), kind, teacher: None, flags, options })
 }
 
@@ -324,38 +325,24 @@ fn merged<const N: usize>(tables: [&toml::Table; N]) -> toml::Table {
 
 /// Options as command-line flags, in the order of their names.
 fn flags_of(options: &toml::Table) -> Result<Vec<String>> {
-    let mut flags = Vec::new();
-    for (key, value) in options {
+    let flag = |(key, value): (&String, &toml::Value)| {
         ensure!(
             !OWN_FLAGS.contains(&key.as_str()),
             "`{key}` is no option of a row: the table gives it to each run"
         );
-        let flag = format!("--{key}");
-        match value {
-            toml::Value::Boolean(true) => flags.push(flag),
-            toml::Value::Boolean(false) => {}
-            toml::Value::String(text) => flags.extend([flag, text.clone()]),
-            toml::Value::Integer(_) | toml::Value::Float(_) => {
-                flags.extend([flag, value.to_string()]);
+        let value = match value {
+            toml::Value::String(text) => text.clone(),
+            toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => {
+                value.to_string()
             }
             _ => bail!(
                 "`{key}` is of type {}; an option is one word, number or truth value",
                 value.type_str()
             ),
-        }
-    }
-    Ok(flags)
-}
-
-/// What `trainer train` makes of the flags.
-fn parse_flags(flags: &[String]) -> Result<Value> {
-    let command = TrainOptions::augment_args(clap::Command::new("trainer").no_binary_name(true));
-    let parsed = command.try_get_matches_from(flags).map_err(|error| {
-        let text = error.to_string();
-        let first = text.lines().next().unwrap_or_default();
-        anyhow::anyhow!("trainer train says: {}", first.trim_start_matches("error: "))
-    })?;
-    Ok(serde_json::to_value(TrainOptions::from_arg_matches(&parsed)?)?)
+        };
+        Ok(format!("--{key}={value}"))
+    };
+    options.iter().map(flag).collect()
 }
 
 fn parse_changes(changes: &[String]) -> Result<toml::Table> {

@@ -29,8 +29,8 @@ fn header(text: &mut String, summary: &Summary) {
     line("date", &summary.date);
     line("command", &format!("`{}`", summary.command));
     let revisions: Vec<_> = summary.git_revisions.iter().map(|revision| short(revision)).collect();
-    let unknown = if revisions.is_empty() { "unknown".to_owned() } else { revisions.join(", ") };
-    line("commit", &unknown);
+    let commit = if revisions.is_empty() { "unknown".to_owned() } else { revisions.join(", ") };
+    line("commit", &commit);
     if let Some(data) = &summary.data {
         let counts = format!(
             "{}: {} training, {} validation, {} test images; test images' SHA-256 {}...",
@@ -58,10 +58,8 @@ fn header(text: &mut String, summary: &Summary) {
         "hardware",
         "array of 8 rows x 16 columns; cycles of the simulated RTL, every bit checked",
     );
-    line(
-        "training time",
-        &format!("{:.1} h on one thread a run, all runs together", summary.seconds / 3600.0),
-    );
+    let hours = summary.seconds / 3600.0;
+    line("training time", &format!("about {hours:.1} h, all runs one after another"));
     if summary.n_missing > 0 {
         line("not done yet", &format!("{} of the runs", summary.n_missing));
     }
@@ -70,7 +68,7 @@ fn header(text: &mut String, summary: &Summary) {
 fn teacher_line(row: &TeacherRow) -> String {
     let TeacherRow { name, network, n_train, n_parameters, n_macs, validation, test, n_seeds } =
         row;
-    let (n_train, n_parameters) = (grouped(*n_train as u64), grouped(*n_parameters));
+    let (n_train, n_parameters) = (grouped(*n_train), grouped(*n_parameters));
     let (n_macs, validation, test) = (grouped(*n_macs), shown(*validation), shown(*test));
     format!(
         "| {name} | {network} | {n_train} | {n_parameters} | {n_macs} | {validation} | {test} | {n_seeds} |\n"
@@ -82,7 +80,7 @@ fn group_text(group: &GroupSummary) -> String {
     if group.rows.is_empty() {
         return text + "No run is done.\n";
     }
-    text += &format!("{} training images. ", grouped(group.n_train as u64));
+    text += &format!("{} training images. ", grouped(group.n_train));
     text += &match (group.pooled_sd_percent, group.resolution_percent) {
         (Some(sd), Some(points)) => format!(
             "A difference is resolved from {points:.2} points on (standard deviation of a run {sd:.2} points).\n\n"
@@ -109,7 +107,7 @@ fn row_line(row: &RowSummary) -> String {
     let (rom, cycles) = match &row.hardware {
         Some(hardware) => (
             format!("{:.1}", hardware.rom_bytes as f64 / 1024.0),
-            grouped(hardware.n_cycles_per_image),
+            grouped(hardware.n_cycles_per_image as usize),
         ),
         None => ("-".to_owned(), "-".to_owned()),
     };
@@ -125,14 +123,14 @@ fn shown(spread: Spread) -> String {
     spread.sd_percent.map_or(format!("{mean:.2}"), |sd| format!("{mean:.2} ± {sd:.2}"))
 }
 
+/// The start of a digest or commit; `+` marks changed files.
 fn short(digest: &str) -> String {
-    let is_dirty = digest.ends_with("-dirty");
     let start: String = digest.chars().take(N_DIGEST).collect();
-    if is_dirty && digest.len() > N_DIGEST { start + "-dirty" } else { start }
+    if digest.ends_with('+') && digest.len() > N_DIGEST { start + "+" } else { start }
 }
 
 /// Digits in groups of three.
-fn grouped(value: u64) -> String {
+fn grouped(value: usize) -> String {
     let digits = value.to_string();
     let mut text = String::new();
     for (idx, digit) in digits.chars().enumerate() {

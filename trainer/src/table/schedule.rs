@@ -15,6 +15,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::fit::INTERRUPTED;
+use crate::report;
 use crate::table::result;
 
 /// What a run was started with, in its folder: the sign that the folder is the table's own.
@@ -175,7 +176,7 @@ fn run_job(job: &Job, executable: &Path) -> Result<Outcome> {
         return Ok(Outcome::Left);
     }
     let what = if status.success() {
-        format!("it ended without {}", result::FILE_NAME)
+        format!("it ended without {}", report::FILE)
     } else {
         status.to_string()
     };

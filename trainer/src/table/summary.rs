@@ -5,9 +5,10 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use serde::Serialize;
 
+use crate::report::{DataReport, Outcome, StudentReport, TeacherReport};
 use crate::table::definition::{Group, Kind, Row, Table};
 use crate::table::hardware::Hardware;
-use crate::table::result::{self, DataFacts, RunResult};
+use crate::table::result;
 use crate::table::statistics::{Spread, pooled_sd, resolution, spread};
 
 /// Everything that is printed.
@@ -24,7 +25,7 @@ pub struct Summary {
     /// Commits that the runs were made with.
     pub git_revisions: Vec<String>,
     /// What the largest of the runs were made on.
-    pub data: Option<DataFacts>,
+    pub data: Option<DataReport>,
     /// Seeds asked for.
     pub n_seeds: usize,
     /// Runs that are not there.
@@ -45,9 +46,9 @@ pub struct TeacherRow {
     /// Network.
     pub network: String,
     /// Weights, biases and batch-norm.
-    pub n_parameters: u64,
+    pub n_parameters: usize,
     /// Multiplications an image.
-    pub n_macs: u64,
+    pub n_macs: usize,
     /// Training images.
     pub n_train: usize,
     /// Over seeds, on validation images.
@@ -91,9 +92,9 @@ pub struct RowSummary {
     /// Which weights it keeps.
     pub sparsity: String,
     /// Weights of the network.
-    pub n_weights: u64,
+    pub n_weights: usize,
     /// Those that are not pruned.
-    pub n_kept: u64,
+    pub n_kept: usize,
     /// Of the first seed; none if it was not asked for or does not fit.
     pub hardware: Option<Hardware>,
     /// Floating point, test images.
@@ -156,6 +157,7 @@ pub fn gather(
     }
     facts.git_revisions.sort();
     facts.git_revisions.dedup();
+    facts.git_revisions.retain(|revision| !revision.is_empty());
     Ok(Summary {
         format_version: 1,
         table: table.name.clone(),
@@ -175,7 +177,7 @@ pub fn gather(
 #[derive(Debug, Default)]
 struct Facts {
     git_revisions: Vec<String>,
-    data: Option<DataFacts>,
+    data: Option<DataReport>,
     n_missing: usize,
     seconds: f64,
 }
@@ -187,7 +189,7 @@ impl Facts {
         context: Context,
         row: &Row,
         n_seeds: usize,
-    ) -> Result<Vec<(usize, RunResult)>> {
+    ) -> Result<Vec<(usize, Outcome)>> {
         let mut runs = Vec::new();
         for seed in 1..=n_seeds {
             let folder = run_folder(context.output, row, seed);
@@ -195,7 +197,7 @@ impl Facts {
                 self.n_missing += 1;
                 continue;
             };
-            self.git_revisions.extend(run.git_revision.clone());
+            self.git_revisions.push(run.git_revision.clone());
             self.seconds += run.seconds;
             match &mut self.data {
                 None => self.data = Some(run.data.clone()),
@@ -217,11 +219,11 @@ impl Facts {
     }
 }
 
-fn teacher_row(row: &Row, runs: &[(usize, RunResult)]) -> Option<TeacherRow> {
+fn teacher_row(row: &Row, runs: &[(usize, Outcome)]) -> Option<TeacherRow> {
     let teachers: Vec<_> = runs.iter().filter_map(|(_, run)| run.teacher.as_ref()).collect();
     let first = teachers.first()?;
-    let over_seeds = |accuracy: fn(&result::Scores) -> f64| {
-        spread(&teachers.iter().map(|teacher| accuracy(&teacher.scores)).collect::<Vec<_>>())
+    let over_seeds = |accuracy: fn(&TeacherReport) -> f64| {
+        spread(&teachers.iter().map(|teacher| accuracy(teacher)).collect::<Vec<_>>())
     };
     Some(TeacherRow {
         name: row.name.clone(),
@@ -229,8 +231,8 @@ fn teacher_row(row: &Row, runs: &[(usize, RunResult)]) -> Option<TeacherRow> {
         n_parameters: first.n_parameters,
         n_macs: first.n_macs,
         n_train: runs.iter().map(|(_, run)| run.data.n_train).max()?,
-        validation: over_seeds(|scores| scores.validation.accuracy)?,
-        test: over_seeds(|scores| scores.test.accuracy)?,
+        validation: over_seeds(|teacher| teacher.validation.accuracy)?,
+        test: over_seeds(|teacher| teacher.test.accuracy)?,
         n_seeds: teachers.len(),
     })
 }
@@ -238,12 +240,12 @@ fn teacher_row(row: &Row, runs: &[(usize, RunResult)]) -> Option<TeacherRow> {
 fn row_summary(
     table: &Table,
     row: &Row,
-    runs: &[(usize, RunResult)],
+    runs: &[(usize, Outcome)],
     hardware: Option<Hardware>,
 ) -> Option<RowSummary> {
     let students: Vec<_> = runs.iter().filter_map(|(_, run)| run.student.as_ref()).collect();
     let first = students.first()?;
-    let over_seeds = |accuracy: fn(&result::StudentResult) -> f64| {
+    let over_seeds = |accuracy: fn(&StudentReport) -> f64| {
         spread(&students.iter().map(|student| accuracy(student)).collect::<Vec<_>>())
     };
     Some(RowSummary {
