@@ -34,7 +34,9 @@ pub fn save(path: &Path, model: &Model, state: &State) -> Result<()> {
     let mut tensors: Vec<(String, Tensor)> =
         model.tensors().map(|(name, tensor)| (format!("{MODEL}{name}"), tensor.detach().contiguous())).collect();
     let masks = state.masks.iter().flat_map(Masks::iter).map(|named| (MASK, named));
-    for (prefix, (name, tensor)) in state.momentum.iter().map(|named| (MOMENTUM, named)).chain(masks) {
+    for (prefix, (name, tensor)) in
+        state.momentum.iter().map(|named| (MOMENTUM, named)).chain(masks)
+    {
         tensors.push((format!("{prefix}{name}"), tensor.contiguous()));
     }
     tensors.push((EPOCHS.to_owned(), Tensor::from(state.n_epochs as i64)));
@@ -75,7 +77,10 @@ pub fn load(path: &Path, model: &mut Model) -> Result<State> {
     let on_device = |tensor: Tensor| tensor.to_device(model.device);
     let mut part = |prefix| {
         let tensors: BTreeMap<String, Tensor> = parts.remove(prefix).unwrap_or_default();
-        tensors.into_iter().map(|(name, tensor)| (name, on_device(tensor))).collect::<BTreeMap<_, _>>()
+        tensors
+            .into_iter()
+            .map(|(name, tensor)| (name, on_device(tensor)))
+            .collect::<BTreeMap<_, _>>()
     };
     let (masks, momentum) = (Masks::from_tensors(part(MASK)), part(MOMENTUM));
     Ok(State {

@@ -89,13 +89,17 @@ pub fn command(options: &TrainOptions, data: &str) -> Result<String> {
     Ok(command)
 }
 
-fn parse(flags: impl Iterator<Item = OsString>) -> Result<TrainOptions> {
+/// Options as `trainer train` reads them from flags.
+pub(crate) fn parse(flags: impl Iterator<Item = OsString>) -> Result<TrainOptions> {
     let command = TrainOptions::augment_args(
         clap::Command::new("trainer train").no_binary_name(true).args_override_self(true),
     );
     let matches = command.try_get_matches_from(flags).map_err(|error| {
         let text = error.render().to_string();
-        anyhow::anyhow!("{}", text.trim_start_matches("error: ").lines().next().unwrap_or_default().to_owned())
+        anyhow::anyhow!(
+            "{}",
+            text.trim_start_matches("error: ").lines().next().unwrap_or_default().to_owned()
+        )
     })?;
     Ok(TrainOptions::from_arg_matches(&matches)?)
 }
@@ -109,8 +113,7 @@ fn read_file(path: &Path) -> Result<Vec<String>> {
 /// `key = value` lines to `--key=value` flags.
 fn flags_of(text: &str, path: &Path) -> Result<Vec<String>> {
     let shown = path.display();
-    let table: toml::Table =
-        text.parse().with_context(|| format!("{shown}: not a TOML file"))?;
+    let table: toml::Table = text.parse().with_context(|| format!("{shown}: not a TOML file"))?;
     let mut flags = Vec::with_capacity(table.len());
     for (key, value) in table {
         if ["config", "output", "resume"].contains(&key.as_str()) {
@@ -151,7 +154,11 @@ mod tests {
 
     #[test]
     fn a_run_file_repeats_the_run() {
-        let options = complete_with(None, &["--epochs", "9", "--sparsity", "uhp-fixed", "--train-images", "50"]).unwrap();
+        let options = complete_with(
+            None,
+            &["--epochs", "9", "--sparsity", "uhp-fixed", "--train-images", "50"],
+        )
+        .unwrap();
         let again = complete_with(Some(&to_toml(&options).unwrap()), &[]).unwrap();
         assert_eq!(again.to_json("x").unwrap(), options.to_json("x").unwrap());
     }

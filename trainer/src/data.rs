@@ -141,7 +141,8 @@ impl<'a> Views<'a> {
     /// Tells views apart by everything that they depend on.
     pub fn key(&self) -> String {
         let Augmentation { shift, gamma, mirror } = self.augmentation;
-        let definition = serde_json::to_string(self.preprocess).expect("a definition is plain data");
+        let definition =
+            serde_json::to_string(self.preprocess).expect("a definition is plain data");
         let (n_views, path, set) = (self.n_views, &self.path, self.set.sha256());
         format!("{definition} {shift} {gamma} {mirror} {n_views} {path:?} {set}")
     }

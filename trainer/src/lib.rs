@@ -27,5 +27,6 @@ pub mod prune;
 pub mod quantize;
 pub mod report;
 pub mod run;
+pub mod table;
 pub mod teacher;
 pub mod verify;

@@ -1,16 +1,19 @@
-//! The `trainer` program: `train` makes a network, `verify` checks one against the reference.
+//! The `trainer` program: `train` makes a network, `table` makes and compares many, `verify` checks one against the
+//! reference.
 //!
 //! Exit code 0: done; 1: an error, printed to stderr; 2: an unknown argument; 130: interrupted, and resumable.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use trainer::fit::INTERRUPTED;
 use trainer::options::TrainOptions;
+use trainer::table::{self, TableOptions};
 use trainer::{config, run, verify};
 
 /// Trains a teacher, distills it into a half-pruned student, quantizes that to integers and exports it.
@@ -40,6 +43,8 @@ enum Command {
         #[arg(long)]
         images: Option<usize>,
     },
+    /// Train every row of a table over several seeds and print means, spreads and costs; goes on where it was cut off
+    Table(Box<TableOptions>),
 }
 
 fn main() -> ExitCode {
@@ -76,6 +81,14 @@ fn call(cli: Cli) -> Result<String> {
                 eprintln!("it equals {}, bit for bit", path.display());
             }
             Ok(serde_json::to_string_pretty(&finished.outcome)?)
+        }
+        Command::Table(options) => {
+            ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?;
+            let table::Printed { text, failure } = table::run(&options)?;
+            let text = text.trim_end().to_owned();
+            let Some(failure) = failure else { return Ok(text) };
+            writeln!(std::io::stdout(), "{text}")?;
+            bail!(failure)
         }
         Command::Verify { network, data, images } => {
             Ok(serde_json::to_string_pretty(&verify::verify(&network, &data, images)?)?)
