@@ -1,5 +1,5 @@
 //! Class folders of images: one folder a class, PNG, JPEG, TIFF or BMP, 8 or 16 bits, gray or RGB, or MSTAR original
-//! files ([`phoenix`](crate::phoenix)).
+//! files ([`phoenix`]).
 //!
 //! Either `train` and `test` hold the class folders, or the data folder itself does. `17_DEG` and `15_DEG`, the
 //! depression angles of MSTAR, stand for `train` and `test`; case does not matter. All files below a class folder are
