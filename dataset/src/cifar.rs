@@ -222,7 +222,13 @@ fn from_archive(
     path: &Path,
     files: &[&str],
 ) -> Result<(Vec<String>, Vec<Record>)> {
-    let damaged = |_: &Path, source| DatasetError::Archive { path: path.to_owned(), source };
+    let damaged = |_: &Path, error: io::Error| {
+        // The reason may quote the damaged bytes, which are not for terminals.
+        let reason = error.to_string();
+        let is_text = reason.chars().all(|c| c == ' ' || c.is_ascii_graphic());
+        let reason = if is_text { reason } else { "its structure is broken".to_owned() };
+        DatasetError::Archive { path: path.to_owned(), reason }
+    };
     let file =
         File::open(path).map_err(|source| DatasetError::Io { path: path.to_owned(), source })?;
     let reader = BufReader::with_capacity(1 << 18, file);

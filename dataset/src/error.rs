@@ -85,11 +85,88 @@ pub enum DatasetError {
         /// Images needed.
         min: usize,
     },
-    /// A file in a class folder that is no image by its name.
-    #[error("{}: not an image file; class folders hold .png, .jpg, .jpeg, .tif, .tiff or .bmp only", path.display())]
+    /// A file in a class folder that is no image by its name, nor an MSTAR original by its content.
+    #[error(
+        "{}: not an image file; class folders hold .png, .jpg, .jpeg, .tif, .tiff, .bmp or MSTAR original files only",
+        path.display()
+    )]
     NotAnImage {
         /// The file.
         path: PathBuf,
+    },
+    /// MSTAR original files and image copies in one class.
+    #[error(
+        "{}: image copy beside MSTAR original files such as {}; keep one of the two, or chips count twice",
+        path.display(),
+        original.display()
+    )]
+    MixedOriginals {
+        /// The copy.
+        path: PathBuf,
+        /// An original of the same class.
+        original: PathBuf,
+    },
+    /// Folders within folders without end.
+    #[error("{}: more than {max} folders deep in a class folder", path.display())]
+    TooDeep {
+        /// The innermost folder.
+        path: PathBuf,
+        /// Most levels.
+        max: usize,
+    },
+    /// The text header of an MSTAR original does not end.
+    #[error("{}: MSTAR header without `[EndofPhoenixHeader]` in its first {max} bytes", path.display())]
+    HeaderEnd {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that were searched.
+        max: usize,
+    },
+    /// The header of an MSTAR original lacks a key.
+    #[error("{}: MSTAR header without `{key}`", path.display())]
+    HeaderKey {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
+    },
+    /// A number in the header of an MSTAR original is none, or cannot be.
+    #[error("{}: MSTAR header with `{key}= {value}`; a number from {min} to {max} is possible", path.display())]
+    HeaderValue {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
+        /// What it says.
+        value: String,
+        /// Smallest possible number.
+        min: usize,
+        /// Largest possible number.
+        max: usize,
+    },
+    /// An MSTAR original ends within its magnitudes or phases.
+    #[error("{}: ends within the {what} data, after {n_bytes} of {expected} bytes", path.display())]
+    TruncatedMagnitude {
+        /// The file.
+        path: PathBuf,
+        /// `magnitude` or `phase`.
+        what: &'static str,
+        /// Bytes that are there.
+        n_bytes: usize,
+        /// Bytes that the header promises.
+        expected: usize,
+    },
+    /// A magnitude of an MSTAR original that is none.
+    #[error("{}: magnitude {value} at row {row}, column {column}; finite numbers from 0 are possible", path.display())]
+    Magnitude {
+        /// The file.
+        path: PathBuf,
+        /// The value.
+        value: f32,
+        /// Row, from 0.
+        row: usize,
+        /// Column, from 0.
+        column: usize,
     },
     /// Damaged, truncated, or of another format than its name says.
     #[error("{}: unreadable image: {reason}", path.display())]
@@ -163,7 +240,7 @@ pub enum DatasetError {
     },
     /// A file of a CIFAR is not there.
     #[error(
-        "{}: holds no `{member}`, which {kind} needs; give the binary version of the data set, {folder}",
+        "{}: holds no `{member}`, which {kind} needs; give the whole binary version of the data set ({folder})",
         path.display()
     )]
     MissingMember {
@@ -177,12 +254,12 @@ pub enum DatasetError {
         folder: &'static str,
     },
     /// Compressed data or archive structure that cannot be followed.
-    #[error("{}: damaged archive: {source}; fetch it again", path.display())]
+    #[error("{}: damaged archive: {reason}; fetch it again", path.display())]
     Archive {
         /// The archive.
         path: PathBuf,
         /// The decoder's reason.
-        source: std::io::Error,
+        reason: String,
     },
     /// A record file without records.
     #[error("{}: empty; expected records of {record} bytes", path.display())]
@@ -259,8 +336,8 @@ pub enum DatasetError {
     },
     /// Too few records of a class for training and validation to get one.
     #[error(
-        "{}: {n_images} training images of class `{class}` are too few to split into training and validation; \
-         at least {min} are needed",
+        "{}: too few training images of class `{class}` for training and validation: {n_images}; at least {min} \
+         are needed",
         path.display()
     )]
     TooFewRecords {

@@ -1,21 +1,34 @@
-//! Class folders of images: one folder a class, PNG, JPEG, TIFF or BMP, 8 or 16 bits, gray or RGB.
+//! Class folders of images: one folder a class, PNG, JPEG, TIFF or BMP, 8 or 16 bits, gray or RGB, or MSTAR original
+//! files ([`phoenix`]).
 //!
-//! Either `train/` and `test/` hold the class folders, or the data folder itself does. Names are sorted by
-//! bytes, so that labels and order do not depend on the file system. Names that start with a dot are skipped;
-//! anything else that is no image is an error that names it.
+//! Either `train` and `test` hold the class folders, or the data folder itself does. `17_DEG` and `15_DEG`, the
+//! depression angles of MSTAR, stand for `train` and `test`; case does not matter. All files below a class folder are
+//! its images, however deep (`T72/SN_132/HB03787.015`).
+//!
+//! Names are sorted by bytes, so that labels and order do not depend on the file system. Names that start with a
+//! dot are skipped, and so are files beside the class folders; anything else that is no image is an error that
+//! names it.
 
+use std::fs::File;
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageReader};
 use rayon::prelude::*;
 
-use crate::{Chip, DatasetError, ImageSet, Result, Sample, Samples};
+use crate::{Chip, DatasetError, ImageSet, Result, Sample, Samples, phoenix};
 
 /// Endings of image files, compared without case.
 pub const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "tif", "tiff", "bmp"];
 
 /// Largest side of an image.
 pub const MAX_SIDE: usize = 4096;
+
+/// Most folders below a class folder.
+pub const MAX_DEPTH: usize = 8;
+
+/// Folders that MSTAR's distribution puts between the split and the classes.
+const WRAPPERS: [&str; 4] = ["17_DEG", "15_DEG", "COL1", "SCENE1"];
 
 /// Files of one class.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,30 +37,45 @@ pub struct ClassFolder {
     pub class: String,
     /// The folder.
     pub path: PathBuf,
-    /// Image files, sorted.
+    /// Image files at any depth below it, sorted.
     pub files: Vec<PathBuf>,
 }
 
-/// The `train` and `test` folders of a data folder, or `None` when it has neither.
+/// The folders of training and test classes in a data folder, or `None` when it has neither.
+///
+/// They are named `train` and `test`, or `17_DEG` and `15_DEG`.
 ///
 /// # Errors
 /// [`DatasetError::NotAFolder`]; [`DatasetError::MissingSplit`] when just one is there.
 pub fn split_folders(root: &Path) -> Result<Option<(PathBuf, PathBuf)>> {
     let folders = sub_folders(root)?;
-    let find = |wanted: &str| {
-        let matches = |path: &&PathBuf| {
-            path.file_name().is_some_and(|name| name.eq_ignore_ascii_case(wanted))
-        };
-        folders.iter().find(matches).cloned()
+    let find = |wanted: [&'static str; 2]| {
+        wanted.into_iter().enumerate().find_map(|(idx, wanted)| {
+            let found = folders.iter().find(|path| is_named(path, wanted))?;
+            Some((idx, found))
+        })
     };
+    let (train, test) = (["train", "17_DEG"], ["test", "15_DEG"]);
     let missing =
         |present, missing| DatasetError::MissingSplit { path: root.to_owned(), present, missing };
-    match (find("train"), find("test")) {
-        (Some(train), Some(test)) => Ok(Some((train, test))),
-        (Some(_), None) => Err(missing("train", "test")),
-        (None, Some(_)) => Err(missing("test", "train")),
+    match (find(train), find(test)) {
+        (Some((_, train)), Some((_, test))) => Ok(Some((unwrapped(train)?, unwrapped(test)?))),
+        (Some((idx, _)), None) => Err(missing(train[idx], test[idx])),
+        (None, Some((idx, _))) => Err(missing(test[idx], train[idx])),
         (None, None) => Ok(None),
     }
+}
+
+/// The folder that holds the classes: below the folders of MSTAR's distribution that hold a single other.
+fn unwrapped(folder: &Path) -> Result<PathBuf> {
+    match &sub_folders(folder)?[..] {
+        [only] if WRAPPERS.iter().any(|wrapper| is_named(only, wrapper)) => unwrapped(only),
+        _ => Ok(folder.to_owned()),
+    }
+}
+
+fn is_named(path: &Path, wanted: &str) -> bool {
+    path.file_name().is_some_and(|name| name.eq_ignore_ascii_case(wanted))
 }
 
 /// Lists the class folders of a folder, without reading any image.
@@ -119,23 +147,32 @@ pub fn read(root: &Path, classes: Vec<String>, files: &[(usize, PathBuf)]) -> Re
     Ok(ImageSet { classes, samples })
 }
 
-/// Reads one image; an alpha channel is dropped.
+/// Reads one image, by its content; an alpha channel is dropped.
 ///
 /// # Errors
 /// [`DatasetError::Io`], [`DatasetError::Unreadable`], [`DatasetError::SampleFormat`] or
-/// [`DatasetError::ImageSize`].
+/// [`DatasetError::ImageSize`]; for MSTAR original files see [`phoenix::read`].
 pub fn read_image(path: &Path) -> Result<Chip> {
-    let unreadable = |reason: String| DatasetError::Unreadable { path: path.to_owned(), reason };
+    let unreadable = |reason: String| {
+        let reason = reason.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        DatasetError::Unreadable { path: path.to_owned(), reason: reason.trim_end().to_owned() }
+    };
     let bytes =
         std::fs::read(path).map_err(|source| DatasetError::Io { path: path.to_owned(), source })?;
-    let reader = ImageReader::new(std::io::Cursor::new(bytes))
-        .with_guessed_format()
-        .map_err(|error| unreadable(error.to_string()))?;
-    if reader.format().is_none() {
+    if phoenix::is_phoenix(&bytes) {
+        return phoenix::read(path, &bytes);
+    }
+    let reader = || {
+        ImageReader::new(Cursor::new(&bytes))
+            .with_guessed_format()
+            .map_err(|error| unreadable(error.to_string()))
+    };
+    if reader()?.format().is_none() {
         return Err(unreadable("the content is of no known image format".to_owned()));
     }
-    let decoded = reader.decode().map_err(|error| unreadable(error.to_string()))?;
-    let (width, height) = (decoded.width() as usize, decoded.height() as usize);
+    // The header alone, before anything of the size that it claims is allocated.
+    let size = reader()?.into_dimensions().map_err(|error| unreadable(error.to_string()))?;
+    let (width, height) = (size.0 as usize, size.1 as usize);
     let side = 1..=MAX_SIDE;
     if !side.contains(&width) || !side.contains(&height) {
         return Err(DatasetError::ImageSize {
@@ -145,6 +182,7 @@ pub fn read_image(path: &Path) -> Result<Chip> {
             max: MAX_SIDE,
         });
     }
+    let decoded = reader()?.decode().map_err(|error| unreadable(error.to_string()))?;
     let (channels, samples) = match decoded {
         DynamicImage::ImageLuma8(pixels) => (1, Samples::Eight(pixels.into_raw())),
         DynamicImage::ImageRgb8(pixels) => (3, Samples::Eight(pixels.into_raw())),
@@ -165,21 +203,59 @@ pub fn read_image(path: &Path) -> Result<Chip> {
 }
 
 fn list_class(path: PathBuf) -> Result<ClassFolder> {
-    let mut files = Vec::new();
-    for file in entries(&path)? {
-        let extension = file.extension().map(|ext| ext.to_string_lossy().to_ascii_lowercase());
-        let known = extension.is_some_and(|ext| EXTENSIONS.contains(&ext.as_str()));
-        if !known || file.is_dir() {
-            return Err(DatasetError::NotAnImage { path: file });
-        }
-        files.push(file);
+    let mut found = Found::default();
+    found.collect(&path, 0)?;
+    let Found { copies, originals } = found;
+    if let ([copy, ..], [original, ..]) = (&copies[..], &originals[..]) {
+        return Err(DatasetError::MixedOriginals {
+            path: copy.clone(),
+            original: original.clone(),
+        });
     }
+    let mut files = [copies, originals].concat();
     if files.is_empty() {
         return Err(DatasetError::EmptyClass { path });
     }
+    files.sort();
     let class =
         path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(ClassFolder { class, path, files })
+}
+
+/// Files below a class folder.
+#[derive(Default)]
+struct Found {
+    /// Images by their names.
+    copies: Vec<PathBuf>,
+    /// MSTAR originals by their content.
+    originals: Vec<PathBuf>,
+}
+
+impl Found {
+    fn collect(&mut self, folder: &Path, depth: usize) -> Result<()> {
+        if depth > MAX_DEPTH {
+            return Err(DatasetError::TooDeep { path: folder.to_owned(), max: MAX_DEPTH });
+        }
+        for entry in entries(folder)? {
+            let extension = entry.extension().map(|ext| ext.to_string_lossy().to_ascii_lowercase());
+            let is_image = extension.is_some_and(|ext| EXTENSIONS.contains(&ext.as_str()));
+            match (entry.is_dir(), is_image) {
+                (true, false) => self.collect(&entry, depth + 1)?,
+                (false, true) => self.copies.push(entry),
+                (false, false) if starts_as_phoenix(&entry)? => self.originals.push(entry),
+                _ => return Err(DatasetError::NotAnImage { path: entry }),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn starts_as_phoenix(path: &Path) -> Result<bool> {
+    let io = |source| DatasetError::Io { path: path.to_owned(), source };
+    let mut start = Vec::new();
+    let file = File::open(path).map_err(io)?;
+    file.take(phoenix::MAGIC.len() as u64).read_to_end(&mut start).map_err(io)?;
+    Ok(phoenix::is_phoenix(&start))
 }
 
 fn sub_folders(path: &Path) -> Result<Vec<PathBuf>> {

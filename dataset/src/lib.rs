@@ -3,12 +3,22 @@
 //! A [`Source`] names where images come from; [`Source::load`] reads one [`Split`] of it as an [`ImageSet`];
 //! [`preprocess`] turns a chip into the int8 tensor that a network file asks for. Nothing here knows about
 //! networks, training or hardware.
+//!
+//! What people hold is read as it is, and recognized by its content:
+//!
+//! ```text
+//! cargo run --release -- sim --data cifar-100-binary.tar.gz   # CIFAR-100 or CIFAR-10, archive or folder: `cifar`
+//! cargo run --release -- sim --data MSTAR/TARGETS             # MSTAR original files: `folder`, `phoenix`
+//! cargo run --release -- sim --data FUSAR-Ship                # class folders of TIFF, PNG, JPEG, BMP: `folder`
+//! cargo run --release -- sim --data sar-sim                   # simulated chips: `sar_sim`
+//! ```
 
 mod chip;
 pub mod cifar;
 mod error;
 pub mod folder;
 mod kind;
+pub mod phoenix;
 pub mod preprocess;
 mod random;
 pub mod sar_sim;

@@ -4,8 +4,11 @@
 //! to the bit. 8-bit chips go through tables of 256 entries, which changes the time and no result. [`View`] moves
 //! and mirrors the window and changes the exponent of the curve, for training only.
 
+mod window;
+
 use spec::{Normalize, Preprocess, Transfer};
 
+use self::window::Window;
 use crate::{Chip, Samples};
 
 /// How a training view differs from the plain one.
@@ -206,68 +209,6 @@ fn quantize(definition: &Preprocess, z: f64) -> i8 {
     q.round_ties_even().clamp(-127.0, 127.0) as i8
 }
 
-/// The part of the window that is inside the image; the rest is padding.
-struct Window {
-    /// First row and column in the image.
-    top: usize,
-    left: usize,
-    /// Row and column of the input that they go to, after mirroring.
-    to_row: usize,
-    to_column: usize,
-    n_rows: usize,
-    n_columns: usize,
-    /// Columns of the image and of the input.
-    width: usize,
-    to_width: usize,
-}
-
-impl Window {
-    fn new(definition: &Preprocess, chip: &Chip, view: View) -> Self {
-        let (top, to_row, n_rows) = overlap(chip.height(), definition.height, view.down);
-        let (left, to_left, n_columns) = overlap(chip.width(), definition.width, view.right);
-        let to_column = if view.mirror { definition.width - to_left - n_columns } else { to_left };
-        let (width, to_width) = (chip.width(), definition.width);
-        Self { top, left, to_row, to_column, n_rows, n_columns, width, to_width }
-    }
-
-    /// Positions of the first pixel of each row, in the image and in the input.
-    fn rows(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
-        (0..self.n_rows).map(|row| {
-            (
-                (self.top + row) * self.width + self.left,
-                (self.to_row + row) * self.to_width + self.to_column,
-            )
-        })
-    }
-
-    /// How often each sample of `I` channels occurs.
-    fn histogram<const I: usize>(&self, bytes: &[u8]) -> [u32; 256] {
-        // Equal neighbors would wait for each other's count; two rows of counters take turns.
-        let (mut even, mut odd) = ([0; 256], [0; 256]);
-        for (source, _) in self.rows() {
-            let mut pairs = bytes[source * I..][..self.n_columns * I].chunks_exact(2);
-            for pair in &mut pairs {
-                even[usize::from(pair[0])] += 1;
-                odd[usize::from(pair[1])] += 1;
-            }
-            pairs.remainder().iter().for_each(|&byte| even[usize::from(byte)] += 1);
-        }
-        even.iter_mut().zip(&odd).for_each(|(count, more)| *count += more);
-        even
-    }
-}
-
-/// Along one axis: first position in the image, first position in the window, and how many they share.
-fn overlap(input: usize, output: usize, shift: isize) -> (usize, usize, usize) {
-    let start = offset(input, output) + shift;
-    let (from, to) = (start.max(0) as usize, (-start).max(0) as usize);
-    (from, to, input.saturating_sub(from).min(output.saturating_sub(to)))
-}
-
-fn offset(input: usize, output: usize) -> isize {
-    (input as isize - output as isize) / 2
-}
-
 /// Transfer curve.
 enum Curve {
     Exact(Transfer),
@@ -400,8 +341,6 @@ mod tests {
             let expected = if inside { center[(row - 1) * 3 + column - 1] } else { 0 };
             assert_eq!(q, expected, "row {row} column {column}");
         }
-        // An odd difference rounds toward zero, whichever way it goes.
-        assert_eq!((offset(6, 3), offset(3, 6)), (1, -1));
     }
 
     #[test]

@@ -42,7 +42,8 @@ impl Source {
         let found = Self::parse(text);
         let Some(kind) = kind else { return Ok(found) };
         let fits = match (kind, found.kind) {
-            (DatasetKind::SarSim, found) | (found, DatasetKind::SarSim) => found == kind,
+            (DatasetKind::SarSim, found) => found == DatasetKind::SarSim,
+            (_, DatasetKind::SarSim) => false,
             (DatasetKind::Cifar10 | DatasetKind::Cifar100, _) if cifar::is_archive(&found.path) => {
                 cifar::detect(&found.path).is_none_or(|found| found == kind)
             }

@@ -39,6 +39,8 @@ pub enum Normalize {
 /// the order written and without fused operations.
 ///
 /// 1. **Samples.** 8-bit samples are multiplied by 257, 16-bit ones are taken as they are: `u`, 0..=65535.
+///    Floating-point magnitudes `m` (MSTAR original files) become `u = round_half_even((m / largest) * 65535)` in
+///    binary64, with the largest of the same chip; a chip of zeros stays zero.
 /// 2. **Channels.** One to three: repeat. Three to one: `u = (299 r + 587 g + 114 b + 500) / 1000`, floor.
 /// 3. **Transfer.** `y` from `u`, see [`Transfer`].
 /// 4. **Window.** About the center, for each axis: with input size `s` and output size `t`, output

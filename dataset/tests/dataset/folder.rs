@@ -1,57 +1,12 @@
 //! Class folders made by hand: every format is read, and everything malformed is an error that names its file.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "clippy.toml spares only the bodies of tests, not their helpers"
-)]
-
 use std::fs;
-use std::path::PathBuf;
 
 use image::{DynamicImage, GrayImage, ImageBuffer, Luma, Rgb, RgbImage};
 use twofold_dataset::folder::read_image;
-use twofold_dataset::{Chip, DatasetError, Samples, Source, Split, SplitOptions};
+use twofold_dataset::{Chip, Samples, Source, Split, SplitOptions};
 
-/// A data folder that is removed at the end.
-struct Data(tempfile::TempDir);
-
-impl Data {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        let path = self.0.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        path
-    }
-
-    /// Writes gray images of the given brightness.
-    fn gray(&self, names: &[(&str, u8)]) -> &Self {
-        for (name, value) in names {
-            gray(*value).save(self.path(name)).unwrap();
-        }
-        self
-    }
-
-    fn load(&self, split: Split) -> Result<twofold_dataset::ImageSet, DatasetError> {
-        Source::parse(self.0.path().to_str().unwrap()).load(split, &SplitOptions::default())
-    }
-
-    /// The message of an error, with the folder's path taken out.
-    fn error(&self, split: Split) -> String {
-        let message = self.load(split).unwrap_err().to_string();
-        message.replace(&format!("{}", self.0.path().display()), "DATA")
-    }
-}
-
-fn gray(value: u8) -> GrayImage {
-    GrayImage::from_fn(4, 3, |x, y| Luma([value + x as u8 + 10 * y as u8]))
-}
-
-fn expected(value: u8) -> Vec<u8> {
-    (0..3).flat_map(|y| (0..4).map(move |x| value + x + 10 * y)).collect()
-}
+use crate::support::{Data, expected, gray};
 
 /// Two classes of ten images each.
 fn two_classes() -> Data {
