@@ -31,8 +31,10 @@ const CHOSEN: &str = "masks_chosen";
 /// # Errors
 /// When the folder cannot be written; an older checkpoint then stays whole.
 pub fn save(path: &Path, model: &Model, state: &State) -> Result<()> {
-    let mut tensors: Vec<(String, Tensor)> =
-        model.tensors().map(|(name, tensor)| (format!("{MODEL}{name}"), tensor.detach().contiguous())).collect();
+    let mut tensors: Vec<(String, Tensor)> = model
+        .tensors()
+        .map(|(name, tensor)| (format!("{MODEL}{name}"), tensor.detach().contiguous()))
+        .collect();
     let masks = state.masks.iter().flat_map(Masks::iter).map(|named| (MASK, named));
     for (prefix, (name, tensor)) in
         state.momentum.iter().map(|named| (MOMENTUM, named)).chain(masks)

@@ -143,6 +143,21 @@ pub fn fit(
     validation: &Labeled,
     epoch_images: impl Fn(usize) -> Epoch + Sync,
 ) -> Result<Masks> {
+    fit_watched(model, options, folder, validation, epoch_images, |_| {})
+}
+
+/// As [`fit`]; `watch` sees the masks of each epoch that was done, where they are chosen.
+///
+/// # Errors
+/// See [`fit`].
+pub fn fit_watched(
+    model: &mut Model,
+    options: &FitOptions,
+    folder: &RunFolder,
+    validation: &Labeled,
+    epoch_images: impl Fn(usize) -> Epoch + Sync,
+    mut watch: impl FnMut(Option<&Masks>),
+) -> Result<Masks> {
     let path = folder.checkpoint(&options.phase);
     let mut state = if folder.resume && path.exists() {
         checkpoint::load(&path, model)?
@@ -169,6 +184,7 @@ pub fn fit(
             let images_per_second = images.labeled.len() as f64 / started.elapsed().as_secs_f64();
             let validation = evaluate(model, state.masks.as_ref(), validation);
             state.n_epochs += 1;
+            watch(state.masks.as_ref());
             let metrics = Metrics {
                 phase: options.phase.clone(),
                 epoch: state.n_epochs,

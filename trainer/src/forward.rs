@@ -85,9 +85,10 @@ impl Model {
             OpSpec::BatchNorm { relu } => rectify(*relu, self.batch_norm(name, input, mode)),
             OpSpec::GlobalAveragePool => input.mean_dim(&[2_i64, 3][..], true, Kind::Float),
             OpSpec::Dropout { rate } => input.dropout(*rate, mode == Mode::Training),
-            OpSpec::FullyConnected => {
-                input.flatten(1, -1).to_kind(Kind::Float).linear(&self.masked(name, masks), Some(bias()))
-            }
+            OpSpec::FullyConnected => input
+                .flatten(1, -1)
+                .to_kind(Kind::Float)
+                .linear(&self.masked(name, masks), Some(bias())),
         }
     }
 

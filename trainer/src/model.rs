@@ -87,7 +87,8 @@ impl Model {
                 insert("norm.variance", floats(n, 1.0));
             }
         }
-        let mut model = Self { architecture, flow, input_step, device, training_kind: Kind::Float, tensors };
+        let mut model =
+            Self { architecture, flow, input_step, device, training_kind: Kind::Float, tensors };
         for (name, tensor) in &mut model.tensors {
             if is_trainable(name) {
                 *tensor = tensor.set_requires_grad(true);

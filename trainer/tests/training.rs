@@ -5,7 +5,6 @@
     reason = "clippy.toml spares only the bodies of tests, not their helpers"
 )]
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -17,7 +16,7 @@ use tch::Tensor;
 use trainer::architecture::Architecture;
 use trainer::data::{Augmentation, Labeled, fresh_views};
 use trainer::distill::Distillation;
-use trainer::fit::{Epoch, FitOptions, Pruning, RunFolder, fit};
+use trainer::fit::{Epoch, FitOptions, Pruning, RunFolder, fit_watched};
 use trainer::model::Model;
 use trainer::options::{SparsityKind, TrainOptions};
 use trainer::prune::{Schedule, Score};
@@ -136,68 +135,98 @@ fn free_pruning_keeps_one_of_each_pair() {
     assert!(10 * n_kept > 9 * n_pairs && n_even > n_pairs / 4, "{n_kept}, {n_even} of {n_pairs}");
 }
 
-#[test]
-fn masks_are_chosen_once_after_the_dense_part_and_then_frozen() {
+/// Masks of each epoch of a short training.
+fn masks_by_epoch(
+    pattern: Pattern,
+    schedule: Schedule,
+    score: Score,
+) -> Vec<BTreeMap<String, Tensor>> {
     let folder = tempfile::tempdir().unwrap();
     let set = SarSim::default().load_first(Split::Train, 64);
     let preprocess = Preprocess::sar(64);
     let image = Shape { height: 64, width: 64, channels: 1 };
-    let mut model = Model::new(
-        Architecture::named("s2d_s").unwrap(),
-        image,
-        preprocess.step(),
-        10,
-        5,
-        tch::Device::Cpu,
-    )
-    .unwrap();
+    let architecture = Architecture::named("s2d_s").unwrap();
+    let device = tch::Device::Cpu;
+    let mut model = Model::new(architecture, image, preprocess.step(), 10, 5, device).unwrap();
     let options = FitOptions {
         phase: "student".to_owned(),
-        n_epochs: 6,
+        n_epochs: 9,
         batch: 32,
         learning_rate: 0.05,
         momentum: 0.9,
         weight_decay: 5e-4,
         pruning: Pruning {
-            sparsity: Sparsity { pattern: Pattern::UhpShared, group: 16 },
-            schedule: Schedule::Once,
-            score: Score::Magnitude,
+            sparsity: Sparsity { pattern, group: 16 },
+            schedule,
+            score,
             dense_part: 1.0 / 3.0,
-            masked_decay: 0.0,
-            permute: false,
+            masked_decay: 0.02,
+            permute: true,
         },
         distillation: Distillation::default(),
         seed: 5,
     };
     let run = RunFolder { path: folder.path().to_owned(), resume: false };
-    let seen = RefCell::new(Vec::new());
-    let checkpoint = run.checkpoint("student");
     let validation = Labeled::plain(&set, &preprocess);
-    let masks = fit(&mut model, &options, &run, &validation, |epoch| {
-        if epoch > 0 {
-            seen.borrow_mut().push(stored_masks(&checkpoint));
-        }
-        let augmentation = Augmentation { shift: 2, gamma: 0.0, mirror: false };
-        Epoch {
-            labeled: fresh_views(&set, &preprocess, augmentation, &[5, epoch as u64]),
-            teacher: None,
-        }
+    let mut seen = Vec::new();
+    let augmentation = Augmentation { shift: 2, gamma: 0.0, mirror: false };
+    let epoch_images = |epoch: usize| Epoch {
+        labeled: fresh_views(&set, &preprocess, augmentation, &[5, epoch as u64]),
+        teacher: None,
+    };
+    let last = fit_watched(&mut model, &options, &run, &validation, epoch_images, |masks| {
+        let named = masks.into_iter().flat_map(|masks| masks.iter());
+        seen.push(named.map(|(layer, mask)| (layer.clone(), mask.copy())).collect());
     })
     .unwrap();
-    let seen = seen.into_inner();
-    assert_eq!(
-        seen.iter().map(BTreeMap::len).collect::<Vec<_>>(),
-        [0, 0, 4, 4, 4],
-        "dense for two epochs of six"
+    let stored = stored_masks(&run.checkpoint("student"));
+    assert!(
+        last.iter().all(|(layer, mask)| stored[layer] == *mask),
+        "the checkpoint has the masks"
     );
-    for (layer, mask) in masks.iter() {
-        assert!(seen[2..].iter().all(|masks| masks[layer] == *mask), "{layer} is frozen");
-        assert_eq!(
-            mask.sum(tch::Kind::Double).double_value(&[]) * 2.0,
-            mask.numel() as f64,
-            "{layer} keeps half"
-        );
+    seen
+}
+
+fn n_kept(masks: &BTreeMap<String, Tensor>) -> f64 {
+    masks.values().map(|mask| mask.sum(tch::Kind::Double).double_value(&[])).sum()
+}
+
+#[test]
+fn masks_are_frozen_in_the_last_third_and_keep_half() {
+    let patterns = [Pattern::Unstructured, Pattern::UhpFixed, Pattern::UhpShared, Pattern::UhpFree];
+    for (pattern, schedule) in
+        itertools::iproduct!(patterns, [Schedule::Once, Schedule::Gradual, Schedule::Rechosen])
+    {
+        let seen = masks_by_epoch(pattern, schedule, Score::Magnitude);
+        let case = format!("{pattern:?} {schedule:?}");
+        assert_eq!(seen.len(), 9);
+        let known = pattern == Pattern::UhpFixed && schedule != Schedule::Gradual;
+        assert_eq!(seen[2].is_empty(), !known, "{case}: dense for three epochs of nine");
+        for masks in &seen[6..] {
+            assert_eq!(masks.len(), 4, "{case}");
+            for (layer, mask) in masks {
+                assert_eq!(*mask, seen[8][layer], "{case}: {layer} is frozen");
+                let half = mask.numel().div_ceil(2) as f64;
+                assert_eq!(mask.sum(tch::Kind::Double).double_value(&[]), half, "{case}: {layer}");
+            }
+        }
+        match schedule {
+            Schedule::Once => assert!(known || n_kept(&seen[3]) == n_kept(&seen[8]), "{case}"),
+            Schedule::Gradual => {
+                let kept: Vec<f64> = seen[3..].iter().map(n_kept).collect();
+                assert!(kept.windows(2).all(|pair| pair[0] >= pair[1]), "{case}: {kept:?}");
+                assert!(kept[0] > kept[5], "{case}: {kept:?}");
+            }
+            Schedule::Rechosen => assert_eq!(n_kept(&seen[3]), n_kept(&seen[8]), "{case}"),
+        }
     }
+}
+
+#[test]
+fn second_order_scores_choose_other_masks() {
+    let [magnitude, second_order] = [Score::Magnitude, Score::SecondOrder]
+        .map(|score| masks_by_epoch(Pattern::UhpShared, Schedule::Once, score).pop().unwrap());
+    assert!(magnitude.iter().any(|(layer, mask)| *mask != second_order[layer]));
 }
 
 fn stored_masks(checkpoint: &Path) -> BTreeMap<String, Tensor> {
