@@ -44,6 +44,8 @@ fn noise(n: usize, image: Shape, seed: u64) -> Labeled {
 
 /// Random gains of both signs and biases, and the running statistics of some images.
 fn random_model(architecture: Architecture, image: Shape) -> Model {
+    // The threads of libtorch stand in the way of those of the test runner.
+    tch::set_num_threads(1);
     let step = preprocess(image).step();
     let model = Model::new(architecture, image, step, 10, 3, Device::Cpu).unwrap();
     let _guard = tch::no_grad_guard();
