@@ -6,17 +6,21 @@ use crate::architecture::{ConvSpec, LayerSpec, OpSpec};
 use crate::maps::Maps;
 use crate::model::{BATCH_NORM_EPSILON, Model};
 use crate::prune::Masks;
+use crate::quantize::{Ranges, Scales};
 
 /// Weight of the newest batch in the running statistics.
 const BATCH_NORM_MOMENTUM: f64 = 0.1;
 
-/// How a forward pass treats batch-norm and dropout.
+/// What a forward pass is for.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Mode {
+pub enum Mode<'a> {
     /// The batch's own statistics, which also enter the running ones; values are dropped.
     Training,
     /// The running statistics; nothing is dropped.
     Evaluation,
+    /// As in evaluation, with weights and maps rounded as [`quantize`](crate::quantize::quantize) does with the same
+    /// ranges; gradients pass through the rounding.
+    QuantizationAware(&'a Ranges),
 }
 
 /// What a forward pass gives.
@@ -53,9 +57,17 @@ impl Model {
             * self.input_step;
         let input = if mode == Mode::Training { input.to_kind(self.training_kind) } else { input };
         let mut maps = Maps::new(input, layers.iter().map(LayerSpec::reads));
+        let scales = match mode {
+            Mode::QuantizationAware(ranges) => Some(Scales::new(self, ranges)),
+            Mode::Training | Mode::Evaluation => None,
+        };
+        let layer_output = |idx: usize, maps: &Maps| match &scales {
+            Some(scales) => self.fake_quantized_layer(idx, maps, masks, scales),
+            None => self.layer(idx, maps, masks, mode == Mode::Training),
+        };
         let (last, before) = layers.split_last().expect("a network has layers");
         for (idx, layer) in before.iter().enumerate() {
-            let output = self.layer(idx, &maps, masks, mode);
+            let output = layer_output(idx, &maps);
             watch(idx, &output);
             maps.push(match &layer.op {
                 OpSpec::Conv(ConvSpec { max_pool: true, .. }) => {
@@ -65,13 +77,13 @@ impl Model {
             });
         }
         let features = maps.get(last.input).flatten(1, -1);
-        let logits = self.layer(before.len(), &maps, masks, mode);
+        let logits = layer_output(before.len(), &maps);
         watch(before.len(), &logits);
         Output { features, logits }
     }
 
     /// Output of a layer before max-pool.
-    fn layer(&self, idx: usize, maps: &Maps, masks: &Masks, mode: Mode) -> Tensor {
+    fn layer(&self, idx: usize, maps: &Maps, masks: &Masks, training: bool) -> Tensor {
         let LayerSpec { name, input, op } = &self.architecture.layers[idx];
         let input = maps.get(*input);
         let bias = || self.tensor(&format!("{name}.bias"));
@@ -79,12 +91,16 @@ impl Model {
             OpSpec::Conv(conv) => {
                 let bias = (!conv.norm).then(bias);
                 let sums = convolve(conv, input, &self.masked(name, masks), bias);
-                let sums = if conv.norm { self.batch_norm(name, &sums, mode) } else { sums };
-                rectify(conv.relu, self.with_residual(idx, conv, maps, sums))
+                let sums = if conv.norm { self.batch_norm(name, &sums, training) } else { sums };
+                let sums = match self.residual(idx, conv, maps) {
+                    Some(map) => sums + map,
+                    None => sums,
+                };
+                rectify(conv.relu, sums)
             }
-            OpSpec::BatchNorm { relu } => rectify(*relu, self.batch_norm(name, input, mode)),
+            OpSpec::BatchNorm { relu } => rectify(*relu, self.batch_norm(name, input, training)),
             OpSpec::GlobalAveragePool => input.mean_dim(&[2_i64, 3][..], true, Kind::Float),
-            OpSpec::Dropout { rate } => input.dropout(*rate, mode == Mode::Training),
+            OpSpec::Dropout { rate } => input.dropout(*rate, training),
             OpSpec::FullyConnected => input
                 .flatten(1, -1)
                 .to_kind(Kind::Float)
@@ -92,31 +108,23 @@ impl Model {
         }
     }
 
-    /// Adds every `stride`-th pixel of the residual; channels that it lacks get nothing.
-    fn with_residual(&self, idx: usize, conv: &ConvSpec, maps: &Maps, sums: Tensor) -> Tensor {
-        let Some(from) = conv.residual else { return sums };
+    /// Every `stride`-th pixel of the residual, and zeros for channels that it lacks.
+    pub(crate) fn residual(&self, idx: usize, conv: &ConvSpec, maps: &Maps) -> Option<Tensor> {
+        let map = maps.get(conv.residual?);
         let stride = self.flow.residual_strides[idx] as i64;
-        let map = maps.get(from);
-        let picked = if stride == 1 {
-            map.shallow_clone()
-        } else {
-            map.slice(2, None, None, stride).slice(3, None, None, stride)
-        };
+        let picked = map.slice(2, None, None, stride).slice(3, None, None, stride);
         let n_new = conv.channels as i64 - picked.size()[1];
-        if n_new == 0 {
-            return sums + picked;
-        }
-        sums + picked.constant_pad_nd([0, 0, 0, 0, 0, n_new])
+        Some(if n_new == 0 { picked } else { picked.constant_pad_nd([0, 0, 0, 0, 0, n_new]) })
     }
 
-    fn batch_norm(&self, layer: &str, sums: &Tensor, mode: Mode) -> Tensor {
+    fn batch_norm(&self, layer: &str, sums: &Tensor, training: bool) -> Tensor {
         let part = |part: &str| Some(self.tensor(&format!("{layer}.norm.{part}")));
         sums.batch_norm(
             part("gain"),
             part("bias"),
             part("mean"),
             part("variance"),
-            mode == Mode::Training,
+            training,
             BATCH_NORM_MOMENTUM,
             BATCH_NORM_EPSILON,
             false,
@@ -124,14 +132,19 @@ impl Model {
     }
 }
 
-fn convolve(conv: &ConvSpec, input: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
+pub(crate) fn convolve(
+    conv: &ConvSpec,
+    input: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+) -> Tensor {
     let (stride, padding) = (conv.stride as i64, conv.padding as i64);
     let kind = input.kind();
     let bias = bias.map(|bias| bias.to_kind(kind));
     input.conv2d(&weight.to_kind(kind), bias, [stride, stride], [padding, padding], [1, 1], 1)
 }
 
-fn rectify(relu: bool, sums: Tensor) -> Tensor {
+pub(crate) fn rectify(relu: bool, sums: Tensor) -> Tensor {
     if relu { sums.relu() } else { sums }
 }
 

@@ -11,6 +11,7 @@ pub mod config;
 pub mod data;
 pub mod distill;
 pub mod evaluate;
+mod fake_quantize;
 pub mod fit;
 mod fold;
 pub mod forward;

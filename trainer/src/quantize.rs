@@ -2,6 +2,7 @@
 //!
 //! Batch-norm is folded into each convolution, or becomes a 1x1 convolution with one weight a channel; weights get one
 //! symmetric scale an output channel, feature maps one scale each (zero point 0), from their range on training images.
+//! [`Mode::QuantizationAware`] trains weights with the same [`Ranges`] before.
 
 use anyhow::{Context, Result, bail};
 use ndarray::{Array1, Array4};
@@ -18,7 +19,7 @@ use crate::prune::Masks;
 
 pub(crate) mod rows;
 
-use rows::{Rows, multiplier, positive, row_scales};
+use rows::{Rows, multiplier, positive, requantize, row_scales};
 
 /// Largest logit on the calibration images; 16 bits leave a factor of four for other images.
 const LOGIT_RANGE: f64 = 8191.0;
@@ -180,8 +181,9 @@ fn quantize_layer(
         return Ok((Op::GlobalAveragePool, requantize));
     };
     let residual_scale = layer.residual().map(|from| scales.of(from));
-    let rows = Rows::quantize(&folded, row_scales(&folded, input_scale, residual_scale)?)?;
-    let requantize = rows.requantize(&folded.bias, input_scale, output_scale)?;
+    let row_scales = row_scales(&folded, input_scale, residual_scale);
+    let requantize = requantize(&folded.bias, &row_scales, input_scale, output_scale)?;
+    let rows = Rows::quantize(&folded, row_scales);
     let sparsity = if masks.contains_key(&layer.name) { sparsity } else { Sparsity::default() };
     let op = match &layer.op {
         OpSpec::Conv(conv) => {

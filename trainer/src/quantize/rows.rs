@@ -7,6 +7,8 @@ use tch::{Kind, Tensor};
 
 use crate::fold::Folded;
 
+/// Largest magnitude of a weight.
+pub(crate) const WEIGHT_RANGE: f64 = 127.0;
 /// Largest bias in units of the accumulator; the rest of its 31 bits is for the sum.
 const MAX_BIAS: f64 = (1 << 29) as f64;
 
@@ -24,30 +26,31 @@ pub(crate) fn row_scales(
     folded: &Folded,
     input_scale: f64,
     residual_scale: Option<f64>,
-) -> Result<Vec<f64>> {
+) -> Vec<f64> {
     let largest = folded.weight.detach().abs().flatten(1, -1).amax(&[1_i64][..], false);
-    let largest = to_doubles(&largest)?;
-    let bias = to_doubles(&folded.bias)?;
+    let (largest, bias) = (to_doubles(&largest), to_doubles(&folded.bias));
     let row = |(largest, bias): (f64, f64)| {
-        let scale = positive(largest / 127.0).max(bias.abs() / (input_scale * MAX_BIAS));
+        let scale = positive(largest / WEIGHT_RANGE).max(bias.abs() / (input_scale * MAX_BIAS));
         let Some(residual) = residual_scale else { return scale };
         let unit = residual / input_scale;
         let scale = scale.max(unit / f64::from(spec::MAX_RESIDUAL_MULTIPLIER));
         let multiplier = (unit / scale).floor();
         if multiplier >= 1.0 { unit / multiplier } else { scale }
     };
-    Ok(largest.into_iter().zip(bias).map(row).collect())
+    largest.into_iter().zip(bias).map(row).collect()
 }
 
 impl Rows {
     /// Rounds weights to their scales, half to even.
-    pub(crate) fn quantize(folded: &Folded, scales: Vec<f64>) -> Result<Self> {
-        let weight = to_doubles(&folded.weight)?;
+    pub(crate) fn quantize(folded: &Folded, scales: Vec<f64>) -> Self {
+        let weight = to_doubles(&folded.weight);
         let length = weight.len() / scales.len();
-        let round = |w: f64, scale: f64| (w / scale).round_ties_even().clamp(-127.0, 127.0) as i8;
+        let round = |w: f64, scale: f64| {
+            (w / scale).round_ties_even().clamp(-WEIGHT_RANGE, WEIGHT_RANGE) as i8
+        };
         let rows = weight.chunks_exact(length).zip(&scales);
         let values = rows.flat_map(|(row, &scale)| row.iter().map(move |&w| round(w, scale)));
-        Ok(Self { values: values.collect(), scales })
+        Self { values: values.collect(), scales }
     }
 
     /// `[output, channel, tap]` to `[output, height, width, channel]`.
@@ -74,29 +77,29 @@ impl Rows {
         )
     }
 
-    /// Constants from accumulators to outputs.
-    pub(crate) fn requantize(
-        &self,
-        bias: &Tensor,
-        input_scale: f64,
-        output_scale: f64,
-    ) -> Result<Requantize> {
-        let mut parts = (Vec::new(), Vec::new(), Vec::new());
-        for (bias, &scale) in to_doubles(bias)?.into_iter().zip(&self.scales) {
-            let accumulator_scale = input_scale * scale;
-            let (multiplier, shift) = multiplier(accumulator_scale / output_scale)?;
-            parts.0.push((bias / accumulator_scale).round_ties_even() as i32);
-            parts.1.push(multiplier);
-            parts.2.push(shift);
-        }
-        Ok(Requantize { bias: parts.0.into(), multiplier: parts.1.into(), shift: parts.2.into() })
-    }
-
     /// What one step of a residual is in units of each row's accumulator.
     pub(crate) fn residual_multiplier(&self, input_scale: f64, residual_scale: f64) -> Array1<i32> {
         let round = |&scale: &f64| (residual_scale / (input_scale * scale)).round() as i32;
         self.scales.iter().map(round).collect()
     }
+}
+
+/// Constants from the accumulators of rows with these scales to outputs.
+pub(crate) fn requantize(
+    bias: &Tensor,
+    scales: &[f64],
+    input_scale: f64,
+    output_scale: f64,
+) -> Result<Requantize> {
+    let mut parts = (Vec::new(), Vec::new(), Vec::new());
+    for (bias, &scale) in to_doubles(bias).into_iter().zip(scales) {
+        let accumulator_scale = input_scale * scale;
+        let (multiplier, shift) = multiplier(accumulator_scale / output_scale)?;
+        parts.0.push((bias / accumulator_scale).round_ties_even() as i32);
+        parts.1.push(multiplier);
+        parts.2.push(shift);
+    }
+    Ok(Requantize { bias: parts.0.into(), multiplier: parts.1.into(), shift: parts.2.into() })
 }
 
 /// `multiplier / 2^shift` nearest to a ratio, with as many bits as fit.
@@ -117,8 +120,9 @@ pub(crate) fn positive(scale: f64) -> f64 {
     if scale > 0.0 { scale } else { 1.0 / 127.0 }
 }
 
-fn to_doubles(tensor: &Tensor) -> Result<Vec<f64>> {
-    Ok(Vec::<f64>::try_from(tensor.detach().to_kind(Kind::Double).flatten(0, -1))?)
+fn to_doubles(tensor: &Tensor) -> Vec<f64> {
+    let flat = tensor.detach().to_kind(Kind::Double).flatten(0, -1);
+    Vec::<f64>::try_from(flat).expect("a flat tensor of binary64 is a vector")
 }
 
 #[cfg(test)]
@@ -147,7 +151,7 @@ mod tests {
     fn rows_have_their_own_scale_and_channels_go_last() {
         // Two outputs, two channels, two taps.
         let folded = folded(&[1.27, 0.1, -0.5, 0.0, 0.0, -12.7, 0.0, 6.35], &[0.0, 0.0]);
-        let rows = Rows::quantize(&folded, row_scales(&folded, 0.01, None).unwrap()).unwrap();
+        let rows = Rows::quantize(&folded, row_scales(&folded, 0.01, None));
         let weight = rows.weight(2, (1, 2)).unwrap();
         assert_eq!(weight.iter().copied().collect::<Vec<_>>(), [127, -50, 10, 0, 0, 0, -127, 64]);
         assert!((rows.scales[0] - 0.01).abs() < 1e-12 && (rows.scales[1] - 0.1).abs() < 1e-12);
@@ -156,8 +160,8 @@ mod tests {
     #[test]
     fn a_diagonal_is_exact_and_zero_gains_are_zero() {
         let folded = folded(&[0.37, -2.9, 0.0], &[0.1, 0.2, 0.3]);
-        let scales = row_scales(&folded, 0.01, None).unwrap();
-        let rows = Rows::quantize(&folded, scales).unwrap();
+        let scales = row_scales(&folded, 0.01, None);
+        let rows = Rows::quantize(&folded, scales);
         assert_eq!(
             rows.diagonal().iter().copied().collect::<Vec<_>>(),
             [127, 0, 0, 0, -127, 0, 0, 0, 0]
@@ -170,8 +174,8 @@ mod tests {
         let (input, residual) = (0.013, 0.021);
         // Weights of a usual size, near zero, and far above the residual.
         let folded = folded(&[0.5, -0.3, 1e-9, 0.0, 900.0, 1.0], &[0.0, 0.0, 0.0]);
-        let scales = row_scales(&folded, input, Some(residual)).unwrap();
-        let rows = Rows::quantize(&folded, scales).unwrap();
+        let scales = row_scales(&folded, input, Some(residual));
+        let rows = Rows::quantize(&folded, scales);
         let multiplier = rows.residual_multiplier(input, residual);
         for row in 0..2 {
             let exact = residual / (input * rows.scales[row]);
@@ -186,13 +190,13 @@ mod tests {
     #[test]
     fn a_bias_beside_weights_near_zero_fits_the_accumulator() {
         let folded = folded(&[1e-14, 0.0], &[0.25]);
-        let rows = Rows::quantize(&folded, row_scales(&folded, 0.01, None).unwrap()).unwrap();
-        let requantize = rows.requantize(&folded.bias, 0.01, 0.02).unwrap();
-        assert_eq!(requantize.bias[0], 1 << 29);
+        let rows = Rows::quantize(&folded, row_scales(&folded, 0.01, None));
+        let constants = requantize(&folded.bias, &rows.scales, 0.01, 0.02).unwrap();
+        assert_eq!(constants.bias[0], 1 << 29);
         let output = spec::scale_round(
-            requantize.bias[0],
-            requantize.multiplier[0],
-            requantize.shift[0] as u32,
+            constants.bias[0],
+            constants.multiplier[0],
+            constants.shift[0] as u32,
         );
         assert_eq!(output, 12, "0.25 / 0.02, half to even");
     }

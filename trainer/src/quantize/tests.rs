@@ -14,6 +14,18 @@ const LEAST_CORRELATION: f64 = 0.97;
 /// Images that scales are derived from.
 const N_CALIBRATION: usize = 16;
 const N_COMPARED: i64 = 2;
+/// Mean difference of fake-quantized logits from those of the integers, in units of the largest logit: half a step of the
+/// logits, and in a deep network the few sums so near the middle of two steps that single precision sees them beyond it.
+const FAKE_DIFFERENCE: f64 = 0.0005;
+/// The same for a network so small that no sum is that near.
+const FAKE_DIFFERENCE_SMALL: f64 = 0.5 / LOGIT_RANGE;
+/// Part of the images that both classify alike.
+const LEAST_AGREEMENT: f64 = 0.98;
+const N_FAKE: usize = 64;
+/// Cosine of the gradient through rounding with the one without.
+const LEAST_COSINE: f64 = 0.9;
+const CHIP: Shape = Shape { height: 64, width: 64, channels: 1 };
+const COLOR: Shape = Shape { height: 16, width: 16, channels: 3 };
 
 fn preprocess(image: Shape) -> Preprocess {
     let Shape { height, width, channels } = image;
@@ -44,6 +56,8 @@ fn noise(n: usize, image: Shape, seed: u64) -> Labeled {
 
 /// Random gains of both signs and biases, and the running statistics of some images.
 fn random_model(architecture: Architecture, image: Shape) -> Model {
+    // The threads of libtorch stand in the way of those of the test runner.
+    tch::set_num_threads(1);
     let step = preprocess(image).step();
     let model = Model::new(architecture, image, step, 10, 3, Device::Cpu).unwrap();
     let _guard = tch::no_grad_guard();
@@ -75,13 +89,17 @@ fn correlation(a: &Tensor, b: &Tensor) -> f64 {
     dot(&a, &b) / (dot(&a, &a) * dot(&b, &b)).sqrt()
 }
 
+fn half_masks(model: &Model, sparsity: Sparsity) -> Masks {
+    let choice =
+        Choice { sparsity, score: Score::Magnitude, part: 1.0, gradients: None, pruned: None };
+    prune::choose_masks(model, choice).unwrap()
+}
+
 /// Quantizes, compares with the reference on every logit, and with floating point.
 fn check(model: &Model, image: Shape, pattern: Pattern) -> QuantNetwork {
     let name = &model.architecture.name;
     let sparsity = Sparsity { pattern, group: 16 };
-    let choice =
-        Choice { sparsity, score: Score::Magnitude, part: 1.0, gradients: None, pruned: None };
-    let masks = prune::choose_masks(model, choice).unwrap();
+    let masks = half_masks(model, sparsity);
     let calibration = noise(N_CALIBRATION, image, 100);
     let ranges = Ranges::measure(model, &masks, &calibration, Calibration::Maximum);
     let network =
@@ -103,10 +121,8 @@ fn check(model: &Model, image: Shape, pattern: Pattern) -> QuantNetwork {
 fn every_built_in_network_becomes_integers() {
     for name in Architecture::names() {
         let image = match name {
-            "a-convnet" | "s2d" | "s2d_narrow" | "s2d_s" | "s2d_s_narrow" | "linear" => {
-                Shape { height: 64, width: 64, channels: 1 }
-            }
-            _ => Shape { height: 16, width: 16, channels: 3 },
+            "a-convnet" | "s2d" | "s2d_narrow" | "s2d_s" | "s2d_s_narrow" | "linear" => CHIP,
+            _ => COLOR,
         };
         let model = random_model(Architecture::named(name).unwrap(), image);
         check(&model, image, Pattern::Dense);
@@ -115,9 +131,8 @@ fn every_built_in_network_becomes_integers() {
 
 #[test]
 fn half_pruning_leaves_batch_norm_dense() {
-    let image = Shape { height: 16, width: 16, channels: 3 };
-    let model = random_model(Architecture::named("wrn-16-2").unwrap(), image);
-    let network = check(&model, image, Pattern::UhpShared);
+    let model = random_model(Architecture::named("wrn-16-2").unwrap(), COLOR);
+    let network = check(&model, COLOR, Pattern::UhpShared);
     let mut n_norms = 0;
     for (layer, quantized) in model.architecture.layers.iter().zip(&network.layers) {
         let Some(weight) = quantized.op.weight() else { continue };
@@ -144,4 +159,83 @@ fn half_pruning_leaves_batch_norm_dense() {
         }
     }
     assert_eq!(n_norms, 7, "one a block and one at the end");
+}
+
+#[test]
+fn fake_quantization_computes_what_the_integers_do() {
+    let networks = [
+        ("s2d_s", CHIP, FAKE_DIFFERENCE_SMALL),
+        ("a-convnet", CHIP, FAKE_DIFFERENCE),
+        ("resnet20", COLOR, FAKE_DIFFERENCE),
+        ("wrn-16-2", COLOR, FAKE_DIFFERENCE),
+    ];
+    for (name, image, largest) in networks {
+        let model = random_model(Architecture::named(name).unwrap(), image);
+        let sparsity = Sparsity { pattern: Pattern::UhpShared, group: 16 };
+        let masks = half_masks(&model, sparsity);
+        let calibration = noise(N_CALIBRATION, image, 100);
+        let ranges = Ranges::measure(&model, &masks, &calibration, Calibration::Percentile);
+        let network =
+            quantize(&model, &masks, &ranges, &preprocess(image), classes(10), sparsity).unwrap();
+        let images = noise(N_FAKE, image, 300).images;
+        let _guard = tch::no_grad_guard();
+        let fake = model.forward(&images, &masks, Mode::QuantizationAware(&ranges));
+        let float = model.forward(&images, &masks, Mode::Evaluation);
+        let integers = integer::logits(&network, &images).unwrap().to_kind(Kind::Float);
+        let scale = network.layers.last().unwrap().scale;
+        let mean = |tensor: Tensor| tensor.mean(Kind::Double).double_value(&[]);
+        let largest_logit = fake.abs().max().double_value(&[]);
+        let difference = mean((&fake - &integers * scale).abs()) / largest_logit;
+        let same = mean(fake.argmax(-1, false).eq_tensor(&integers.argmax(-1, false)));
+        assert!(difference < largest, "{name}: {difference} of the largest logit");
+        assert!(same >= LEAST_AGREEMENT, "{name}: {same} of the classes agree");
+        let rounding = mean((&fake - &float).abs()) / largest_logit;
+        assert!(rounding > 4.0 * difference, "{name}: rounding changes {rounding}");
+    }
+}
+
+#[test]
+fn fake_quantization_teaches_weights_and_batch_norm() {
+    for (name, image) in [("s2d_s", CHIP), ("wrn-16-2", COLOR)] {
+        let model = random_model(Architecture::named(name).unwrap(), image);
+        let sparsity = Sparsity { pattern: Pattern::UhpShared, group: 16 };
+        let masks = half_masks(&model, sparsity);
+        let images = noise(N_CALIBRATION, image, 100);
+        let ranges = Ranges::measure(&model, &masks, &images, Calibration::Maximum);
+        let statistics = || -> Vec<Tensor> {
+            let untrained = model.tensors().filter(|(name, _)| !crate::model::is_trainable(name));
+            untrained.map(|(_, tensor)| tensor.copy()).collect()
+        };
+        let before = statistics();
+        let gradients = |mode: Mode| -> Vec<(String, Tensor)> {
+            let loss = model.forward(&images.images, &masks, mode);
+            loss.cross_entropy_for_logits(&images.labels).backward();
+            let trained = model.tensors().filter(|(name, _)| crate::model::is_trainable(name));
+            trained
+                .map(|(name, tensor)| {
+                    let gradient = tensor.grad().copy();
+                    let _ = tensor.grad().zero_();
+                    (name.clone(), gradient)
+                })
+                .collect()
+        };
+        let fake = gradients(Mode::QuantizationAware(&ranges));
+        let float = gradients(Mode::Evaluation);
+        assert_eq!(before, statistics(), "running statistics stay");
+        for ((part, fake), (_, float)) in fake.iter().zip(&float) {
+            let cosine = |a: &Tensor, b: &Tensor| {
+                let dot = |a: &Tensor, b: &Tensor| (a * b).sum(Kind::Double).double_value(&[]);
+                dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+            };
+            let cosine = cosine(fake, float);
+            assert!(cosine > LEAST_COSINE, "{name}: gradient of {part}, {cosine}");
+        }
+        for (layer, mask) in masks.iter() {
+            let (_, gradient) =
+                fake.iter().find(|(name, _)| *name == format!("{layer}.weight")).unwrap();
+            let pruned: Tensor = 1 - mask;
+            let masked = (gradient * pruned).abs().sum(Kind::Double).double_value(&[]);
+            assert_eq!(masked, 0.0, "{layer}: what is pruned gets no gradient");
+        }
+    }
 }
