@@ -78,8 +78,10 @@ pub enum Kind {
     Narrow,
     /// Half of the weights, anywhere.
     Unstructured,
-    /// One of each pair of weights.
+    /// One of each pair of weights, half of the cycles.
     Uhp,
+    /// One of each pair of weights in patterns that the array runs at the dense rate.
+    UhpFree,
 }
 
 /// One training, but for its seed.
@@ -314,6 +316,7 @@ fn kind_of(options: &toml::Table, narrow: bool) -> Result<Kind> {
         _ if narrow => bail!("a `narrow` row has to be dense, and its sparsity is {sparsity}"),
         "dense" => Kind::Dense,
         "unstructured" => Kind::Unstructured,
+        "uhp-free" => Kind::UhpFree,
         _ => Kind::Uhp,
     })
 }

@@ -52,7 +52,7 @@ fn header(text: &mut String, summary: &Summary) {
     );
     line(
         "resolved",
-        "a difference of at least two standard errors, from the standard deviation of all rows of a table together",
+        "a difference above two standard errors, from the standard deviation of all rows of a table together",
     );
     line(
         "hardware",
@@ -83,7 +83,7 @@ fn group_text(group: &GroupSummary) -> String {
     text += &format!("{} training images. ", grouped(group.n_train));
     text += &match (group.pooled_sd_percent, group.resolution_percent) {
         (Some(sd), Some(points)) => format!(
-            "A difference is resolved from {points:.2} points on (standard deviation of a run {sd:.2} points).\n\n"
+            "A difference is resolved above {points:.2} points (standard deviation of a run {sd:.2} points).\n\n"
         ),
         _ => "No difference is resolved: no row has two seeds.\n\n".to_owned(),
     };

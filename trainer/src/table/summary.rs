@@ -330,7 +330,7 @@ fn what(row: &RowSummary) -> String {
 fn difference(a: &RowSummary, b: &RowSummary, pooled: Option<f64>) -> String {
     let points = a.int8.mean_percent - b.int8.mean_percent;
     let side = if points < 0.0 { "below" } else { "above" };
-    let is_resolved = pooled.is_some_and(|sd| points.abs() >= resolution(sd, a.n_seeds, b.n_seeds));
+    let is_resolved = pooled.is_some_and(|sd| points.abs() > resolution(sd, a.n_seeds, b.n_seeds));
     let resolved = if is_resolved { "resolved" } else { "not resolved" };
     format!("{:.2} points ({resolved}) {side}", points.abs())
 }
@@ -345,7 +345,7 @@ fn what_the_teacher_gives(rows: &[RowSummary], pooled: Option<f64>) -> Option<St
             let alone = rows.iter().find(is_same)?;
             let points = taught.int8.mean_percent - alone.int8.mean_percent;
             let is_resolved = pooled
-                .is_some_and(|sd| points.abs() >= resolution(sd, taught.n_seeds, alone.n_seeds));
+                .is_some_and(|sd| points.abs() > resolution(sd, taught.n_seeds, alone.n_seeds));
             let mark = if is_resolved { "" } else { " (not resolved)" };
             Some(format!("{} {points:+.2}{mark}", taught.name))
         })
