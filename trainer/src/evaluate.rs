@@ -36,15 +36,21 @@ impl Evaluation {
 
 /// Runs the network over labeled images in evaluation mode; no masks: dense.
 pub fn evaluate(model: &Model, masks: Option<&Masks>, labeled: &Labeled) -> Evaluation {
-    let none = Masks::new();
-    let logits = logits(model, masks.unwrap_or(&none), &labeled.images);
-    Evaluation::of(&logits, &labeled.labels)
+    evaluate_as(model, masks, labeled, Mode::Evaluation)
 }
 
-/// Logits of many images, `[n, classes]`, in evaluation mode and in ordinary memory.
-pub fn logits(model: &Model, masks: &Masks, images: &Tensor) -> Tensor {
+/// As [`evaluate`], in a mode that changes nothing in the network.
+pub fn evaluate_as(
+    model: &Model,
+    masks: Option<&Masks>,
+    labeled: &Labeled,
+    mode: Mode,
+) -> Evaluation {
     let _guard = tch::no_grad_guard();
-    let forward =
-        |batch: &Tensor| model.forward(batch, masks, Mode::Evaluation).to_device(Device::Cpu);
-    Tensor::cat(&images.split(BATCH, 0).iter().map(forward).collect::<Vec<_>>(), 0)
+    let none = Masks::new();
+    let forward = |batch: &Tensor| {
+        model.forward(batch, masks.unwrap_or(&none), mode).to_device(Device::Cpu)
+    };
+    let logits = labeled.images.split(BATCH, 0).iter().map(forward).collect::<Vec<_>>();
+    Evaluation::of(&Tensor::cat(&logits, 0), &labeled.labels)
 }

@@ -11,13 +11,14 @@ use tch::{Kind, Tensor};
 use crate::checkpoint::{self, State};
 use crate::data::Labeled;
 use crate::distill::{self, Distillation, Lesson};
-use crate::evaluate::evaluate;
+use crate::evaluate::evaluate_as;
 use crate::forward::Mode;
 use crate::metrics::{self, Metrics};
 use crate::model::{Model, is_trainable};
 use crate::optimize::{forget_momentum, learning_rate, update};
 use crate::permute::permute_channels;
 use crate::prune::{self, Choice, Churn, Masks, Schedule, Score, SquaredGradients};
+use crate::quantize::Ranges;
 
 /// Batches whose gradients tell what a weight is worth.
 const GRADIENT_BATCHES: usize = 16;
@@ -156,6 +157,34 @@ pub fn fit_watched(
     folder: &RunFolder,
     validation: &Labeled,
     epoch_images: impl Fn(usize) -> Epoch + Sync,
+    watch: impl FnMut(Option<&Masks>),
+) -> Result<Masks> {
+    run_epochs(model, options, folder, validation, None, epoch_images, watch)
+}
+
+/// As [`fit`], of a network that is rounded to `ranges` as its integers will be, with masks that were chosen before.
+///
+/// # Errors
+/// See [`fit`].
+pub fn fit_quantized(
+    model: &mut Model,
+    options: &FitOptions,
+    folder: &RunFolder,
+    validation: &Labeled,
+    (masks, ranges): (Masks, &Ranges),
+    epoch_images: impl Fn(usize) -> Epoch + Sync,
+) -> Result<Masks> {
+    let rounded = Some((masks, ranges));
+    run_epochs(model, options, folder, validation, rounded, epoch_images, |_| {})
+}
+
+fn run_epochs(
+    model: &mut Model,
+    options: &FitOptions,
+    folder: &RunFolder,
+    validation: &Labeled,
+    rounded: Option<(Masks, &Ranges)>,
+    epoch_images: impl Fn(usize) -> Epoch + Sync,
     mut watch: impl FnMut(Option<&Masks>),
 ) -> Result<Masks> {
     let path = folder.checkpoint(&options.phase);
@@ -163,6 +192,18 @@ pub fn fit_watched(
         checkpoint::load(&path, model)?
     } else {
         State::default()
+    };
+    let modes = match rounded {
+        Some((masks, ranges)) => {
+            state.masks = Some(masks);
+            let mode = Mode::QuantizationAware(ranges);
+            Modes { training: mode, evaluation: mode, chooses_masks: false }
+        }
+        None => Modes {
+            training: Mode::Training,
+            evaluation: Mode::Evaluation,
+            chooses_masks: true,
+        },
     };
     metrics::forget_after(&folder.metrics(), &options.phase, state.n_epochs)?;
     let progress = progress_bar(options.n_epochs, &options.phase);
@@ -179,10 +220,16 @@ pub fn fit_watched(
             next = make(state.n_epochs + 1);
             let started = std::time::Instant::now();
             tch::manual_seed((options.seed.wrapping_mul(1_000_003) + state.n_epochs as u64) as i64);
-            let churn = renew_masks(model, options, &images, &mut state)?;
-            let (loss, learning_rate) = one_epoch(model, options, &images, &mut state, &path)?;
+            let churn = if modes.chooses_masks {
+                renew_masks(model, options, &images, &mut state)?
+            } else {
+                None
+            };
+            let (loss, learning_rate) =
+                one_epoch(model, options, &images, modes.training, &mut state, &path)?;
             let images_per_second = images.labeled.len() as f64 / started.elapsed().as_secs_f64();
-            let validation = evaluate(model, state.masks.as_ref(), validation);
+            let validation =
+                evaluate_as(model, state.masks.as_ref(), validation, modes.evaluation);
             state.n_epochs += 1;
             watch(state.masks.as_ref());
             let metrics = Metrics {
@@ -214,6 +261,13 @@ pub fn fit_watched(
     })?;
     progress.finish();
     Ok(state.masks.unwrap_or_default())
+}
+
+/// How one phase runs the network.
+struct Modes<'a> {
+    training: Mode<'a>,
+    evaluation: Mode<'a>,
+    chooses_masks: bool,
 }
 
 /// Chooses the masks of the coming epoch where they are not frozen; gives what changed where it is chosen again.
@@ -320,6 +374,7 @@ fn one_epoch(
     model: &Model,
     options: &FitOptions,
     images: &Epoch,
+    mode: Mode,
     state: &mut State,
     path: &Path,
 ) -> Result<(f64, f64)> {
@@ -342,7 +397,7 @@ fn one_epoch(
         }
         let part = |tensor: &Tensor| tensor.narrow(0, (step * batch) as i64, batch as i64);
         let output =
-            model.features_and_logits(&part(&images.labeled.images), masks, Mode::Training);
+            model.features_and_logits(&part(&images.labeled.images), masks, mode);
         let (features, logits) = (Some(&output.features), &output.logits);
         let loss = batch_loss(logits, features, images, options.distillation, part);
         loss.backward();

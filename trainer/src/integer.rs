@@ -1,8 +1,9 @@
 //! The exact integer forward pass of a quantized network, on many images at once.
 //!
-//! Written from docs/network.md and independent of the reference in `spec`: products and sums run as convolutions
-//! in binary64, which are exact below 2^53 in whatever order libtorch adds them, and requantization in int64.
-//! Both must agree on every logit.
+//! Written from docs/network.md and independent of the reference in `spec`: sums of products run as convolutions of
+//! floating-point numbers, which are exact in whatever order libtorch adds them as long as no sum can leave the range
+//! of exact integers: 2^24 in binary32, 2^53 in binary64. Requantization is exact in binary64. Both implementations must
+//! agree on every logit.
 
 use anyhow::Result;
 use spec::{Conv, Op, QuantNetwork, Requantize};
@@ -13,6 +14,8 @@ use crate::maps::Maps;
 
 /// Images of a batch.
 const BATCH: i64 = 128;
+/// Largest magnitude up to which every integer is a binary32 number.
+const EXACT_IN_BINARY32: i64 = 1 << 24;
 
 /// Logits, int64 `[n, classes]`, of int8 images `[n, height, width, channels]`.
 ///
@@ -72,14 +75,16 @@ fn forward(network: &QuantNetwork, images: &Tensor) -> Result<Tensor> {
             Op::FullyConnected(fc) => {
                 let (outputs, height, width, channels) = fc.weight.dim();
                 let weight = weight_tensor(fc.weight.iter(), [outputs, height, width, channels])?;
-                source.f_conv2d(&weight, None::<&Tensor>, [1, 1], [0, 0], [1, 1], 1)?
+                let source = source.to_kind(weight.kind());
+                let sums = source.f_conv2d(&weight, None::<&Tensor>, [1, 1], [0, 0], [1, 1], 1)?;
+                sums.to_kind(Kind::Double)
             }
         };
         let is_last = idx + 1 == network.layers.len();
         let (low, high) = if is_last { (-32768, 32767) } else { (-128, 127) };
         let low = if layer.relu { 0 } else { low };
         let mut output =
-            requantize(&sums, &layer.requantize).clamp(low, high).to_kind(Kind::Double);
+            requantize(&sums, &layer.requantize).clamp(low, high);
         if matches!(&layer.op, Op::Conv(conv) if conv.max_pool) {
             output = output.max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false);
         }
@@ -88,20 +93,25 @@ fn forward(network: &QuantNetwork, images: &Tensor) -> Result<Tensor> {
     Ok(maps.into_last().flatten(1, -1).to_kind(Kind::Int64))
 }
 
+/// Sums as binary64.
 fn convolve(conv: &Conv, source: &Tensor) -> Result<Tensor> {
     let (outputs, height, width, channels) = conv.weight.dim();
     let weight = weight_tensor(conv.weight.iter(), [outputs, height, width, channels])?;
     let [top, bottom, left, right] = conv.padding.map(|n| n as i64);
-    let padded = source.f_constant_pad_nd([left, right, top, bottom])?;
+    let padded = source.to_kind(weight.kind()).f_constant_pad_nd([left, right, top, bottom])?;
     let stride = conv.stride as i64;
-    Ok(padded.f_conv2d(&weight, None::<&Tensor>, [stride, stride], [0, 0], [1, 1], 1)?)
+    let sums = padded.f_conv2d(&weight, None::<&Tensor>, [stride, stride], [0, 0], [1, 1], 1)?;
+    Ok(sums.to_kind(Kind::Double))
 }
 
-/// `[out, height, width, in]` in the file to `[out, in, height, width]` of binary64.
+/// `[out, height, width, in]` in the file to `[out, in, height, width]`, in the smaller kind that keeps sums exact.
 fn weight_tensor<'a>(values: impl Iterator<Item = &'a i8>, shape: [usize; 4]) -> Result<Tensor> {
     let values: Vec<i8> = values.copied().collect();
+    let largest_sum = |row: &[i8]| 128 * row.iter().map(|w| i64::from(w.unsigned_abs())).sum::<i64>();
+    let largest = values.chunks(values.len() / shape[0]).map(largest_sum).max().unwrap_or(0);
+    let kind = if largest < EXACT_IN_BINARY32 { Kind::Float } else { Kind::Double };
     let weight = Tensor::from_slice(&values).f_view(shape.map(|side| side as i64))?;
-    Ok(weight.permute([0, 3, 1, 2]).contiguous().to_kind(Kind::Double))
+    Ok(weight.permute([0, 3, 1, 2]).to_kind(kind))
 }
 
 /// Every `stride`-th pixel times its channel's multiplier; channels that the map lacks are zero.
@@ -114,25 +124,20 @@ fn shortcut(map: &Tensor, stride: usize, multiplier: &ndarray::Array1<i32>, conv
     } else {
         picked.narrow(1, 0, n_outputs)
     };
-    widened * channel_tensor(multiplier).to_kind(Kind::Double)
+    widened * channel_tensor(multiplier)
 }
 
-/// `(sums + bias) * multiplier / 2^shift`, rounded half to even, as int64.
+/// `(sums + bias) * multiplier / 2^shift`, rounded half to even. The product stays below 2^53, and a power of two only
+/// moves its exponent.
 fn requantize(sums: &Tensor, requantize: &Requantize) -> Tensor {
-    let biased = sums.to_kind(Kind::Int64) + channel_tensor(&requantize.bias);
-    let product = biased * channel_tensor(&requantize.multiplier);
-    let shift = channel_tensor(&requantize.shift);
-    let quotient = product.bitwise_right_shift(&shift);
-    let remainder = &product - quotient.bitwise_left_shift(&shift);
-    let unit = shift.ones_like().bitwise_left_shift(&shift);
-    let doubled: Tensor = remainder * 2;
-    let above = doubled.gt_tensor(&unit);
-    let tie_at_odd = doubled.eq_tensor(&unit).logical_and(&quotient.bitwise_and(1).eq(1));
-    quotient + above.logical_or(&tie_at_odd).to_kind(Kind::Int64)
+    let factor: Vec<f64> = requantize.shift.iter().map(|&shift| (-f64::from(shift)).exp2()).collect();
+    let factor = Tensor::from_slice(&factor).view([1, -1, 1, 1]);
+    let product = (sums + channel_tensor(&requantize.bias)) * channel_tensor(&requantize.multiplier);
+    (product * factor).round()
 }
 
 fn channel_tensor(values: &ndarray::Array1<i32>) -> Tensor {
-    let values: Vec<i64> = values.iter().map(|&value| i64::from(value)).collect();
+    let values: Vec<f64> = values.iter().map(|&value| f64::from(value)).collect();
     Tensor::from_slice(&values).view([1, -1, 1, 1])
 }
 
@@ -150,11 +155,11 @@ mod tests {
             multiplier: Array1::from(vec![1]),
             shift: Array1::from(vec![1]),
         };
-        let rounded = Vec::<i64>::try_from(requantize(&sums, &half).flatten(0, -1)).unwrap();
-        assert_eq!(rounded, [0, 2, 2, 0, -2, -2, 4, 2]);
+        let rounded = Vec::<f64>::try_from(requantize(&sums, &half).flatten(0, -1)).unwrap();
+        assert_eq!(rounded, [0.0, 2.0, 2.0, 0.0, -2.0, -2.0, 4.0, 2.0]);
         let plain =
             Requantize { shift: Array1::from(vec![0]), bias: Array1::from(vec![10]), ..half };
-        let rounded = Vec::<i64>::try_from(requantize(&sums, &plain).flatten(0, -1)).unwrap();
-        assert_eq!(rounded, [11, 13, 15, 9, 7, 5, 17, 14]);
+        let rounded = Vec::<f64>::try_from(requantize(&sums, &plain).flatten(0, -1)).unwrap();
+        assert_eq!(rounded, [11.0, 13.0, 15.0, 9.0, 7.0, 5.0, 17.0, 14.0]);
     }
 }

@@ -1,7 +1,7 @@
 //! Trains a teacher, distills it into a half-pruned student, quantizes that to integers and exports it.
 //!
 //! In: images of `dataset`. Out: a run folder with a network file that `codegen` lowers, and [`report`]s. [`config`]
-//! says where [`options`] come from. The steps are [`run`] (the whole of it) over [`teacher`], [`fit`] (one network),
+//! says where [`options`] come from. The steps are [`run`] (the whole of it) over [`teacher`] and [`student`], [`fit`] (one network),
 //! [`prune`] (masks), [`distill`] (the loss), [`quantize`] (float to [`spec::QuantNetwork`]) and [`integer`] (that
 //! network's exact forward pass, written independently of the reference in `spec`).
 
@@ -28,6 +28,7 @@ pub mod prune;
 pub mod quantize;
 pub mod report;
 pub mod run;
+pub mod student;
 pub mod table;
 pub mod teacher;
 pub mod verify;

@@ -62,6 +62,12 @@ impl Masks {
         Self { keep, straight_through: false }
     }
 
+    /// The same masks in memory of their own.
+    pub fn copy(&self) -> Self {
+        let keep = self.keep.iter().map(|(layer, mask)| (layer.clone(), mask.copy())).collect();
+        Self { keep, straight_through: self.straight_through }
+    }
+
     /// The mask of a layer.
     pub fn get(&self, layer: &str) -> Option<&Tensor> {
         self.keep.get(layer)

@@ -63,6 +63,9 @@ pub struct StudentReport {
     pub int8: Both,
     /// What its scales were derived from.
     pub calibration: String,
+    /// Whether quantization-aware fine-tuning was done and was better on the validation images.
+    #[serde(default)]
+    pub is_fine_tuned: bool,
     /// Test images by true class (rows) and the class that the exported network gives (columns).
     pub confusion: Vec<Vec<u64>>,
     /// Part of each class's test images that the exported network classifies rightly.

@@ -9,30 +9,21 @@ use spec::{Preprocess, QuantNetwork, Shape};
 
 use crate::architecture::Architecture;
 use crate::config;
-use crate::data::{Augmentation, Labeled, Views};
-use crate::evaluate::evaluate;
-use crate::fit::{Epoch, RunFolder, fit};
+use crate::data::{Augmentation, Labeled};
+use crate::fit::RunFolder;
 use crate::model::Model;
 use crate::options::TrainOptions;
-use crate::prune::Masks;
-use crate::quantize::{self, Calibration, Ranges};
-use crate::report::{self, Both, DataReport, Outcome, StudentReport};
+use crate::report::{self, DataReport, Outcome};
+use crate::student::{self, Student};
 use crate::teacher::{self, Teacher};
-use crate::verify;
 
-/// Training images that scales are derived from.
-const N_CALIBRATION: usize = 512;
-/// Validation images on which the integer network is compared with the reference before it is written.
-const N_COMPARED: usize = 64;
-
-/// Name of the student's phase, and of its files in a run folder.
-const PHASE: &str = "student";
 /// The options that a run folder was made with.
 const CONFIG: &str = "config.toml";
 
 pub(crate) const STREAM_TEACHER: u64 = 1;
-const STREAM_STUDENT: u64 = 2;
-const STREAM_VIEWS: u64 = 3;
+pub(crate) const STREAM_STUDENT: u64 = 2;
+pub(crate) const STREAM_VIEWS: u64 = 3;
+pub(crate) const STREAM_FINE_TUNING: u64 = 4;
 
 const NOTE: &str =
     "every choice was made on the validation images; the test images were read once, at the end";
@@ -47,7 +38,8 @@ pub struct Images {
     pub augmentation: Augmentation,
     /// Weights are fitted to it.
     pub train: ImageSet,
-    validation: ImageSet,
+    /// Choices are made on it.
+    pub validation: ImageSet,
     /// The validation images as tensors.
     pub plain_validation: Labeled,
     /// Where networks are trained on them.
@@ -79,7 +71,7 @@ pub fn train(options: &TrainOptions) -> Result<Finished> {
     let teacher = named(&options.teacher)?;
     let images = load_images(options)?;
     let folder = open_folder(options, &images.source.name())?;
-    for (architecture, phase) in [(&teacher, teacher::PHASE), (&student, PHASE)] {
+    for (architecture, phase) in [(&teacher, teacher::PHASE), (&student, student::PHASE)] {
         if let Some(architecture) = architecture {
             let path = folder.path.join(format!("{phase}.toml"));
             spec::files::write_atomically(&path, architecture.definition.as_bytes())?;
@@ -89,13 +81,7 @@ pub fn train(options: &TrainOptions) -> Result<Finished> {
     let teacher = Teacher::obtain(options, &images, &folder)?;
     let student = match student {
         Some(student) => {
-            let (model, masks) =
-                train_student(student, teacher.as_ref(), options, &images, &folder)?;
-            let (network, calibration) = quantize_best(&model, &masks, options, &images)?;
-            let n_compared = images.validation.samples.len().min(N_COMPARED);
-            let compared = images.plain_validation.select(&(0..n_compared).collect::<Vec<_>>());
-            verify::compare(&network, &compared.images)?;
-            Some((model, masks, network, calibration))
+            Some(Student::train(student, teacher.as_ref(), options, &images, &folder)?)
         }
         None => None,
     };
@@ -103,14 +89,9 @@ pub fn train(options: &TrainOptions) -> Result<Finished> {
     let test = images.source.load(Split::Test, &images.split)?;
     let plain_test = Labeled::plain(&test, &images.preprocess);
     let teacher_report = teacher.as_ref().map(|teacher| teacher.report(&images, &plain_test));
-    let (student_report, mut network) = match student {
-        Some((model, masks, network, calibration)) => {
-            let report =
-                report_student(&model, &masks, &network, calibration, &images, &plain_test)?;
-            (Some(report), Some(network))
-        }
-        None => (None, None),
-    };
+    let student_report =
+        student.as_ref().map(|student| student.report(&images, &plain_test)).transpose()?;
+    let mut network = student.map(|student| student.network);
     let name = images.source.name();
     let outcome = Outcome {
         format_version: Outcome::format_version(),
@@ -235,96 +216,6 @@ pub(crate) fn new_model(architecture: Architecture, images: &Images, seed: u64) 
     let mut model = Model::new(architecture, image, step, n_classes, seed, images.device)?;
     model.training_kind = images.training_kind;
     Ok(model)
-}
-
-fn train_student(
-    architecture: Architecture,
-    teacher: Option<&Teacher>,
-    options: &TrainOptions,
-    images: &Images,
-    folder: &RunFolder,
-) -> Result<(Model, Masks)> {
-    let mut student = new_model(architecture, images, stream(options.seed, STREAM_STUDENT))?;
-    let path = [options.view_seed.unwrap_or(options.seed), STREAM_VIEWS];
-    let views =
-        Views::new(&images.train, &images.preprocess, images.augmentation, options.views, &path);
-    let fit_options = options.fit_options(PHASE);
-    let is_done = folder.resume && folder.path.join(report::FILE).exists();
-    let lessons = match teacher.filter(|_| !is_done) {
-        Some(teacher) => Some(teacher.lessons(&views, options.features > 0.0)?),
-        None => None,
-    };
-    let epoch_images = |epoch: usize| {
-        let picked = views.pick(&[options.seed, STREAM_STUDENT, epoch as u64]);
-        let teacher = lessons.as_ref().map(|lessons| lessons.select(&picked));
-        Epoch { labeled: views.select(&picked), teacher }
-    };
-    let masks = fit(&mut student, &fit_options, folder, &images.plain_validation, epoch_images)?;
-    Ok((student, masks))
-}
-
-/// Quantizes under each calibration and keeps the better one on the validation images, the first in a tie.
-fn quantize_best(
-    student: &Model,
-    masks: &Masks,
-    options: &TrainOptions,
-    images: &Images,
-) -> Result<(QuantNetwork, Calibration)> {
-    let calibration_images =
-        Labeled::plain(&images.train.clone().spread(N_CALIBRATION), &images.preprocess);
-    let mut best: Option<(f64, QuantNetwork, Calibration)> = None;
-    for calibration in [Calibration::Maximum, Calibration::Percentile] {
-        let ranges = Ranges::measure(student, masks, &calibration_images, calibration);
-        let classes = images.train.classes.clone();
-        let network = quantize::quantize(
-            student,
-            masks,
-            &ranges,
-            &images.preprocess,
-            classes,
-            options.sparsity(),
-        )?;
-        let accuracy = verify::evaluate(&network, &images.plain_validation)?.accuracy;
-        if best.as_ref().is_none_or(|(other, ..)| accuracy > *other) {
-            best = Some((accuracy, network, calibration));
-        }
-    }
-    let (_, network, calibration) = best.expect("two calibrations were tried");
-    Ok((network, calibration))
-}
-
-fn report_student(
-    model: &Model,
-    masks: &Masks,
-    network: &QuantNetwork,
-    calibration: Calibration,
-    images: &Images,
-    test: &Labeled,
-) -> Result<StudentReport> {
-    let labels: Vec<usize> =
-        Vec::<i64>::try_from(&test.labels)?.into_iter().map(|label| label as usize).collect();
-    let given = crate::integer::classes(network, &test.images)?;
-    let confusion = report::confusion(&labels, &given, network.classes.len());
-    let validation = &images.plain_validation;
-    let (n_weights, n_kept) = model.count_weights(masks);
-    Ok(StudentReport {
-        name: model.architecture.name.clone(),
-        n_parameters: model.n_parameters(),
-        n_macs: model.n_macs(),
-        n_weights,
-        n_kept,
-        float: Both {
-            validation: evaluate(model, Some(masks), validation),
-            test: evaluate(model, Some(masks), test),
-        },
-        int8: Both {
-            validation: verify::evaluate(network, validation)?,
-            test: verify::evaluate(network, test)?,
-        },
-        calibration: serde_json::to_value(calibration)?.as_str().unwrap_or_default().to_owned(),
-        per_class: report::per_class(&confusion),
-        confusion,
-    })
 }
 
 fn report_data(images: &Images, test: &ImageSet) -> DataReport {

@@ -30,16 +30,27 @@ pub struct Verified {
 /// # Errors
 /// See [`integer::logits`].
 pub fn evaluate(network: &QuantNetwork, labeled: &Labeled) -> Result<Evaluation> {
+    evaluate_logits(network, &integer::logits(network, &labeled.images)?, &labeled.labels)
+}
+
+/// As [`evaluate`], from logits that are there.
+///
+/// # Errors
+/// What libtorch says of logits and labels that do not fit.
+pub fn evaluate_logits(
+    network: &QuantNetwork,
+    logits: &Tensor,
+    labels: &Tensor,
+) -> Result<Evaluation> {
     let scale = network.layers.last().map_or(1.0, |layer| layer.scale);
-    let logits = integer::logits(network, &labeled.images)?;
-    let classes = integer::first_largest(&logits)?;
-    let labels = Vec::<i64>::try_from(&labeled.labels)?;
+    let classes = integer::first_largest(logits)?;
+    let given = Vec::<i64>::try_from(labels)?;
     let n_right =
-        classes.iter().zip(&labels).filter(|(class, label)| **class as i64 == **label).count();
+        classes.iter().zip(&given).filter(|(class, label)| **class as i64 == **label).count();
     let real = logits.to_kind(Kind::Double) * scale;
     Ok(Evaluation {
-        accuracy: n_right as f64 / labels.len() as f64,
-        ..Evaluation::of(&real, &labeled.labels)
+        accuracy: n_right as f64 / given.len() as f64,
+        ..Evaluation::of(&real, labels)
     })
 }
 
