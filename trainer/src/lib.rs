@@ -6,6 +6,7 @@
 //! network's exact forward pass, written independently of the reference in `spec`).
 
 pub mod architecture;
+pub mod bench;
 pub mod checkpoint;
 pub mod config;
 pub mod data;

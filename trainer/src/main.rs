@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
+use trainer::bench::{self, BenchOptions};
 use trainer::fit::INTERRUPTED;
 use trainer::options::TrainOptions;
 use trainer::table::{self, TableOptions};
@@ -45,6 +46,8 @@ enum Command {
     },
     /// Train every row of a table over several seeds and print means, spreads and costs; goes on where it was cut off
     Table(Box<TableOptions>),
+    /// Measure images a second of training beside the same network in Python PyTorch
+    Bench(BenchOptions),
 }
 
 fn main() -> ExitCode {
@@ -89,6 +92,10 @@ fn call(cli: Cli) -> Result<String> {
             let Some(failure) = failure else { return Ok(text) };
             writeln!(std::io::stdout(), "{text}")?;
             bail!(failure)
+        }
+        Command::Bench(options) => {
+            ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?;
+            Ok(bench::render(&bench::run(&options)?, options.format)?.trim_end().to_owned())
         }
         Command::Verify { network, data, images } => {
             Ok(serde_json::to_string_pretty(&verify::verify(&network, &data, images)?)?)

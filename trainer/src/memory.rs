@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 
 /// Read by the C library when a program starts (`man mallopt`).
-const SETTINGS: [(&str, &str); 3] = [
+pub(crate) const SETTINGS: [(&str, &str); 3] = [
     ("MALLOC_MMAP_THRESHOLD_", "4294967296"),
     ("MALLOC_TRIM_THRESHOLD_", "8589934592"),
     ("MALLOC_TOP_PAD_", "67108864"),
