@@ -25,6 +25,7 @@ use crate::architecture::Architecture;
 use crate::checkpoint::State;
 use crate::data::Labeled;
 use crate::fit::{Epoch, FitOptions, INTERRUPTED, one_epoch};
+use crate::forward::Mode;
 use crate::memory;
 use crate::model::Model;
 use crate::{config, table};
@@ -248,7 +249,14 @@ impl Ours {
             state: State::default(),
         };
         let warm_up = images(N_WARM_UP * usize::from(options.batch));
-        one_epoch(&ours.model, &ours.options, &warm_up, &mut ours.state, Path::new("bench"))?;
+        one_epoch(
+            &ours.model,
+            &ours.options,
+            &warm_up,
+            Mode::Training,
+            &mut ours.state,
+            Path::new("bench"),
+        )?;
         Ok(ours)
     }
 
@@ -256,7 +264,7 @@ impl Ours {
     fn epoch(&mut self) -> Result<f64> {
         let Self { model, options, images, state, n_threads } = self;
         let started = clock(*n_threads)?;
-        one_epoch(model, options, images, state, Path::new("bench"))?;
+        one_epoch(model, options, images, Mode::Training, state, Path::new("bench"))?;
         Ok((clock(*n_threads)? - started).as_secs_f64())
     }
 }

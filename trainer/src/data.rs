@@ -1,6 +1,6 @@
 //! Images as tensors: the plain view that deployment uses, cached random views, fresh random views.
 
-use dataset::preprocess::{View, apply, apply_view};
+use dataset::preprocess::{Preprocessor, View};
 use dataset::{ImageSet, Random, Sample};
 use rayon::prelude::*;
 use spec::Preprocess;
@@ -29,7 +29,9 @@ pub struct Augmentation {
 impl Labeled {
     /// Every image, in order, as deployment sees it.
     pub fn plain(set: &ImageSet, preprocess: &Preprocess) -> Self {
-        let inputs = set.samples.par_iter().map(|sample| apply(preprocess, &sample.chip)).collect();
+        let preprocessor = Preprocessor::new(preprocess);
+        let inputs =
+            set.samples.par_iter().map(|sample| preprocessor.apply(&sample.chip)).collect();
         Self { images: stack(inputs, preprocess), labels: labels(set.samples.iter()) }
     }
 
@@ -61,8 +63,10 @@ pub fn fresh_views(
     path: &[u64],
 ) -> Labeled {
     let order = shuffled(set.samples.len(), path);
+    let preprocessor = Preprocessor::new(preprocess);
     let view = |&idx: &usize| {
-        apply_view(preprocess, &set.samples[idx].chip, random_view(augmentation, path, idx, 0))
+        let view = random_view(augmentation, path, idx, 0);
+        preprocessor.apply_view(&set.samples[idx].chip, view)
     };
     let inputs = order.par_iter().map(view).collect();
     Labeled {
@@ -78,7 +82,7 @@ pub fn fresh_views(
 #[derive(Debug)]
 pub struct Views<'a> {
     set: &'a ImageSet,
-    preprocess: &'a Preprocess,
+    preprocessor: Preprocessor,
     augmentation: Augmentation,
     n_views: usize,
     path: Vec<u64>,
@@ -92,17 +96,22 @@ impl<'a> Views<'a> {
     /// The views of a set.
     pub fn new(
         set: &'a ImageSet,
-        preprocess: &'a Preprocess,
+        preprocess: &Preprocess,
         augmentation: Augmentation,
         n_views: usize,
         path: &[u64],
     ) -> Self {
+        let preprocessor = Preprocessor::new(preprocess);
         let mut views =
-            Self { set, preprocess, augmentation, n_views, path: path.to_vec(), held: None };
+            Self { set, preprocessor, augmentation, n_views, path: path.to_vec(), held: None };
         if views.len() * preprocess.n_values() <= HELD_BYTES {
             views.held = Some(views.make(&(0..views.len()).collect::<Vec<_>>()).concat());
         }
         views
+    }
+
+    fn definition(&self) -> &Preprocess {
+        self.preprocessor.definition()
     }
 
     /// Number of views of all images.
@@ -117,7 +126,7 @@ impl<'a> Views<'a> {
 
     /// The views at `indices`, in their order.
     pub fn select(&self, indices: &[usize]) -> Labeled {
-        let n_values = self.preprocess.n_values();
+        let n_values = self.definition().n_values();
         let inputs = match &self.held {
             Some(held) => {
                 let view = |&idx: &usize| held[idx * n_values..(idx + 1) * n_values].to_vec();
@@ -126,7 +135,7 @@ impl<'a> Views<'a> {
             None => self.make(indices),
         };
         let samples = indices.iter().map(|&idx| &self.set.samples[idx / self.n_views]);
-        Labeled { images: stack(inputs, self.preprocess), labels: labels(samples) }
+        Labeled { images: stack(inputs, self.definition()), labels: labels(samples) }
     }
 
     /// One view of each image at random, in shuffled order; the choice follows from the path.
@@ -142,7 +151,7 @@ impl<'a> Views<'a> {
     pub fn key(&self) -> String {
         let Augmentation { shift, gamma, mirror } = self.augmentation;
         let definition =
-            serde_json::to_string(self.preprocess).expect("a definition is plain data");
+            serde_json::to_string(self.definition()).expect("a definition is plain data");
         let (n_views, path, set) = (self.n_views, &self.path, self.set.sha256());
         format!("{definition} {shift} {gamma} {mirror} {n_views} {path:?} {set}")
     }
@@ -151,7 +160,7 @@ impl<'a> Views<'a> {
         let view = |&idx: &usize| {
             let (image, view) = (idx / self.n_views, idx % self.n_views);
             let view = random_view(self.augmentation, &self.path, image, view);
-            apply_view(self.preprocess, &self.set.samples[image].chip, view)
+            self.preprocessor.apply_view(&self.set.samples[image].chip, view)
         };
         indices.par_iter().map(view).collect()
     }

@@ -48,9 +48,8 @@ pub fn evaluate_as(
 ) -> Evaluation {
     let _guard = tch::no_grad_guard();
     let none = Masks::new();
-    let forward = |batch: &Tensor| {
-        model.forward(batch, masks.unwrap_or(&none), mode).to_device(Device::Cpu)
-    };
+    let forward =
+        |batch: &Tensor| model.forward(batch, masks.unwrap_or(&none), mode).to_device(Device::Cpu);
     let logits = labeled.images.split(BATCH, 0).iter().map(forward).collect::<Vec<_>>();
     Evaluation::of(&Tensor::cat(&logits, 0), &labeled.labels)
 }

@@ -199,11 +199,9 @@ fn run_epochs(
             let mode = Mode::QuantizationAware(ranges);
             Modes { training: mode, evaluation: mode, chooses_masks: false }
         }
-        None => Modes {
-            training: Mode::Training,
-            evaluation: Mode::Evaluation,
-            chooses_masks: true,
-        },
+        None => {
+            Modes { training: Mode::Training, evaluation: Mode::Evaluation, chooses_masks: true }
+        }
     };
     metrics::forget_after(&folder.metrics(), &options.phase, state.n_epochs)?;
     let progress = progress_bar(options.n_epochs, &options.phase);
@@ -228,8 +226,7 @@ fn run_epochs(
             let (loss, learning_rate) =
                 one_epoch(model, options, &images, modes.training, &mut state, &path)?;
             let images_per_second = images.labeled.len() as f64 / started.elapsed().as_secs_f64();
-            let validation =
-                evaluate_as(model, state.masks.as_ref(), validation, modes.evaluation);
+            let validation = evaluate_as(model, state.masks.as_ref(), validation, modes.evaluation);
             state.n_epochs += 1;
             watch(state.masks.as_ref());
             let metrics = Metrics {
@@ -396,8 +393,7 @@ pub(crate) fn one_epoch(
             );
         }
         let part = |tensor: &Tensor| tensor.narrow(0, (step * batch) as i64, batch as i64);
-        let output =
-            model.features_and_logits(&part(&images.labeled.images), masks, mode);
+        let output = model.features_and_logits(&part(&images.labeled.images), masks, mode);
         let (features, logits) = (Some(&output.features), &output.logits);
         let loss = batch_loss(logits, features, images, options.distillation, part);
         loss.backward();

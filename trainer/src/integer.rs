@@ -83,8 +83,7 @@ fn forward(network: &QuantNetwork, images: &Tensor) -> Result<Tensor> {
         let is_last = idx + 1 == network.layers.len();
         let (low, high) = if is_last { (-32768, 32767) } else { (-128, 127) };
         let low = if layer.relu { 0 } else { low };
-        let mut output =
-            requantize(&sums, &layer.requantize).clamp(low, high);
+        let mut output = requantize(&sums, &layer.requantize).clamp(low, high);
         if matches!(&layer.op, Op::Conv(conv) if conv.max_pool) {
             output = output.max_pool2d([2, 2], [2, 2], [0, 0], [1, 1], false);
         }
@@ -107,7 +106,8 @@ fn convolve(conv: &Conv, source: &Tensor) -> Result<Tensor> {
 /// `[out, height, width, in]` in the file to `[out, in, height, width]`, in the smaller kind that keeps sums exact.
 fn weight_tensor<'a>(values: impl Iterator<Item = &'a i8>, shape: [usize; 4]) -> Result<Tensor> {
     let values: Vec<i8> = values.copied().collect();
-    let largest_sum = |row: &[i8]| 128 * row.iter().map(|w| i64::from(w.unsigned_abs())).sum::<i64>();
+    let largest_sum =
+        |row: &[i8]| 128 * row.iter().map(|w| i64::from(w.unsigned_abs())).sum::<i64>();
     let largest = values.chunks(values.len() / shape[0]).map(largest_sum).max().unwrap_or(0);
     let kind = if largest < EXACT_IN_BINARY32 { Kind::Float } else { Kind::Double };
     let weight = Tensor::from_slice(&values).f_view(shape.map(|side| side as i64))?;
@@ -130,9 +130,11 @@ fn shortcut(map: &Tensor, stride: usize, multiplier: &ndarray::Array1<i32>, conv
 /// `(sums + bias) * multiplier / 2^shift`, rounded half to even. The product stays below 2^53, and a power of two only
 /// moves its exponent.
 fn requantize(sums: &Tensor, requantize: &Requantize) -> Tensor {
-    let factor: Vec<f64> = requantize.shift.iter().map(|&shift| (-f64::from(shift)).exp2()).collect();
+    let factor: Vec<f64> =
+        requantize.shift.iter().map(|&shift| (-f64::from(shift)).exp2()).collect();
     let factor = Tensor::from_slice(&factor).view([1, -1, 1, 1]);
-    let product = (sums + channel_tensor(&requantize.bias)) * channel_tensor(&requantize.multiplier);
+    let product =
+        (sums + channel_tensor(&requantize.bias)) * channel_tensor(&requantize.multiplier);
     (product * factor).round()
 }
 

@@ -107,7 +107,8 @@ impl Student {
             fit_quantized(&mut tuned, &fit_options, folder, validation, rounded, |epoch| {
                 lectures.epoch(STREAM_FINE_TUNING, epoch)
             })?;
-            let trial = Trial::new(&tuned, &masks, best.ranges.clone(), best.calibration, options, images)?;
+            let trial =
+                Trial::new(&tuned, &masks, best.ranges.clone(), best.calibration, options, images)?;
             if trial.beats(&best) {
                 best = trial;
                 is_fine_tuned = true;
