@@ -1,7 +1,8 @@
 //! The `trainer` program: `train` makes a network, `table` makes and compares many, `verify` checks one against the
 //! reference.
 //!
-//! Exit code 0: done; 1: an error, printed to stderr; 2: an unknown argument; 130: interrupted, and resumable.
+//! Exit code 0: done; 1: an error, printed to stderr; 2: an unknown or impossible option, or a mistake in the run's TOML
+//! file; 130: interrupted, and resumable.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -52,7 +53,14 @@ enum Command {
 
 fn main() -> ExitCode {
     trainer::memory::keep_freed_memory();
-    match call(Cli::parse()) {
+    let cli = match complete(Cli::parse()) {
+        Ok(cli) => cli,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return ExitCode::from(2);
+        }
+    };
+    match call(cli) {
         Ok(output) => {
             #[allow(clippy::print_stdout, reason = "the result goes to stdout")]
             {
@@ -67,6 +75,15 @@ fn main() -> ExitCode {
     }
 }
 
+/// Options as they stand after the run's TOML file and what suits the data.
+fn complete(cli: Cli) -> Result<Cli> {
+    let Command::Train { options } = cli.command else { return Ok(cli) };
+    let flags: Vec<OsString> = std::env::args_os().skip(2).collect();
+    let options = config::complete(&options, &flags)?;
+    options.check()?;
+    Ok(Cli { command: Command::Train { options: Box::new(options) } })
+}
+
 fn call(cli: Cli) -> Result<String> {
     match cli.command {
         Command::Train { options } => {
@@ -74,8 +91,6 @@ fn call(cli: Cli) -> Result<String> {
             let expected = (options.expect.clone())
                 .map(|path| Ok::<_, anyhow::Error>((spec::files::read_network(&path)?, path)));
             let expected = expected.transpose()?;
-            let flags: Vec<OsString> = std::env::args_os().skip(2).collect();
-            let options = config::complete(&options, &flags)?;
             let finished = run::train(&options)?;
             eprintln!("run written to {}", finished.folder.display());
             if let Some((expected, path)) = expected {

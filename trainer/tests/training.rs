@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dataset::{Random, SarSim, Split};
 use spec::{Pattern, Preprocess, QuantNetwork, Shape, Sparsity};
@@ -289,6 +289,9 @@ fn a_run_that_was_cut_off_ends_with_the_same_bits() {
     child.wait().unwrap();
     let mut child = start(&killed, true);
     wait_for_epochs(&killed, 8);
+    // Anywhere within an epoch, or while its checkpoint is written.
+    let nanoseconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
+    std::thread::sleep(Duration::from_millis(u64::from(nanoseconds % 97)));
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!killed.join("network.json").exists());
@@ -347,5 +350,34 @@ fn unusable_options_say_which() {
     for (options, expected) in cases {
         let message = format!("{:#}", run::train(&options).unwrap_err());
         assert!(message.contains(expected), "{message} lacks {expected}");
+    }
+}
+
+#[test]
+fn misuse_ends_with_2_and_failure_with_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("run.toml");
+    std::fs::write(&file, "epoch = 3\n").unwrap();
+    let (file, missing) = (file.display().to_string(), "no/such/run.toml".to_owned());
+    let cases: [(&[&str], i32, &str); 7] = [
+        (&["--epochs", "0"], 2, "--epochs is 0"),
+        (&["--epoch", "3"], 2, "unexpected argument '--epoch'"),
+        (&["--config", &file], 2, "run.toml: not the options of a run"),
+        (&["--config", &missing], 2, "no/such/run.toml: cannot be read"),
+        (&["--dataset", "mnist"], 2, "mnist"),
+        (&["--data", "no/such/data"], 1, "no/such/data: not a folder"),
+        (&["--teacher", "resnet18"], 1, "no network is called `resnet18`"),
+    ];
+    for (flags, code, expected) in cases {
+        let output = Command::new(env!("CARGO_BIN_EXE_trainer"))
+            .arg("train")
+            .args(flags)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{flags:?}: {message}");
+        assert!(message.starts_with("error: ") && message.contains(expected), "{flags:?}: {message}");
+        assert!(!folder.path().join("runs").exists(), "{flags:?} leaves something behind");
     }
 }
