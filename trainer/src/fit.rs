@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use spec::{Pattern, Sparsity};
 use tch::{Kind, Tensor};
 
 use crate::checkpoint::{self, State};
@@ -17,13 +16,11 @@ use crate::metrics::{self, Metrics};
 use crate::model::{Model, is_trainable};
 use crate::optimize::{forget_momentum, learning_rate, update};
 use crate::permute::permute_channels;
-use crate::prune::{self, Choice, Churn, Masks, Schedule, Score, SquaredGradients};
+use crate::prune::{self, Choice, Churn, Masks, Pruning, Schedule, Score, SquaredGradients};
 use crate::quantize::Ranges;
 
 /// Batches whose gradients tell what a weight is worth.
 const GRADIENT_BATCHES: usize = 16;
-/// Masks that are chosen over several epochs are frozen from this part of the epochs on.
-const FROZEN_FROM: f64 = 2.0 / 3.0;
 /// Part of a layer's mask that may change in an epoch before a warning: beyond it, training chases its masks.
 const HIGH_CHURN: f64 = 0.05;
 
@@ -51,54 +48,6 @@ pub struct FitOptions {
     pub distillation: Distillation,
     /// Seeds what libtorch draws (dropout).
     pub seed: u64,
-}
-
-/// Which weights survive, and how that is decided.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pruning {
-    /// Pattern and group.
-    pub sparsity: Sparsity,
-    /// When masks are chosen.
-    pub schedule: Schedule,
-    /// What is worth keeping.
-    pub score: Score,
-    /// Part of the epochs before anything is pruned, where masks depend on weights.
-    pub dense_part: f64,
-    /// Decay of masked weights under [`Schedule::Rechosen`].
-    pub masked_decay: f64,
-    /// Pair channels anew before the first choice.
-    pub permute: bool,
-}
-
-impl Pruning {
-    /// Nothing is pruned.
-    pub const NONE: Self = Self {
-        sparsity: Sparsity { pattern: Pattern::Dense, group: 0 },
-        schedule: Schedule::Once,
-        score: Score::Magnitude,
-        dense_part: 0.0,
-        masked_decay: 0.0,
-        permute: false,
-    };
-
-    /// The part of the pruning that has to be done in an epoch, and whether masks are chosen (again) before it.
-    fn part_at(&self, epoch: usize, n_epochs: usize, chosen: bool) -> (f64, bool) {
-        let n_dense = ((n_epochs as f64 * self.dense_part).round() as usize).max(1);
-        let n_open = ((n_epochs as f64 * FROZEN_FROM).round() as usize).max(n_dense + 1);
-        if epoch < n_dense {
-            return (0.0, false);
-        }
-        let is_open = epoch < n_open;
-        match self.schedule {
-            Schedule::Once => (1.0, !chosen),
-            Schedule::Rechosen => (1.0, is_open || !chosen),
-            Schedule::Gradual => {
-                // Cubic, as Zhu and Gupta (2017): most is pruned while much is left.
-                let done = (epoch + 1 - n_dense) as f64 / (n_open - n_dense) as f64;
-                (1.0 - (1.0 - done.min(1.0)).powi(3), is_open || !chosen)
-            }
-        }
-    }
 }
 
 /// Images of one epoch in their order, and what the teacher says of them.
@@ -275,7 +224,7 @@ fn renew_masks(
     state: &mut State,
 ) -> Result<Option<Churn>> {
     let pruning = &options.pruning;
-    let (part, choose) = if prune::is_known_in_advance(pruning.sparsity.pattern, pruning.schedule) {
+    let (part, choose) = if pruning.is_known_in_advance() {
         (1.0, state.masks.is_none())
     } else {
         pruning.part_at(state.n_epochs, options.n_epochs, state.masks.is_some())

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use spec::{Pattern, Sparsity};
 
 use crate::distill::Distillation;
-use crate::fit::{FitOptions, Pruning};
-use crate::prune::{Schedule, Score};
+use crate::fit::FitOptions;
+use crate::prune::{Pruning, Schedule, Score};
 
 /// Which weights the student keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]

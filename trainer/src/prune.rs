@@ -10,6 +10,10 @@ use tch::{Kind, Tensor};
 
 use crate::model::Model;
 
+mod schedule;
+
+pub use schedule::{Pruning, Schedule};
+
 /// What makes a weight worth keeping. A unit of several weights is worth the sum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -19,19 +23,6 @@ pub enum Score {
     /// `w^2 E[g^2]`, with `g` the gradient of the loss: the diagonal second-order estimate of what removal costs
     /// (LeCun et al., 1989, with the Fisher information in place of the Hessian).
     SecondOrder,
-}
-
-/// When masks that depend on weights are chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Schedule {
-    /// Once, after the dense part; then frozen.
-    Once,
-    /// Surest units first, from the end of the dense part to two thirds of the epochs; then frozen.
-    Gradual,
-    /// Anew before each epoch, from the end of the dense part to two thirds of the epochs, with the decay of SR-STE
-    /// (Zhou et al., 2021) on what is masked; then frozen.
-    Rechosen,
 }
 
 /// One mask of zeros and ones a layer, of the weight's shape; a layer without one is dense.
@@ -166,15 +157,6 @@ pub fn choose_masks(model: &Model, choice: Choice) -> Result<Masks> {
         masks.insert(layer.name.clone(), mask);
     }
     Ok(Masks::from_tensors(masks))
-}
-
-/// Whether masks are there from the first epoch (positions that depend on no weight), or chosen after a dense phase.
-pub fn is_known_in_advance(pattern: Pattern, schedule: Schedule) -> bool {
-    match pattern {
-        Pattern::Dense => true,
-        Pattern::UhpFixed => schedule != Schedule::Gradual,
-        Pattern::Unstructured | Pattern::UhpShared | Pattern::UhpFree => false,
-    }
 }
 
 fn importance(layer: &str, weight: &Tensor, choice: Choice) -> Result<Vec<f32>> {

@@ -14,11 +14,11 @@ use crate::checkpoint;
 use crate::data::{Augmentation, Views, fresh_views};
 use crate::distill::Lesson;
 use crate::evaluate::evaluate;
-use crate::fit::{Epoch, FitOptions, INTERRUPTED, Pruning, RunFolder, fit};
+use crate::fit::{Epoch, FitOptions, INTERRUPTED, RunFolder, fit};
 use crate::forward::Mode;
 use crate::model::Model;
 use crate::options::TrainOptions;
-use crate::prune::Masks;
+use crate::prune::{Masks, Pruning};
 use crate::report::{Outcome, TeacherReport};
 use crate::run::{Images, STREAM_TEACHER, new_model, stream};
 

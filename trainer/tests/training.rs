@@ -16,10 +16,10 @@ use tch::Tensor;
 use trainer::architecture::Architecture;
 use trainer::data::{Augmentation, Labeled, fresh_views};
 use trainer::distill::Distillation;
-use trainer::fit::{Epoch, FitOptions, Pruning, RunFolder, fit_watched};
+use trainer::fit::{Epoch, FitOptions, RunFolder, fit_watched};
 use trainer::model::Model;
 use trainer::options::{SparsityKind, TrainOptions};
-use trainer::prune::{Schedule, Score};
+use trainer::prune::{Pruning, Schedule, Score};
 use trainer::{config, run, verify};
 
 fn small(output: &Path, sparsity: SparsityKind) -> TrainOptions {
@@ -377,7 +377,10 @@ fn misuse_ends_with_2_and_failure_with_1() {
             .unwrap();
         let message = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(code), "{flags:?}: {message}");
-        assert!(message.starts_with("error: ") && message.contains(expected), "{flags:?}: {message}");
+        assert!(
+            message.starts_with("error: ") && message.contains(expected),
+            "{flags:?}: {message}"
+        );
         assert!(!folder.path().join("runs").exists(), "{flags:?} leaves something behind");
     }
 }

@@ -1,0 +1,80 @@
+//! When masks are chosen.
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+use spec::{Pattern, Sparsity};
+
+use super::Score;
+
+/// Masks that are chosen over several epochs are frozen from this part of the epochs on.
+const FROZEN_FROM: f64 = 2.0 / 3.0;
+
+/// When masks that depend on weights are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// Once, after the dense part; then frozen.
+    Once,
+    /// Surest units first, from the end of the dense part to two thirds of the epochs; then frozen.
+    Gradual,
+    /// Anew before each epoch, from the end of the dense part to two thirds of the epochs, with the decay of SR-STE
+    /// (Zhou et al., 2021) on what is masked; then frozen.
+    Rechosen,
+}
+
+/// Which weights survive, and how that is decided.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pruning {
+    /// Pattern and group.
+    pub sparsity: Sparsity,
+    /// When masks are chosen.
+    pub schedule: Schedule,
+    /// What is worth keeping.
+    pub score: Score,
+    /// Part of the epochs before anything is pruned, where masks depend on weights.
+    pub dense_part: f64,
+    /// Decay of masked weights under [`Schedule::Rechosen`].
+    pub masked_decay: f64,
+    /// Pair channels anew before the first choice.
+    pub permute: bool,
+}
+
+impl Pruning {
+    /// Nothing is pruned.
+    pub const NONE: Self = Self {
+        sparsity: Sparsity { pattern: Pattern::Dense, group: 0 },
+        schedule: Schedule::Once,
+        score: Score::Magnitude,
+        dense_part: 0.0,
+        masked_decay: 0.0,
+        permute: false,
+    };
+
+    /// The part of the pruning that has to be done in an epoch, and whether masks are chosen (again) before it.
+    pub(crate) fn part_at(&self, epoch: usize, n_epochs: usize, chosen: bool) -> (f64, bool) {
+        let n_dense = ((n_epochs as f64 * self.dense_part).round() as usize).max(1);
+        let n_open = ((n_epochs as f64 * FROZEN_FROM).round() as usize).max(n_dense + 1);
+        if epoch < n_dense {
+            return (0.0, false);
+        }
+        let is_open = epoch < n_open;
+        match self.schedule {
+            Schedule::Once => (1.0, !chosen),
+            Schedule::Rechosen => (1.0, is_open || !chosen),
+            Schedule::Gradual => {
+                // Cubic, as Zhu and Gupta (2017): most is pruned while much is left.
+                let done = (epoch + 1 - n_dense) as f64 / (n_open - n_dense) as f64;
+                (1.0 - (1.0 - done.min(1.0)).powi(3), is_open || !chosen)
+            }
+        }
+    }
+
+    /// Whether masks are there from the first epoch, since their positions depend on no weight.
+    pub fn is_known_in_advance(&self) -> bool {
+        match self.sparsity.pattern {
+            Pattern::Dense => true,
+            Pattern::UhpFixed => self.schedule != Schedule::Gradual,
+            Pattern::Unstructured | Pattern::UhpShared | Pattern::UhpFree => false,
+        }
+    }
+}
