@@ -28,14 +28,6 @@ pub fn logits(network: &QuantNetwork, images: &Tensor) -> Result<Tensor> {
     Ok(Tensor::cat(&logits, 0))
 }
 
-/// Class of each image, int64 `[n]`; of equal logits, the first.
-///
-/// # Errors
-/// See [`logits`].
-pub fn classes(network: &QuantNetwork, images: &Tensor) -> Result<Vec<usize>> {
-    first_largest(&logits(network, images)?)
-}
-
 /// Position of the largest of each row of `[n, classes]`; of equal ones, the first.
 ///
 /// # Errors

@@ -69,16 +69,6 @@ impl Masks {
         self.keep.contains_key(layer)
     }
 
-    /// Number of masked layers.
-    pub fn len(&self) -> usize {
-        self.keep.len()
-    }
-
-    /// Whether every layer is dense.
-    pub fn is_empty(&self) -> bool {
-        self.keep.is_empty()
-    }
-
     /// Layers and their masks, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&String, &Tensor)> {
         self.keep.iter()
@@ -190,7 +180,6 @@ impl Dims {
 /// The weights of one pair of channels at one tap, over the outputs that share the choice.
 struct Unit {
     outputs: std::ops::Range<usize>,
-    pair: usize,
     tap: usize,
     dropped: usize,
     /// How sure the choice is, relative to what the unit is worth.
@@ -222,7 +211,6 @@ fn keep_pairs(importance: &[f32], dims: &Dims, sparsity: Sparsity, part: f64) ->
                 let total = (worth[0] + worth[1]).max(f64::MIN_POSITIVE);
                 units.push(Unit {
                     outputs: outputs.clone(),
-                    pair,
                     tap,
                     dropped: 2 * pair + 1 - kept,
                     gap: (worth[kept] - worth[1 - kept]) / total,
@@ -237,7 +225,6 @@ fn keep_pairs(importance: &[f32], dims: &Dims, sparsity: Sparsity, part: f64) ->
     }
     let mut keep = vec![true; importance.len()];
     for unit in units {
-        debug_assert_eq!(unit.dropped / 2, unit.pair);
         for output in unit.outputs {
             keep[dims.idx(output, unit.dropped, unit.tap)] = false;
         }

@@ -5,7 +5,7 @@
 //! [`Mode::QuantizationAware`] trains weights with the same [`Ranges`] before.
 
 use anyhow::{Context, Result, bail};
-use ndarray::{Array1, Array4};
+use ndarray::Array1;
 use spec::{
     Conv, FullyConnected, InputSpec, Layer, Op, Preprocess, QuantNetwork, Requantize, Residual,
     Sparsity, TensorRef,
@@ -218,13 +218,6 @@ fn quantize_layer(
         }
     };
     Ok((op, requantize))
-}
-
-/// Part of the weights that are not zero, over all layers.
-pub fn kept_part(network: &QuantNetwork) -> f64 {
-    let weights = || network.layers.iter().filter_map(|layer| layer.op.weight());
-    let n_kept: usize = weights().map(|weight| weight.iter().filter(|&&w| w != 0).count()).sum();
-    n_kept as f64 / weights().map(Array4::len).sum::<usize>() as f64
 }
 
 #[cfg(test)]

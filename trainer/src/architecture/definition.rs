@@ -116,26 +116,22 @@ fn yes() -> bool {
 
 impl Entry {
     pub(super) fn name(&self) -> &str {
-        match self {
-            Self::Conv(Conv { name, .. })
-            | Self::BatchNorm(BatchNorm { name, .. })
-            | Self::GlobalAveragePool(Plain { name, .. })
-            | Self::Dropout(Dropout { name, .. })
-            | Self::FullyConnected(Plain { name, .. })
-            | Self::BasicBlocks(BasicBlocks { name, .. })
-            | Self::PreactivationBlocks(PreactivationBlocks { name, .. }) => name,
-        }
+        self.name_and_input().0
     }
 
     pub(super) fn input(&self) -> Option<&str> {
+        self.name_and_input().1.as_deref()
+    }
+
+    fn name_and_input(&self) -> (&str, &Option<String>) {
         match self {
-            Self::Conv(Conv { input, .. })
-            | Self::BatchNorm(BatchNorm { input, .. })
-            | Self::GlobalAveragePool(Plain { input, .. })
-            | Self::Dropout(Dropout { input, .. })
-            | Self::FullyConnected(Plain { input, .. })
-            | Self::BasicBlocks(BasicBlocks { input, .. })
-            | Self::PreactivationBlocks(PreactivationBlocks { input, .. }) => input.as_deref(),
+            Self::Conv(Conv { name, input, .. })
+            | Self::BatchNorm(BatchNorm { name, input, .. })
+            | Self::GlobalAveragePool(Plain { name, input })
+            | Self::Dropout(Dropout { name, input, .. })
+            | Self::FullyConnected(Plain { name, input })
+            | Self::BasicBlocks(BasicBlocks { name, input, .. })
+            | Self::PreactivationBlocks(PreactivationBlocks { name, input, .. }) => (name, input),
         }
     }
 }
