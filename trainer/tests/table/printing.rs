@@ -1,0 +1,116 @@
+//! What is printed of finished runs.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde_json::Value;
+use trainer::table::definition::Table;
+use trainer::table::hardware::{self, Hardware};
+use trainer::table::render;
+use trainer::table::summary::{self, gather};
+
+use crate::support::{Bench, student_result, teacher_result};
+
+/// Results of a small table, as if they had been trained.
+fn results(bench: &Bench) {
+    let put = |row: &str, seed: usize, result: Value| {
+        bench.write(&format!("runs/{row}/seed-{seed}/result.json"), &result.to_string());
+    };
+    for (seed, test) in [(1, 0.990), (2, 0.992), (3, 0.988)] {
+        put("teacher-big", seed, teacher_result(test));
+    }
+    let rows = [
+        ("g-dense-alone", "s2d_s", 1000, [0.975, 0.978, 0.981]),
+        ("g-half-alone", "s2d_s", 500, [0.940, 0.943, 0.946]),
+        ("g-dense-taught", "s2d_s", 1000, [0.980, 0.983, 0.986]),
+        ("g-half-taught", "s2d_s", 500, [0.978, 0.981, 0.984]),
+    ];
+    for (row, network, n_kept, accuracies) in rows {
+        for (seed, accuracy) in (1..).zip(accuracies) {
+            put(row, seed, student_result(network, 1000, n_kept, accuracy + 0.001, accuracy));
+        }
+    }
+}
+
+fn printed(bench: &Bench, n_seeds: usize) -> summary::Summary {
+    let mut table = Table::named(&bench.path("small.toml").display().to_string(), &[]).unwrap();
+    let output = bench.path("runs");
+    let command = "trainer table small.toml --data chips --seeds 3";
+    let context = summary::Context { output: &output, n_seeds, date: "2026-11-24", command };
+    let hardware = |folder: &Path| {
+        let is_half = folder.display().to_string().contains("half");
+        assert!(folder.ends_with("seed-1"));
+        is_half.then(|| Hardware {
+            format_version: 1,
+            tensors_sha256: String::new(),
+            rom_bytes: 70_000,
+            n_cycles_per_image: 30_265,
+            fitted_memories: false,
+        })
+    };
+    table.select(&["g".to_owned()]).unwrap();
+    gather(&table, &[0], context, hardware).unwrap()
+}
+
+#[test]
+fn the_table_says_who_wins_and_what_is_not_resolved() {
+    let bench = Bench::new();
+    results(&bench);
+    let summary = printed(&bench, 3);
+    insta::assert_snapshot!("table", render::markdown(&summary));
+    insta::assert_json_snapshot!("table_json", summary);
+
+    // Every row deviates by 0.3 points, so that means of three differ visibly from 2 * 0.3 * sqrt(2/3) points on.
+    let resolution = summary.groups[0].resolution_percent.unwrap();
+    assert!((resolution - 0.489_897_948_556).abs() < 1e-9, "{resolution}");
+
+    let one = printed(&bench, 1);
+    let text = render::markdown(&one);
+    assert!(text.contains("No difference is resolved: no row has two seeds."), "{text}");
+    assert!(text.contains(
+        "| half | s2d_s | uhp-fixed | big | 500 (50.0 %) | 68.4 | 30,265 | 97.90 | 97.80 | 1 |"
+    ));
+    assert!(!text.replace("not resolved", "").contains("(resolved)"), "{text}");
+}
+
+#[test]
+fn hardware_figures_are_asked_for_once() {
+    let bench = Bench::new();
+    let network = Path::new(env!("CARGO_MANIFEST_DIR")).join("../networks/sar-sim-s2d");
+    for name in ["network.json", "weights.safetensors"] {
+        bench.write(&format!("run/{name}"), "");
+        fs::copy(network.join(name), bench.path("run").join(name)).unwrap();
+    }
+    let trainer = bench.path("trainer");
+    let error = hardware::find_twofold(&trainer).unwrap_err().to_string();
+    assert!(error.contains("twofold is not there") && error.contains("cargo build"), "{error}");
+    bench.write(
+        "twofold",
+        r#"#!/bin/sh
+here=$(dirname "$0"); echo "$*" >> "$here/calls.txt"
+case "$*" in
+    *--fit*) ;;
+    *) echo "compiling" >&2; echo "error: memory weight is full" >&2; exit 1 ;;
+esac
+[ "$1" = sim ] && echo '{ "n_cycles_per_image": 123456 }'
+for word in "$@"; do [ "$previous" = --out ] && { mkdir -p "$word"; printf '01ff\na0b1\n' > "$word/weight.hex"; echo '{}' > "$word/program.json"; }; previous=$word; done
+exit 0
+"#,
+    );
+    fs::set_permissions(bench.path("twofold"), fs::Permissions::from_mode(0o755)).unwrap();
+    let twofold = hardware::find_twofold(&trainer).unwrap();
+    let measured = hardware::measure(&twofold, &bench.path("run")).unwrap();
+    assert_eq!((measured.n_cycles_per_image, measured.rom_bytes), (123_456, 4));
+    assert!(measured.fitted_memories);
+    let calls = bench.calls();
+    let starts: Vec<_> = calls.iter().map(|call| call.split(' ').next().unwrap()).collect();
+    assert_eq!(starts, ["sim", "sim", "compile"], "{calls:#?}");
+    assert_eq!(hardware::measure(&twofold, &bench.path("run")).unwrap(), measured);
+    assert_eq!(bench.calls(), [""; 0], "the figures lie in the run folder");
+
+    bench.write("twofold", "#!/bin/sh\necho 'error: no compiler' >&2\nexit 1\n");
+    fs::remove_file(bench.path("run/hardware.json")).unwrap();
+    let error = hardware::measure(&twofold, &bench.path("run")).unwrap_err().to_string();
+    assert!(error.contains("twofold sim: error: no compiler"), "{error}");
+}

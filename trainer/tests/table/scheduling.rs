@@ -1,0 +1,175 @@
+//! What is started, skipped, resumed and told.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use trainer::table::{self, TableOptions};
+
+use crate::support::{Bench, SMALL, options, student_result};
+
+#[test]
+fn every_row_and_seed_is_run_once_after_its_teacher() {
+    let bench = Bench::new();
+    let printed = bench.run(&["--seeds", "2", "--jobs", "1"]).unwrap();
+    assert_eq!(printed.failure, None);
+    let calls = bench.calls();
+    assert_eq!(calls.len(), 2 + 2 * 4, "{calls:#?}");
+    assert_eq!(
+        calls[0],
+        "train --data some/chips --batch=32 --student=none --teacher=a-convnet --teacher-epochs=2 --seed 1 \
+         --output RUNS/teacher-big/seed-1"
+    );
+    let taught = "train --data some/chips --batch=32 --epochs=3 --learning-rate=0.1 --sparsity=uhp-fixed \
+         --student=s2d_s --teacher RUNS/teacher-big/seed-2 --seed 2 --output RUNS/g-half-taught/seed-2";
+    assert!(calls.contains(&taught.to_owned()), "{calls:#?}");
+    let alone = "--student=s2d_s --teacher=none --seed 1 --output RUNS/g-dense-alone/seed-1";
+    assert!(calls.iter().any(|call| call.ends_with(alone)), "{calls:#?}");
+    assert!(
+        printed
+            .text
+            .contains("| half | s2d_s | uhp-fixed | big | 500 (50.0 %) | - | - | 97.00 ± 0.00 |")
+    );
+    let stored = fs::read_to_string(bench.path("runs/table.md")).unwrap();
+    assert_eq!(stored, printed.text);
+
+    // Again: nothing to do. One seed more: that seed alone. From elsewhere: the same data.
+    bench.run(&["--seeds", "2"]).unwrap();
+    assert_eq!(bench.calls(), [""; 0]);
+    let elsewhere = TableOptions {
+        data: Some("else/where/chips".to_owned()),
+        ..options(&bench.arguments(&["--seeds", "3"]))
+    };
+    table::run(&elsewhere).unwrap();
+    let calls = bench.calls();
+    assert!(calls.len() == 5 && calls.iter().all(|call| call.contains("--seed 3")), "{calls:#?}");
+}
+
+#[test]
+fn rows_can_be_chosen_and_options_changed() {
+    let bench = Bench::new();
+    bench.run(&["--seeds", "1", "--rows", "g-dense-alone"]).unwrap();
+    let calls = bench.calls();
+    assert!(calls.len() == 1 && calls[0].ends_with("g-dense-alone/seed-1"), "{calls:#?}");
+    bench.run(&["--seeds", "1", "--rows", "dense"]).unwrap();
+    assert_eq!(bench.calls().len(), 2, "the taught variant and its teacher");
+    let error = bench.run(&["--rows", "dence"]).unwrap_err().to_string();
+    assert!(error.contains("has no row `dence`") && error.contains("g-half-taught"), "{error}");
+
+    // Other options start over: the teacher and with it who was taught.
+    fs::write(bench.path("runs/teacher-big/seed-1/left-over"), "").unwrap();
+    let printed =
+        bench.run(&["--seeds", "1", "--rows", "dense", "--set", "teacher-epochs=7"]).unwrap();
+    let calls = bench.calls();
+    assert_eq!(calls.len(), 3, "{calls:#?}");
+    assert!(calls.iter().all(|call| call.contains("--teacher-epochs=7")), "{calls:#?}");
+    assert!(!calls.iter().any(|call| call.contains("--resume")), "{calls:#?}");
+    assert!(!bench.path("runs/teacher-big/seed-1/left-over").exists());
+    assert!(printed.text.contains("--rows dense --set teacher-epochs=7`"), "{}", printed.text);
+}
+
+#[test]
+fn one_teacher_serves_all_seeds_if_the_table_says_so() {
+    let bench = Bench::new();
+    bench.write("small.toml", &SMALL.replace("[options]", "one_teacher = true\n[options]"));
+    bench.run(&["--seeds", "2", "--rows", "half"]).unwrap();
+    let calls = bench.calls();
+    let n = |part: &str| calls.iter().filter(|call| call.contains(part)).count();
+    assert_eq!((n("--student=none"), n("--teacher RUNS/teacher-big/seed-1 --seed 2")), (1, 1));
+    assert_eq!(calls.len(), 5, "{calls:#?}");
+}
+
+#[test]
+fn a_run_that_was_cut_off_is_resumed() {
+    let bench = Bench::new();
+    bench.write("hang-g-half-taught", "");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
+    command.arg("table").args(bench.arguments(&["--seeds", "1", "--jobs", "2"]));
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let started = Instant::now();
+    while !bench.path("runs/g-half-taught/seed-1/student.safetensors").exists() {
+        assert!(started.elapsed() < Duration::from_secs(60), "the run does not start");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+
+    // Meanwhile nobody else trains there.
+    let busy = bench.run(&["--seeds", "1"]).unwrap();
+    assert!(busy.failure.unwrap().contains("g-half-taught seed 1"));
+    assert!(
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success()
+    );
+    let output = child.wait_with_output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(130), "{message}");
+    assert!(message.contains("the same command goes on from there"), "{message}");
+    let log = fs::read_to_string(bench.path("runs/g-half-taught/seed-1/log.txt")).unwrap();
+    assert_eq!(log, "training g-half-taught\ninterrupted\n");
+
+    bench.calls();
+    fs::remove_file(bench.path("hang-g-half-taught")).unwrap();
+    assert_eq!(bench.run(&["--seeds", "1"]).unwrap().failure, None);
+    let calls = bench.calls();
+    let half: Vec<_> = calls.iter().filter(|call| call.contains("g-half-taught")).collect();
+    assert!(half.len() == 1 && half[0].ends_with(" --resume"), "{calls:#?}");
+}
+
+#[test]
+fn a_run_that_fails_is_told_and_the_others_go_on() {
+    let bench = Bench::new();
+    bench.write("fail-g-dense-alone", "");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
+    let output = command.arg("table").args(bench.arguments(&["--seeds", "1"])).output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("g-dense-alone seed 1: failed: exit status: 1"), "{message}");
+    assert!(message.contains("training g-dense-alone\nerror: the disk is on fire"), "{message}");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("- not done yet: 1 of the runs") && text.contains("| half |"), "{text}");
+
+    // Who needs a teacher that failed is not started.
+    let bench = Bench::new();
+    bench.write("fail-teacher-big", "");
+    let printed = bench.run(&["--seeds", "1"]).unwrap();
+    let failure = printed.failure.unwrap();
+    assert!(failure.starts_with("3 of the runs failed: teacher-big seed 1"), "{failure}");
+    assert_eq!(bench.calls().len(), 3);
+    bench.write("trainer", "#!/bin/sh\nexit 0\n");
+    let failure = bench.run(&["--seeds", "1", "--rows", "g-half-taught"]).unwrap().failure;
+    assert!(failure.unwrap().contains("g-half-taught"), "without result.json nothing is done");
+}
+
+#[test]
+fn folders_of_others_are_left_alone() {
+    let bench = Bench::new();
+    bench.write("runs/g-half-alone/seed-1/thesis.tex", "precious");
+    let printed = bench.run(&["--seeds", "1", "--rows", "g-half-alone"]).unwrap();
+    assert!(printed.failure.unwrap().contains("g-half-alone seed 1"));
+    assert!(bench.path("runs/g-half-alone/seed-1/thesis.tex").exists());
+    assert_eq!(bench.calls(), [""; 0]);
+    let empty = TableOptions {
+        output: Some("no/such/runs".into()),
+        ..options(&bench.arguments(&["--no-train"]))
+    };
+    let error = table::run(&empty).unwrap_err();
+    assert!(error.to_string().contains("no run is done"), "{error}");
+    assert!(!Path::new("no").exists());
+}
+
+#[test]
+fn results_on_other_test_images_are_not_compared() {
+    let bench = Bench::new();
+    bench.run(&["--seeds", "1", "--rows", "dense"]).unwrap();
+    let mut other = student_result("s2d_s", 1000, 500, 0.9, 0.9);
+    other["data"]["sha256_test"] = json!("ffff");
+    bench.write("runs/g-dense-taught/seed-1/result.json", &other.to_string());
+    let error = bench.run(&["--seeds", "1", "--rows", "dense"]).unwrap_err().to_string();
+    assert!(error.contains("g-dense-taught/seed-1: its test images are not those"), "{error}");
+    bench.write("runs/g-dense-taught/seed-1/result.json", "{}");
+    let error = format!("{:#}", bench.run(&["--no-train"]).unwrap_err());
+    assert!(
+        error.contains("not the result of a run") && error.contains("format_version"),
+        "{error}"
+    );
+}
