@@ -3,6 +3,7 @@
 //! Verilog text, a program and images come in; logits, layer outputs and counters go out. It knows neither rust-hdl nor
 //! how a network becomes a program. [`Machine`] runs, [`Report`] counts, [`first_divergence`] explains a mismatch.
 
+mod counters;
 mod divergence;
 mod error;
 mod machine;
@@ -10,9 +11,10 @@ mod report;
 pub mod tools;
 mod verilator;
 
+pub use counters::Counters;
 pub use divergence::{CheckedRun, Divergence, Unit, first_divergence, run_and_compare};
 pub use error::SimError;
-pub use machine::{Counters, ImageResult, LayerResult, Machine, RunOptions, RunOutput};
+pub use machine::{ImageResult, LayerResult, Machine, RunOptions, RunOutput};
 pub use report::{
     ArrayReport, FORMAT_VERSION, LayerReport, LostCycles, Report, ReportInput, Tally,
 };
