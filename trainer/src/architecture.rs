@@ -4,18 +4,19 @@
 //!
 //! | `op` | options (default) |
 //! |---|---|
-//! | `conv` | `channels`, `kernel`, `stride` (1), `padding` (0), `residual = "name"`, `norm` (true; else a bias), `relu` (true), `max_pool` (false) |
+//! | `conv` | `channels`, `kernel`, `stride` (1), `padding` (0), `residual = "name"`, `norm` (true; else a bias), `relu` (true), `max_pool` (false), `prune` (true) |
 //! | `batch_norm` | `relu` (true) |
 //! | `global_average_pool` | |
 //! | `dropout` | `rate` |
-//! | `fully_connected` | |
+//! | `fully_connected` | `prune` (true) |
 //! | `basic_blocks` | `blocks`, `channels`, `stride` (1), `projection` (false) |
 //! | `preactivation_blocks` | `blocks`, `channels`, `stride` (1) |
 //!
 //! A convolution computes sums, batch-norm, `+ residual`, ReLU and max-pool in this order. A residual may have fewer
 //! channels than the layer (the new ones get nothing) and more pixels (its step follows from the shapes). Blocks stand for
 //! the layers `<name>.<block>.conv1` and so on; the block's name is its last layer. Every such network is exportable:
-//! batch-norm on its own is a 1x1 convolution with one weight a channel.
+//! batch-norm on its own is a 1x1 convolution with one weight a channel. A layer with `prune = false` stays dense under every
+//! sparsity.
 
 use anyhow::{Context, Result, bail};
 use spec::{Shape, TensorRef};
@@ -49,6 +50,8 @@ pub struct LayerSpec {
     pub input: TensorRef,
     /// What it computes.
     pub op: OpSpec,
+    /// Whether its weights may be pruned.
+    pub prune: bool,
 }
 
 /// What a layer computes.

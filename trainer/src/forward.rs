@@ -84,7 +84,7 @@ impl Model {
 
     /// Output of a layer before max-pool.
     fn layer(&self, idx: usize, maps: &Maps, masks: &Masks, training: bool) -> Tensor {
-        let LayerSpec { name, input, op } = &self.architecture.layers[idx];
+        let LayerSpec { name, input, op, .. } = &self.architecture.layers[idx];
         let input = maps.get(*input);
         let bias = || self.tensor(&format!("{name}.bias"));
         match op {

@@ -31,7 +31,7 @@ pub fn permute_channels(
     };
     for (idx, layer) in model.architecture.layers.iter().enumerate() {
         let Some(producer) = model.architecture.only_producer(idx) else { continue };
-        if !matches!(layer.op, OpSpec::Conv(_) | OpSpec::FullyConnected) {
+        if !layer.prune || !matches!(layer.op, OpSpec::Conv(_) | OpSpec::FullyConnected) {
             continue;
         }
         let n_channels = model.flow.inputs[idx].channels;

@@ -118,7 +118,8 @@ pub struct Choice<'a> {
 
 /// Masks of every layer that is pruned.
 ///
-/// Layers that read an odd number of channels have no pairs and stay dense under the half-pruning patterns.
+/// Layers that say `prune = false` stay dense; under the half-pruning patterns so do those that read an odd number of
+/// channels and have no pairs.
 ///
 /// # Errors
 /// What libtorch says of a tensor that cannot be read.
@@ -129,7 +130,8 @@ pub fn choose_masks(model: &Model, choice: Choice) -> Result<Masks> {
     }
     for (layer, input) in model.architecture.layers.iter().zip(&model.flow.inputs) {
         let Some(n_taps) = layer.n_weight_taps(*input) else { continue };
-        if choice.sparsity.pattern.is_half() && input.channels % 2 == 1 {
+        let has_pairs = input.channels.is_multiple_of(2);
+        if !layer.prune || choice.sparsity.pattern.is_half() && !has_pairs {
             continue;
         }
         let weight = model.tensor(&format!("{}.weight", layer.name)).detach();

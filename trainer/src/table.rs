@@ -215,8 +215,8 @@ fn new_job(
         options.insert("data".to_owned(), json!(data_name(data)));
         options.insert("seed".to_owned(), json!(seed));
     }
-    let record =
-        json!({ "options": options, "teacher": teacher.map(|(_, teacher)| &teacher.record) });
+    let teacher_record = teacher.map(|(_, teacher)| &teacher.record);
+    let record = json!({ "options": options, "network": row.network, "teacher": teacher_record });
     let name = format!("{} seed {seed}", row.id);
     Job { name, folder, arguments, record, needs: teacher.map(|(idx, _)| idx) }
 }

@@ -23,7 +23,7 @@ pub(super) enum Entry {
     BatchNorm(BatchNorm),
     GlobalAveragePool(Plain),
     Dropout(Dropout),
-    FullyConnected(Plain),
+    FullyConnected(FullyConnected),
     BasicBlocks(BasicBlocks),
     PreactivationBlocks(PreactivationBlocks),
 }
@@ -47,6 +47,18 @@ pub(super) struct Conv {
     pub(super) relu: bool,
     #[serde(default)]
     pub(super) max_pool: bool,
+    #[serde(default = "yes")]
+    pub(super) prune: bool,
+}
+
+/// Product with the whole map.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FullyConnected {
+    pub(super) name: String,
+    pub(super) input: Option<String>,
+    #[serde(default = "yes")]
+    pub(super) prune: bool,
 }
 
 /// Batch-norm that no convolution precedes.
@@ -129,7 +141,7 @@ impl Entry {
             | Self::BatchNorm(BatchNorm { name, input, .. })
             | Self::GlobalAveragePool(Plain { name, input })
             | Self::Dropout(Dropout { name, input, .. })
-            | Self::FullyConnected(Plain { name, input })
+            | Self::FullyConnected(FullyConnected { name, input, .. })
             | Self::BasicBlocks(BasicBlocks { name, input, .. })
             | Self::PreactivationBlocks(PreactivationBlocks { name, input, .. }) => (name, input),
         }

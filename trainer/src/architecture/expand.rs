@@ -80,7 +80,10 @@ impl Expansion {
                 ensure!((0.0..1.0).contains(&rate), "layer `{name}`: rate {rate} is not 0 to 1");
                 self.push(name, input, OpSpec::Dropout { rate });
             }
-            Entry::FullyConnected(_) => self.push(name, input, OpSpec::FullyConnected),
+            Entry::FullyConnected(fc) => {
+                self.push(name, input, OpSpec::FullyConnected);
+                self.prune_last(fc.prune);
+            }
             Entry::BasicBlocks(blocks) => {
                 check_blocks(name, blocks.blocks, blocks.channels, blocks.stride)?;
                 self.basic_blocks(blocks, input);
@@ -113,6 +116,7 @@ impl Expansion {
             max_pool: *max_pool,
         };
         self.push(name, input, OpSpec::Conv(spec));
+        self.prune_last(conv.prune);
         Ok(())
     }
 
@@ -180,7 +184,13 @@ impl Expansion {
             OpSpec::FullyConnected => None,
         };
         self.channels.push(channels);
-        self.layers.push(LayerSpec { name: name.to_owned(), input, op });
+        self.layers.push(LayerSpec { name: name.to_owned(), input, op, prune: true });
+    }
+
+    fn prune_last(&mut self, prune: bool) {
+        if let Some(layer) = self.layers.last_mut() {
+            layer.prune = prune;
+        }
     }
 
     fn channels_of(&self, map: TensorRef) -> Option<usize> {

@@ -162,6 +162,38 @@ fn half_pruning_leaves_batch_norm_dense() {
 }
 
 #[test]
+fn half_pruning_leaves_layers_dense_that_say_so() {
+    let definition = r#"
+        name = "mixed"
+        space_to_depth = 2
+        layers = [
+            { op = "conv", name = "first", channels = 16, kernel = 3, stride = 4 },
+            { op = "conv", name = "whole", channels = 16, kernel = 3, prune = false },
+            { op = "conv", name = "half", channels = 16, kernel = 3 },
+            { op = "global_average_pool", name = "pool" },
+            { op = "fully_connected", name = "fc", prune = false },
+        ]
+    "#;
+    let model = random_model(Architecture::parse(definition).unwrap(), CHIP);
+    for pattern in [Pattern::Unstructured, Pattern::UhpFixed, Pattern::UhpShared, Pattern::UhpFree]
+    {
+        let network = check(&model, CHIP, pattern);
+        let patterns = network.layers.iter().filter_map(|layer| match &layer.op {
+            Op::Conv(conv) => Some((layer.name.as_str(), conv.sparsity.pattern)),
+            Op::FullyConnected(fc) => Some((layer.name.as_str(), fc.sparsity.pattern)),
+            Op::GlobalAveragePool => None,
+        });
+        let expected = [
+            ("first", pattern),
+            ("whole", Pattern::Dense),
+            ("half", pattern),
+            ("fc", Pattern::Dense),
+        ];
+        assert_eq!(patterns.collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
 fn fake_quantization_computes_what_the_integers_do() {
     let networks = [
         ("s2d_s", CHIP, FAKE_DIFFERENCE_SMALL),

@@ -29,6 +29,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::architecture::Architecture;
 use crate::config;
 
 /// Tables that come with the program.
@@ -99,6 +100,8 @@ pub struct Row {
     pub flags: Vec<String>,
     /// All options that these flags come to, defaults included.
     pub options: Value,
+    /// Definition of the network that is trained.
+    pub network: Value,
 }
 
 #[derive(Debug, Deserialize)]
@@ -304,8 +307,12 @@ fn new_row(row: &RowFile, id: String, kind: Kind, options: &toml::Table) -> Resu
     let flags = flags_of(options)?;
     let options =
         config::parse(flags.iter().map(Into::into)).context("trainer train refuses it")?;
+    let trained =
+        if kind == Kind::Teacher { options.teacher.as_str() } else { options.student.as_str() };
+    let definition = Architecture::named(trained)?.definition;
+    let network = serde_json::to_value(toml::from_str::<toml::Table>(&definition)?)?;
     let options = Value::Object(options.to_json("")?);
-    Ok(Row { id, name: row.name.clone(), kind, teacher: None, flags, options })
+    Ok(Row { id, name: row.name.clone(), kind, teacher: None, flags, options, network })
 }
 
 fn kind_of(options: &toml::Table, narrow: bool) -> Result<Kind> {

@@ -71,6 +71,30 @@ fn rows_can_be_chosen_and_options_changed() {
 }
 
 #[test]
+fn a_network_that_changed_starts_over() {
+    let bench = Bench::new();
+    let network = bench.path("mine.toml");
+    let definition = |channels: usize| {
+        format!(
+            "name = \"mine\"
+            layers = [
+                {{ op = \"conv\", name = \"conv\", channels = {channels}, kernel = 3 }},
+                {{ op = \"fully_connected\", name = \"fc\" }},
+            ]"
+        )
+    };
+    let student = format!("student={}", network.display());
+    let run = |text: &str| {
+        bench.write("mine.toml", text);
+        bench.run(&["--seeds", "1", "--rows", "g-dense-alone", "--set", &student]).unwrap();
+        bench.calls().len()
+    };
+    assert_eq!(run(&definition(8)), 1);
+    assert_eq!(run(&format!("# A remark changes nothing.\n{}", definition(8))), 0);
+    assert_eq!(run(&definition(16)), 1);
+}
+
+#[test]
 fn one_teacher_serves_all_seeds_if_the_table_says_so() {
     let bench = Bench::new();
     bench.write("small.toml", &SMALL.replace("[options]", "one_teacher = true\n[options]"));
