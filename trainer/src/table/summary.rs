@@ -286,34 +286,27 @@ fn group_summary(group: &Group, n_train: usize, rows: Vec<RowSummary>) -> GroupS
     }
 }
 
-/// The highest mean, and UHP beside each of the others.
+/// The highest mean, and each UHP row beside each of the others.
 fn who_wins(rows: &[&RowSummary], teacher: Option<&str>, pooled: Option<f64>) -> Option<String> {
-    let by = |value: fn(&RowSummary) -> f64| {
-        move |a: &&&RowSummary, b: &&&RowSummary| value(a).total_cmp(&value(b))
-    };
-    let highest = rows.iter().max_by(by(|row| row.int8.mean_percent))?;
-    let uhp_rows = || rows.iter().filter(|row| row.kind == Kind::Uhp);
+    let highest = rows.iter().max_by(|a, b| a.int8.mean_percent.total_cmp(&b.int8.mean_percent))?;
     let who = teacher.map_or("Alone".to_owned(), |teacher| format!("Taught by {teacher}"));
     let mut text = format!(
         "{who}, the highest mean is {}'s, {:.2} %.",
         highest.name, highest.int8.mean_percent
     );
-    let Some(uhp) = uhp_rows().max_by(by(|row| row.int8_validation.mean_percent)) else {
+    let (uhp_rows, others): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.kind == Kind::Uhp);
+    if others.is_empty() {
         return Some(text);
-    };
-    let chosen =
-        if uhp_rows().count() > 1 { ", the best UHP row on validation images," } else { "" };
-    let others: Vec<_> = rows
-        .iter()
-        .filter(|row| row.kind != Kind::Uhp)
-        .map(|other| format!("{} {}", difference(uhp, other, pooled), what(other)))
-        .collect();
-    if !others.is_empty() {
+    }
+    for uhp in uhp_rows {
+        let beside =
+            |other: &&RowSummary| format!("{} {}", difference(uhp, other, pooled), what(other));
+        let differences: Vec<_> = others.iter().map(beside).collect();
         text += &format!(
-            " {}{chosen} has {:.2} %: {}.",
+            " {} has {:.2} %: {}.",
             uhp.name,
             uhp.int8.mean_percent,
-            others.join(", ")
+            differences.join(", ")
         );
     }
     Some(text)
