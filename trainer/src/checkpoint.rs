@@ -52,6 +52,17 @@ pub fn save(path: &Path, model: &Model, state: &State) -> Result<()> {
     Ok(())
 }
 
+/// Epochs that a checkpoint holds.
+///
+/// # Errors
+/// A file that is no checkpoint; the message names it.
+pub fn n_epochs(path: &Path) -> Result<usize> {
+    let damaged = || format!("{}: not a checkpoint; remove it to start over", path.display());
+    let tensors = Tensor::read_safetensors(path).with_context(damaged)?;
+    let (_, number) = tensors.iter().find(|(name, _)| name == EPOCHS).with_context(damaged)?;
+    usize::try_from(number.f_int64_value(&[]).with_context(damaged)?).with_context(damaged)
+}
+
 /// Reads model and state.
 ///
 /// # Errors

@@ -74,6 +74,11 @@ impl RunFolder {
         self.path.join(format!("{phase}.safetensors"))
     }
 
+    /// Whether a run that is resumed has nothing left to do in a phase.
+    pub fn has_all_epochs(&self, phase: &str, n_epochs: usize) -> bool {
+        self.resume && checkpoint::n_epochs(&self.checkpoint(phase)).is_ok_and(|n| n == n_epochs)
+    }
+
     /// One JSON object a line and epoch.
     pub fn metrics(&self) -> PathBuf {
         self.path.join("metrics.jsonl")

@@ -15,6 +15,7 @@ pub mod evaluate;
 mod fake_quantize;
 pub mod fit;
 mod fold;
+mod folder;
 pub mod forward;
 pub mod integer;
 mod maps;

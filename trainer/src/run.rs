@@ -10,28 +10,23 @@ use spec::{Preprocess, QuantNetwork, Shape};
 use crate::architecture::Architecture;
 use crate::config;
 use crate::data::{Augmentation, Labeled};
-use crate::fit::RunFolder;
+use crate::folder;
 use crate::model::Model;
 use crate::options::TrainOptions;
 use crate::report::{self, DataReport, Outcome};
 use crate::student::{self, Student};
-use crate::teacher::{self, Teacher};
-
-/// The options that a run folder was made with.
-const CONFIG: &str = "config.toml";
+use crate::teacher::{self, Teacher, TeacherKind};
 
 pub(crate) const STREAM_TEACHER: u64 = 1;
 pub(crate) const STREAM_STUDENT: u64 = 2;
 pub(crate) const STREAM_VIEWS: u64 = 3;
 pub(crate) const STREAM_FINE_TUNING: u64 = 4;
 
-const NOTE: &str =
-    "every choice was made on the validation images; the test images were read once, at the end";
+const NOTE: &str = "every choice was made on the validation images; the test images were classified once, at the end";
 
 /// Images of a run.
 pub struct Images {
     source: Source,
-    split: SplitOptions,
     /// From an image to the network's input.
     pub preprocess: Preprocess,
     /// How the views of training images vary.
@@ -40,6 +35,8 @@ pub struct Images {
     pub train: ImageSet,
     /// Choices are made on it.
     pub validation: ImageSet,
+    /// Read at the start, so that a damaged file shows before training; classified at the end.
+    pub test: ImageSet,
     /// The validation images as tensors.
     pub plain_validation: Labeled,
     /// Where networks are trained on them.
@@ -67,18 +64,36 @@ pub fn train(options: &TrainOptions) -> Result<Finished> {
     let started = std::time::Instant::now();
     options.check()?;
     tch::set_num_threads(i32::try_from(options.threads).context("too many threads")?);
-    let student = named(&options.student)?;
-    let teacher = named(&options.teacher)?;
+    let (teacher, student) =
+        (TeacherKind::named(&options.teacher)?, student_named(&options.student)?);
+    if student.is_some() {
+        options.fit_options(student::PHASE).pruning.check(options.epochs)?;
+    }
     let images = load_images(options)?;
-    let folder = open_folder(options, &images.source.name())?;
-    for (architecture, phase) in [(&teacher, teacher::PHASE), (&student, student::PHASE)] {
-        if let Some(architecture) = architecture {
-            let path = folder.path.join(format!("{phase}.toml"));
-            spec::files::write_atomically(&path, architecture.definition.as_bytes())?;
-        }
+    let given = match &teacher {
+        TeacherKind::Given(folder) => Some(Teacher::read(folder, options, &images)?),
+        TeacherKind::None | TeacherKind::New(_) => None,
+    };
+    let mut definitions = Vec::new();
+    if let TeacherKind::New(architecture) = &teacher {
+        definitions.push((teacher::PHASE, architecture));
+    }
+    definitions.extend(student.iter().map(|student| (student::PHASE, student)));
+    let (folder, _lock) = folder::open(options, &images, &definitions)?;
+    let is_trained = match &teacher {
+        TeacherKind::New(_) => folder.has_all_epochs(teacher::PHASE, options.teacher_epochs),
+        TeacherKind::Given(_) | TeacherKind::None => true,
+    };
+    if !is_trained || student.is_some() && !student::is_trained(&folder, options) {
+        folder::forget_result(&folder)?;
     }
 
-    let teacher = Teacher::obtain(options, &images, &folder)?;
+    let teacher = match teacher {
+        TeacherKind::New(architecture) => {
+            Some(Teacher::train(architecture, options, &images, &folder)?)
+        }
+        TeacherKind::Given(_) | TeacherKind::None => given,
+    };
     let student = match student {
         Some(student) => {
             Some(Student::train(student, teacher.as_ref(), options, &images, &folder)?)
@@ -86,8 +101,7 @@ pub fn train(options: &TrainOptions) -> Result<Finished> {
         None => None,
     };
 
-    let test = images.source.load(Split::Test, &images.split)?;
-    let plain_test = Labeled::plain(&test, &images.preprocess);
+    let plain_test = Labeled::plain(&images.test, &images.preprocess);
     let teacher_report = teacher.as_ref().map(|teacher| teacher.report(&images, &plain_test));
     let student_report =
         student.as_ref().map(|student| student.report(&images, &plain_test)).transpose()?;
@@ -99,7 +113,7 @@ pub fn train(options: &TrainOptions) -> Result<Finished> {
         git_revision: report::git_revision(),
         options: options.to_json(&name)?,
         versions: versions(),
-        data: report_data(&images, &test),
+        data: report_data(&images),
         classes: images.train.classes.clone(),
         teacher: teacher_report,
         student: student_report,
@@ -116,10 +130,15 @@ pub fn train(options: &TrainOptions) -> Result<Finished> {
     Ok(Finished { folder: folder.path, outcome, network })
 }
 
-fn named(name: &str) -> Result<Option<Architecture>> {
-    if name == "none" || Path::new(name).is_dir() {
+fn student_named(name: &str) -> Result<Option<Architecture>> {
+    if name == "none" {
         return Ok(None);
     }
+    let is_folder = !Architecture::names().contains(&name) && Path::new(name).is_dir();
+    ensure!(
+        !is_folder,
+        "--student {name} is a folder; it takes the name of a network or a .toml file (--teacher takes the folder of a run)"
+    );
     Architecture::named(name).map(Some)
 }
 
@@ -135,6 +154,7 @@ fn load_images(options: &TrainOptions) -> Result<Images> {
         train = train.spread(n);
     }
     let validation = source.load(Split::Validation, &split)?;
+    let test = source.load(Split::Test, &split)?;
     let is_color = train.samples.first().is_some_and(|sample| sample.chip.channels() == 3);
     let preprocess = if is_color {
         let (mean, std) = dataset::channel_statistics(&train);
@@ -148,64 +168,15 @@ fn load_images(options: &TrainOptions) -> Result<Images> {
     let device = options.device()?;
     Ok(Images {
         source,
-        split,
         preprocess,
         augmentation,
         train,
         validation,
+        test,
         plain_validation,
         device,
         training_kind: options.training_kind(),
     })
-}
-
-/// Makes the run folder, or checks that the one to resume had the same options.
-fn open_folder(options: &TrainOptions, data: &str) -> Result<RunFolder> {
-    let path = options.output.clone().unwrap_or_else(|| {
-        let stem = |name: &str| {
-            Path::new(name).file_stem().unwrap_or_default().to_string_lossy().into_owned()
-        };
-        let (name, sparsity) = match options.student.as_str() {
-            "none" => (stem(&options.teacher), "teacher".to_owned()),
-            student => (stem(student), options.sparsity_name()),
-        };
-        Path::new("runs").join(format!("{}-{name}-{sparsity}", stem(data)))
-    });
-    let shown = path.display();
-    std::fs::create_dir_all(&path)
-        .with_context(|| format!("{shown}: the run folder cannot be made"))?;
-    let config_path = path.join(CONFIG);
-    let config = config::to_toml(options)?;
-    if options.resume {
-        let stored = std::fs::read_to_string(&config_path).with_context(|| {
-            format!("{shown}: holds no run to resume; leave --resume out to start one")
-        })?;
-        ensure!(
-            stored == config,
-            "{shown}: holds a run with other options ({}); give the same ones, or another --output",
-            config_path.display()
-        );
-    } else {
-        remove_old(&path)?;
-        spec::files::write_atomically(&config_path, config.as_bytes())?;
-    }
-    Ok(RunFolder { path, resume: options.resume })
-}
-
-/// Removes what an earlier run left in the folder.
-fn remove_old(path: &Path) -> Result<()> {
-    let shown = path.display();
-    let context = || format!("{shown}: an old run cannot be removed");
-    for entry in std::fs::read_dir(path).with_context(context)? {
-        let path = entry.with_context(context)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let ours = [CONFIG, report::FILE, "metrics.jsonl", "network.json"].contains(&name.as_str())
-            || [".safetensors", ".svg"].iter().any(|ending| name.ends_with(ending));
-        if ours {
-            std::fs::remove_file(&path).with_context(context)?;
-        }
-    }
-    Ok(())
 }
 
 pub(crate) fn new_model(architecture: Architecture, images: &Images, seed: u64) -> Result<Model> {
@@ -218,17 +189,17 @@ pub(crate) fn new_model(architecture: Architecture, images: &Images, seed: u64) 
     Ok(model)
 }
 
-fn report_data(images: &Images, test: &ImageSet) -> DataReport {
+pub(crate) fn report_data(images: &Images) -> DataReport {
     DataReport {
         name: images.source.name(),
         kind: images.source.kind().name().to_owned(),
         description: describe(&images.source).to_owned(),
         n_train: images.train.samples.len(),
         n_validation: images.validation.samples.len(),
-        n_test: test.samples.len(),
+        n_test: images.test.samples.len(),
         sha256_train: images.train.sha256(),
         sha256_validation: images.validation.sha256(),
-        sha256_test: test.sha256(),
+        sha256_test: images.test.sha256(),
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{integer, verify};
 /// Name of the student's phase, and of its files in a run folder.
 pub const PHASE: &str = "student";
 /// Name of the phase of quantization-aware fine-tuning.
-const QAT_PHASE: &str = "qat";
+pub const QAT_PHASE: &str = "qat";
 /// Training images that scales are derived from.
 const N_CALIBRATION: usize = 512;
 /// Validation images on which the integer network is compared with the reference before it is written.
@@ -62,6 +62,12 @@ impl Lectures<'_> {
     }
 }
 
+/// Whether a resumed run has all epochs of the student, those of fine-tuning too.
+pub(crate) fn is_trained(folder: &RunFolder, options: &TrainOptions) -> bool {
+    folder.has_all_epochs(PHASE, options.epochs)
+        && (options.qat_epochs == 0 || folder.has_all_epochs(QAT_PHASE, options.qat_epochs))
+}
+
 impl Student {
     /// Trains, prunes and quantizes; the integers are compared with the reference before they are given out.
     ///
@@ -79,8 +85,7 @@ impl Student {
         let (train, preprocess) = (&images.train, &images.preprocess);
         let path = [options.view_seed.unwrap_or(options.seed), STREAM_VIEWS];
         let views = Views::new(train, preprocess, images.augmentation, options.views, &path);
-        let is_done = folder.resume && folder.path.join(report::FILE).exists();
-        let lessons = match teacher.filter(|_| !is_done) {
+        let lessons = match teacher.filter(|_| !is_trained(folder, options)) {
             Some(teacher) => Some(teacher.lessons(&views, options.features > 0.0)?),
             None => None,
         };

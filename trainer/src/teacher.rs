@@ -20,12 +20,39 @@ use crate::model::Model;
 use crate::options::TrainOptions;
 use crate::prune::{Masks, Pruning};
 use crate::report::{Outcome, TeacherReport};
-use crate::run::{Images, STREAM_TEACHER, new_model, stream};
+use crate::run::{Images, STREAM_TEACHER, new_model, report_data, stream};
 
 /// Name of the teacher's phase, and of its files in a run folder.
 pub const PHASE: &str = "teacher";
 /// Views of a batch of which the teacher is asked.
 const BATCH: usize = 512;
+
+/// What `--teacher` names.
+#[derive(Debug)]
+pub enum TeacherKind {
+    /// The student learns alone.
+    None,
+    /// A network that is trained first.
+    New(Architecture),
+    /// The folder of a finished run.
+    Given(PathBuf),
+}
+
+impl TeacherKind {
+    /// `none`, a network, or else a folder.
+    ///
+    /// # Errors
+    /// A name that is none of these.
+    pub fn named(name: &str) -> Result<Self> {
+        Ok(match name {
+            "none" => Self::None,
+            _ if !Architecture::names().contains(&name) && Path::new(name).is_dir() => {
+                Self::Given(name.into())
+            }
+            _ => Self::New(Architecture::named(name)?),
+        })
+    }
+}
 
 /// A trained teacher and where its files are.
 #[derive(Debug)]
@@ -39,28 +66,16 @@ pub struct Teacher {
 }
 
 impl Teacher {
-    /// Trains the teacher that the options name, or reads it from a finished run; `None` for `none`.
+    /// Trains a teacher in the run.
     ///
     /// # Errors
-    /// An unknown name, a folder without a finished run or for other images, or what [`fit`] says.
-    pub fn obtain(
+    /// What [`fit`] says.
+    pub fn train(
+        architecture: Architecture,
         options: &TrainOptions,
         images: &Images,
         folder: &RunFolder,
-    ) -> Result<Option<Self>> {
-        if options.teacher == "none" {
-            return Ok(None);
-        }
-        let given = Path::new(&options.teacher);
-        if given.is_dir() {
-            Self::read(given, images).map(Some)
-        } else {
-            Self::train(options, images, folder).map(Some)
-        }
-    }
-
-    fn train(options: &TrainOptions, images: &Images, folder: &RunFolder) -> Result<Self> {
-        let architecture = Architecture::named(&options.teacher)?;
+    ) -> Result<Self> {
         let mut model = new_model(architecture, images, stream(options.seed, STREAM_TEACHER))?;
         let augmentation = Augmentation { gamma: options.teacher_gamma, ..images.augmentation };
         let fit_options = FitOptions {
@@ -77,7 +92,12 @@ impl Teacher {
         Ok(Self { model, folder: folder.path.clone(), report: None })
     }
 
-    fn read(folder: &Path, images: &Images) -> Result<Self> {
+    /// Reads a teacher from the folder of a finished run on the same validation and test images: one that was trained on
+    /// them would teach what it must not know.
+    ///
+    /// # Errors
+    /// A folder without a finished run, or one of other images.
+    pub fn read(folder: &Path, options: &TrainOptions, images: &Images) -> Result<Self> {
         let shown = folder.display();
         let outcome = Outcome::read(folder).with_context(|| {
             format!("{shown}: not the folder of a finished run, so there is no teacher in it")
@@ -89,6 +109,18 @@ impl Teacher {
             outcome.classes == images.train.classes,
             "{shown}: its teacher knows other classes than the data"
         );
+        let (there, here) = (&outcome.data, report_data(images));
+        for (what, is_same) in [
+            ("validation images", there.sha256_validation == here.sha256_validation),
+            ("test images", there.sha256_test == here.sha256_test),
+            ("--size", outcome.options.get("size") == Some(&options.size.into())),
+        ] {
+            ensure!(
+                is_same,
+                "{shown}: its teacher was trained with other {what} than this run's, so that it may have learned from images \
+                 that measure the student; give the same data and --split-seed, or train a teacher on them"
+            );
+        }
         let folder = report.folder.clone().unwrap_or_else(|| folder.to_owned());
         let definition = folder.join(format!("{PHASE}.toml"));
         let architecture = Architecture::named(&definition.to_string_lossy())?;

@@ -1,5 +1,6 @@
 //! When masks are chosen.
 
+use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use spec::{Pattern, Sparsity};
@@ -50,9 +51,27 @@ impl Pruning {
         permute: false,
     };
 
+    /// Checks that some epoch is left after the dense ones.
+    ///
+    /// # Errors
+    /// A dense part that takes all epochs.
+    pub fn check(&self, n_epochs: usize) -> Result<()> {
+        ensure!(
+            self.is_known_in_advance() || self.n_dense(n_epochs) < n_epochs,
+            "of {n_epochs} epochs no one is left to prune in after a dense part of {}; give more --epochs, or a smaller \
+             --dense-part",
+            self.dense_part
+        );
+        Ok(())
+    }
+
+    fn n_dense(&self, n_epochs: usize) -> usize {
+        ((n_epochs as f64 * self.dense_part).round() as usize).max(1)
+    }
+
     /// The part of the pruning that has to be done in an epoch, and whether masks are chosen (again) before it.
     pub(crate) fn part_at(&self, epoch: usize, n_epochs: usize, chosen: bool) -> (f64, bool) {
-        let n_dense = ((n_epochs as f64 * self.dense_part).round() as usize).max(1);
+        let n_dense = self.n_dense(n_epochs);
         let n_open = ((n_epochs as f64 * FROZEN_FROM).round() as usize).max(n_dense + 1);
         if epoch < n_dense {
             return (0.0, false);

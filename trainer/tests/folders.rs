@@ -1,0 +1,129 @@
+//! Run folders: what is refused before anything in one changes, and what a run takes from another.
+
+use std::fs;
+use std::path::Path;
+
+use trainer::options::{SparsityKind, TrainOptions};
+use trainer::{config, run};
+
+fn small(output: &Path) -> TrainOptions {
+    TrainOptions {
+        teacher: "linear".to_owned(),
+        student: "s2d_s".to_owned(),
+        sparsity: SparsityKind::UhpFixed,
+        epochs: 2,
+        teacher_epochs: 1,
+        views: 2,
+        train_images: Some(40),
+        batch: 20,
+        output: Some(output.to_owned()),
+        ..config::defaults()
+    }
+}
+
+/// What a run is refused with.
+fn refusal(options: &TrainOptions) -> String {
+    format!("{:#}", run::train(options).map(|finished| finished.folder).unwrap_err())
+}
+
+#[test]
+fn a_folder_keeps_what_it_holds() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("run");
+    fs::create_dir(&folder).unwrap();
+    for name in ["drawing.svg", "mine.safetensors"] {
+        fs::write(folder.join(name), "mine").unwrap();
+    }
+    let options = small(&folder);
+    run::train(&options).unwrap();
+    let read = |name: &str| fs::read(folder.join(name)).unwrap();
+    let (weights, result) = (read("weights.safetensors"), read("result.json"));
+
+    let message = refusal(&TrainOptions { seed: 2, ..options.clone() });
+    assert!(message.contains("holds a run with another config.toml"), "{message}");
+    let message =
+        refusal(&TrainOptions { epochs: 1, sparsity: SparsityKind::UhpShared, ..options.clone() });
+    assert!(message.contains("no one is left to prune in"), "{message}");
+    assert!(read("weights.safetensors") == weights && read("result.json") == result);
+
+    run::train(&options).unwrap();
+    assert!(read("weights.safetensors") == weights, "the same run again");
+    for name in ["drawing.svg", "mine.safetensors"] {
+        assert_eq!(read(name), b"mine", "{name}");
+    }
+}
+
+#[test]
+fn a_teacher_that_saw_the_students_test_images_is_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let chips = root.path().join("chips");
+    for class in ["a", "b"] {
+        fs::create_dir_all(chips.join(class)).unwrap();
+        for n in 0..20_u8 {
+            let mut image = image::GrayImage::new(64, 64);
+            image.enumerate_pixels_mut().for_each(|(x, y, pixel)| {
+                pixel.0 = [(x as u8).wrapping_mul(n + 1).wrapping_add(y as u8)];
+            });
+            image.save(chips.join(class).join(format!("{n}.png"))).unwrap();
+        }
+    }
+    let data = chips.display().to_string();
+    let teacher = root.path().join("teacher");
+    let only_teacher = TrainOptions {
+        data,
+        student: "none".to_owned(),
+        train_images: None,
+        batch: 8,
+        ..small(&teacher)
+    };
+    run::train(&only_teacher).unwrap();
+    let taught = TrainOptions {
+        teacher: teacher.display().to_string(),
+        student: "s2d_s".to_owned(),
+        output: Some(root.path().join("taught")),
+        ..only_teacher
+    };
+    let message = refusal(&TrainOptions { split_seed: 7, ..taught.clone() });
+    assert!(message.contains("was trained with other validation images"), "{message}");
+    let message = refusal(&TrainOptions { size: 32, ..taught.clone() });
+    assert!(message.contains("was trained with other --size"), "{message}");
+    assert!(!root.path().join("taught").exists(), "a refused run leaves nothing");
+    let message = refusal(&TrainOptions { output: Some(teacher.clone()), ..taught.clone() });
+    assert!(message.contains("is the folder of the teacher"), "{message}");
+    let message =
+        refusal(&TrainOptions { student: teacher.display().to_string(), ..taught.clone() });
+    assert!(message.contains("is a folder; it takes the name of a network"), "{message}");
+    run::train(&taught).unwrap();
+}
+
+#[test]
+fn a_student_that_starts_over_is_taught_again() {
+    let root = tempfile::tempdir().unwrap();
+    let options = small(&root.path().join("run"));
+    let folder = run::train(&options).unwrap().folder;
+    let weights = fs::read(folder.join("weights.safetensors")).unwrap();
+    fs::remove_file(folder.join("student.safetensors")).unwrap();
+    let resumed = TrainOptions { resume: true, ..options };
+    run::train(&resumed).unwrap();
+    assert!(fs::read(folder.join("weights.safetensors")).unwrap() == weights);
+}
+
+#[test]
+fn a_run_goes_on_only_with_the_same_network() {
+    let root = tempfile::tempdir().unwrap();
+    let network = root.path().join("mine.toml");
+    let definition = "name = \"mine\"\nlayers = [
+        { op = \"conv\", name = \"conv\", channels = 8, kernel = 3, stride = 4 },
+        { op = \"fully_connected\", name = \"fc\" },
+    ]\n";
+    fs::write(&network, definition).unwrap();
+    let options = TrainOptions {
+        student: network.display().to_string(),
+        resume: false,
+        ..small(&root.path().join("run"))
+    };
+    run::train(&options).unwrap();
+    fs::write(&network, definition.replace("channels = 8", "channels = 8, relu = false")).unwrap();
+    let message = refusal(&TrainOptions { resume: true, ..options });
+    assert!(message.contains("holds a run with another student.toml"), "{message}");
+}
