@@ -117,16 +117,17 @@ impl Workload {
     /// Reads network and images, and compiles.
     pub(crate) fn read(args: &WorkloadArgs, n_images: Option<usize>) -> Result<Self> {
         let folder = args.data.as_ref().filter(|data| *data != Source::SAR_SIM);
-        let set = match folder {
-            Some(data) => {
-                let source = Source::parse(data);
-                let set = source.load(Split::Test, &SplitOptions::default())?;
-                Some((source.name(), set))
-            }
-            None => None,
+        let load = |data: &String, seed: u64| -> Result<_> {
+            let source = Source::parse(data);
+            let split = SplitOptions { seed, ..SplitOptions::default() };
+            Ok((source.name(), source.load(Split::Test, &split)?))
         };
+        let mut set = folder.map(|data| load(data, 0)).transpose()?;
         let classes = set.as_ref().map(|(_, set)| set.classes.clone());
         let Chosen { network, config, case } = choose_network(&args.network, classes.as_deref())?;
+        if let Some(data) = folder.filter(|_| network.split_seed() != 0) {
+            set = Some(load(data, network.split_seed())?);
+        }
         let config = fitted(&network, args.array.config(&config)?, args.fit)?;
         let options = case.as_ref().map_or(Options::default(), Case::options);
         let program = compile(&network, &config, &options)?;

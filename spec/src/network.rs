@@ -204,6 +204,11 @@ impl Layer {
 }
 
 impl QuantNetwork {
+    /// The seed by which the images that it was trained on were divided, as far as its provenance says; else 0, the default.
+    pub fn split_seed(&self) -> u64 {
+        self.provenance.pointer("/options/split-seed").and_then(Value::as_u64).unwrap_or(0)
+    }
+
     /// The shape of a feature map of a validated network.
     pub fn shape(&self, tensor: TensorRef) -> Shape {
         match tensor {

@@ -111,9 +111,8 @@ pub fn verify(network: &Path, data: &str, n_images: Option<usize>) -> Result<Ver
         .as_ref()
         .context("the network says nothing about pre-processing")?;
     let source = Source::parse(data);
-    let mut set = source
-        .load(Split::Test, &SplitOptions::default())?
-        .relabel(&network.classes, &source.name())?;
+    let split = SplitOptions { seed: network.split_seed(), ..SplitOptions::default() };
+    let mut set = source.load(Split::Test, &split)?.relabel(&network.classes, &source.name())?;
     if let Some(n) = n_images {
         set = set.spread(n);
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use trainer::options::{SparsityKind, TrainOptions};
-use trainer::{config, run};
+use trainer::{config, run, verify};
 
 fn small(output: &Path) -> TrainOptions {
     TrainOptions {
@@ -94,6 +94,18 @@ fn a_teacher_that_saw_the_students_test_images_is_refused() {
         refusal(&TrainOptions { student: teacher.display().to_string(), ..taught.clone() });
     assert!(message.contains("is a folder; it takes the name of a network"), "{message}");
     run::train(&taught).unwrap();
+
+    // Who verifies the network later has the test images of its run.
+    let other = TrainOptions {
+        teacher: "none".to_owned(),
+        split_seed: 7,
+        output: Some(root.path().join("other")),
+        ..taught.clone()
+    };
+    let finished = run::train(&other).unwrap();
+    let accuracy = finished.outcome.student.unwrap().int8.test.accuracy;
+    let verified = verify::verify(&finished.folder, &other.data, None).unwrap();
+    assert_eq!((verified.n_images, verified.accuracy), (8, accuracy));
 }
 
 #[test]
