@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::report::{DataReport, Outcome, StudentReport, TeacherReport};
 use crate::table::definition::{Group, Kind, Row, Table};
 use crate::table::hardware::Hardware;
-use crate::table::result;
+use crate::table::schedule::{Job, read_result};
 use crate::table::statistics::{Spread, pooled_sd, resolution, spread};
 
 /// Everything that is printed.
@@ -28,7 +28,7 @@ pub struct Summary {
     pub data: Option<DataReport>,
     /// Seeds asked for.
     pub n_seeds: usize,
-    /// Runs that are not there.
+    /// Runs that are not there, or are of other options.
     pub n_missing: usize,
     /// Time that all runs took, in seconds, one after another.
     pub seconds: f64,
@@ -112,6 +112,8 @@ pub struct RowSummary {
 pub struct Context<'a> {
     /// Run folders are in here.
     pub output: &'a Path,
+    /// What the table runs: a result of another record counts as missing.
+    pub jobs: &'a [Job],
     /// Seeds are `1..=n_seeds`.
     pub n_seeds: usize,
     /// Day of printing.
@@ -193,7 +195,8 @@ impl Facts {
         let mut runs = Vec::new();
         for seed in 1..=n_seeds {
             let folder = run_folder(context.output, row, seed);
-            let Some(run) = result::read(&folder)? else {
+            let job = context.jobs.iter().find(|job| job.folder == folder);
+            let Some(run) = job.map(read_result).transpose()?.flatten() else {
                 self.n_missing += 1;
                 continue;
             };

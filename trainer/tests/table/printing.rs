@@ -9,6 +9,7 @@ use trainer::table::definition::Table;
 use trainer::table::hardware::{self, Hardware};
 use trainer::table::render;
 use trainer::table::summary::{self, gather};
+use trainer::table::{self};
 
 use crate::support::{Bench, student_result, teacher_result};
 
@@ -37,7 +38,14 @@ fn printed(bench: &Bench, n_seeds: usize) -> summary::Summary {
     let mut table = Table::named(&bench.path("small.toml").display().to_string(), &[]).unwrap();
     let output = bench.path("runs");
     let command = "trainer table small.toml --data chips --seeds 3";
-    let context = summary::Context { output: &output, n_seeds, date: "2026-11-24", command };
+    table.select(&["g".to_owned()]).unwrap();
+    let jobs = table::jobs(&table, &[0], "chips", &output, n_seeds);
+    for job in &jobs {
+        let record = job.folder.join("table-run.json");
+        fs::write(record, job.record.to_string()).unwrap();
+    }
+    let context =
+        summary::Context { output: &output, jobs: &jobs, n_seeds, date: "2026-11-24", command };
     let hardware = |folder: &Path| {
         let is_half = folder.display().to_string().contains("half");
         assert!(folder.ends_with("seed-1"));
@@ -49,7 +57,6 @@ fn printed(bench: &Bench, n_seeds: usize) -> summary::Summary {
             fitted_memories: false,
         })
     };
-    table.select(&["g".to_owned()]).unwrap();
     gather(&table, &[0], context, hardware).unwrap()
 }
 
