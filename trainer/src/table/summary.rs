@@ -11,6 +11,9 @@ use crate::table::hardware::Hardware;
 use crate::table::schedule::{Job, read_result};
 use crate::table::statistics::{Spread, pooled_sd, resolution, spread};
 
+/// Means less than this apart, in points, are equal but for the order of the seeds.
+const TIE: f64 = 1e-9;
+
 /// Everything that is printed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
@@ -291,12 +294,12 @@ fn group_summary(group: &Group, n_train: usize, rows: Vec<RowSummary>) -> GroupS
 
 /// The highest mean, and each UHP row beside each of the others.
 fn who_wins(rows: &[&RowSummary], teacher: Option<&str>, pooled: Option<f64>) -> Option<String> {
-    let highest = rows.iter().max_by(|a, b| a.int8.mean_percent.total_cmp(&b.int8.mean_percent))?;
+    let mean = |row: &&RowSummary| row.int8.mean_percent;
+    let highest = rows.iter().map(mean).max_by(f64::total_cmp)?;
+    let winners = rows.iter().filter(|row| highest - mean(row) < TIE);
+    let winners: Vec<_> = winners.map(|row| format!("{}'s", row.name)).collect();
     let who = teacher.map_or("Alone".to_owned(), |teacher| format!("Taught by {teacher}"));
-    let mut text = format!(
-        "{who}, the highest mean is {}'s, {:.2} %.",
-        highest.name, highest.int8.mean_percent
-    );
+    let mut text = format!("{who}, the highest mean is {}, {highest:.2} %.", winners.join(" and "));
     let (uhp_rows, others): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.kind == Kind::Uhp);
     if others.is_empty() {
         return Some(text);
@@ -325,6 +328,9 @@ fn what(row: &RowSummary) -> String {
 /// How far `a` is from `b`, in points, and whether that can be told.
 fn difference(a: &RowSummary, b: &RowSummary, pooled: Option<f64>) -> String {
     let points = a.int8.mean_percent - b.int8.mean_percent;
+    if points.abs() < TIE {
+        return "level with".to_owned();
+    }
     let side = if points < 0.0 { "below" } else { "above" };
     let is_resolved = pooled.is_some_and(|sd| points.abs() > resolution(sd, a.n_seeds, b.n_seeds));
     let resolved = if is_resolved { "resolved" } else { "not resolved" };

@@ -82,6 +82,21 @@ fn the_table_says_who_wins_and_what_is_not_resolved() {
 }
 
 #[test]
+fn all_rows_of_the_highest_mean_are_named() {
+    let bench = Bench::new();
+    results(&bench);
+    for (seed, accuracy) in (1..).zip([0.981, 0.975, 0.978]) {
+        let result = student_result("s2d_s", 1000, 500, accuracy, accuracy);
+        bench.write(&format!("runs/g-half-alone/seed-{seed}/result.json"), &result.to_string());
+    }
+    let statements = printed(&bench, 3).groups.remove(0).statements;
+    assert_eq!(
+        statements[0],
+        "Alone, the highest mean is dense's and half's, 97.80 %. half has 97.80 %: level with dense."
+    );
+}
+
+#[test]
 fn hardware_figures_are_asked_for_once() {
     let bench = Bench::new();
     let network = Path::new(env!("CARGO_MANIFEST_DIR")).join("../networks/sar-sim-s2d");
