@@ -54,10 +54,12 @@ fn header(text: &mut String, summary: &Summary) {
         "resolved",
         "a difference above two standard errors, from the standard deviation of all rows of a table together",
     );
-    line(
-        "hardware",
-        "array of 8 rows x 16 columns; cycles of the simulated RTL, every bit checked",
-    );
+    if summary.groups.iter().flat_map(|group| &group.rows).any(|row| row.hardware.is_some()) {
+        line(
+            "hardware",
+            "array of 8 rows x 16 columns; cycles of the simulated RTL, every bit checked",
+        );
+    }
     let hours = summary.seconds / 3600.0;
     line("training time", &format!("about {hours:.1} h, all runs one after another"));
     if summary.n_missing > 0 {

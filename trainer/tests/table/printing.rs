@@ -97,6 +97,16 @@ fn all_rows_of_the_highest_mean_are_named() {
 }
 
 #[test]
+fn nothing_is_said_of_hardware_that_nobody_asked() {
+    let bench = Bench::new();
+    results(&bench);
+    let mut summary = printed(&bench, 3);
+    assert!(render::markdown(&summary).contains("cycles of the simulated RTL"));
+    summary.groups[0].rows.iter_mut().for_each(|row| row.hardware = None);
+    assert!(!render::markdown(&summary).contains("cycles of the simulated RTL"));
+}
+
+#[test]
 fn hardware_figures_are_asked_for_once() {
     let bench = Bench::new();
     let network = Path::new(env!("CARGO_MANIFEST_DIR")).join("../networks/sar-sim-s2d");
