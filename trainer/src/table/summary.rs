@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::report::{DataReport, Outcome, StudentReport, TeacherReport};
 use crate::table::definition::{Group, Kind, Row, Table};
 use crate::table::hardware::Hardware;
+use crate::table::render::grouped;
 use crate::table::schedule::{Job, read_result};
 use crate::table::statistics::{Spread, pooled_sd, resolution, spread};
 
@@ -305,8 +306,9 @@ fn who_wins(rows: &[&RowSummary], teacher: Option<&str>, pooled: Option<f64>) ->
         return Some(text);
     }
     for uhp in uhp_rows {
-        let beside =
-            |other: &&RowSummary| format!("{} {}", difference(uhp, other, pooled), what(other));
+        let beside = |other: &&RowSummary| {
+            format!("{} {}", difference(uhp, other, pooled), what(other, uhp))
+        };
         let differences: Vec<_> = others.iter().map(beside).collect();
         text += &format!(
             " {} has {:.2} %: {}.",
@@ -318,10 +320,16 @@ fn who_wins(rows: &[&RowSummary], teacher: Option<&str>, pooled: Option<f64>) ->
     Some(text)
 }
 
-fn what(row: &RowSummary) -> String {
-    match row.kind {
-        Kind::Narrow => format!("{}, the narrow dense network of equal cycles", row.name),
-        _ => row.name.clone(),
+/// The name of `row`, and what it is beside `uhp`.
+fn what(row: &RowSummary, uhp: &RowSummary) -> String {
+    let name = &row.name;
+    match (row.kind, &row.hardware, &uhp.hardware) {
+        (Kind::Narrow, Some(hardware), Some(_)) => {
+            let cycles = grouped(hardware.n_cycles_per_image as usize);
+            format!("{name}, the narrow dense network of {cycles} cycles")
+        }
+        (Kind::Narrow, _, _) => format!("{name}, the narrow dense rival"),
+        _ => name.clone(),
     }
 }
 

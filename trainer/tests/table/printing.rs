@@ -11,7 +11,7 @@ use trainer::table::render;
 use trainer::table::summary::{self, gather};
 use trainer::table::{self};
 
-use crate::support::{Bench, student_result, teacher_result};
+use crate::support::{Bench, SMALL, student_result, teacher_result};
 
 /// Results of a small table, as if they had been trained.
 fn results(bench: &Bench) {
@@ -35,6 +35,14 @@ fn results(bench: &Bench) {
 }
 
 fn printed(bench: &Bench, n_seeds: usize) -> summary::Summary {
+    printed_with(bench, n_seeds, |folder| folder.contains("half").then_some(30_265))
+}
+
+fn printed_with(
+    bench: &Bench,
+    n_seeds: usize,
+    cycles: fn(&str) -> Option<u64>,
+) -> summary::Summary {
     let mut table = Table::named(&bench.path("small.toml").display().to_string(), &[]).unwrap();
     let output = bench.path("runs");
     let command = "trainer table small.toml --data chips --seeds 3";
@@ -47,13 +55,12 @@ fn printed(bench: &Bench, n_seeds: usize) -> summary::Summary {
     let context =
         summary::Context { output: &output, jobs: &jobs, n_seeds, date: "2026-11-24", command };
     let hardware = |folder: &Path| {
-        let is_half = folder.display().to_string().contains("half");
         assert!(folder.ends_with("seed-1"));
-        is_half.then(|| Hardware {
+        cycles(&folder.display().to_string()).map(|n_cycles_per_image| Hardware {
             format_version: 1,
             tensors_sha256: String::new(),
             rom_bytes: 70_000,
-            n_cycles_per_image: 30_265,
+            n_cycles_per_image,
             fitted_memories: false,
         })
     };
@@ -104,6 +111,19 @@ fn nothing_is_said_of_hardware_that_nobody_asked() {
     assert!(render::markdown(&summary).contains("cycles of the simulated RTL"));
     summary.groups[0].rows.iter_mut().for_each(|row| row.hardware = None);
     assert!(!render::markdown(&summary).contains("cycles of the simulated RTL"));
+}
+
+#[test]
+fn a_narrow_rival_is_named_with_its_own_cycles() {
+    let bench = Bench::new();
+    let dense = "options = { sparsity = \"dense\" }";
+    bench.write("small.toml", &SMALL.replace(dense, &format!("narrow = true\n{dense}")));
+    results(&bench);
+    let statement = |cycles| printed_with(&bench, 3, cycles).groups.remove(0).statements.remove(0);
+    let text = statement(|folder| Some(if folder.contains("half") { 30_265 } else { 32_565 }));
+    assert!(text.ends_with("below dense, the narrow dense network of 32,565 cycles."), "{text}");
+    let text = statement(|folder| folder.contains("half").then_some(30_265));
+    assert!(text.ends_with("below dense, the narrow dense rival."), "{text}");
 }
 
 #[test]
