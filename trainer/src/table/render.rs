@@ -61,7 +61,12 @@ fn header(text: &mut String, summary: &Summary) {
         );
     }
     let hours = summary.seconds / 3600.0;
-    line("training time", &format!("about {hours:.1} h, all runs one after another"));
+    line(
+        "training time",
+        &format!(
+            "about {hours:.1} h, all runs one after another; of a run that was resumed, only its last stretch"
+        ),
+    );
     if summary.n_missing > 0 {
         line("not done yet", &format!("{} of the runs", summary.n_missing));
     }

@@ -34,7 +34,7 @@ pub struct Summary {
     pub n_seeds: usize,
     /// Runs that are not there, or are of other options.
     pub n_missing: usize,
-    /// Time that all runs took, in seconds, one after another.
+    /// Time that all runs took, in seconds, one after another; of a resumed run, its last stretch.
     pub seconds: f64,
     /// Teachers.
     pub teachers: Vec<TeacherRow>,
