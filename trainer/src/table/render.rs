@@ -46,9 +46,15 @@ fn header(text: &mut String, summary: &Summary) {
         "choices",
         "made on validation images; test images were read once a run, at its end, and give the accuracies below",
     );
+    let mut rows = summary.groups.iter().flat_map(|group| &group.rows);
+    let teacher = if summary.one_teacher && rows.any(|row| row.teacher.is_some()) {
+        " (one teacher for all seeds, whose own variation is not in it)"
+    } else {
+        ""
+    };
     line(
         "spread",
-        &format!("mean ± sample standard deviation over seeds 1 to {}", summary.n_seeds),
+        &format!("mean ± sample standard deviation over seeds 1 to {}{teacher}", summary.n_seeds),
     );
     line(
         "resolved",

@@ -32,6 +32,8 @@ pub struct Summary {
     pub data: Option<DataReport>,
     /// Seeds asked for.
     pub n_seeds: usize,
+    /// Whether all seeds have the teacher of seed 1.
+    pub one_teacher: bool,
     /// Runs that are not there, or are of other options.
     pub n_missing: usize,
     /// Time that all runs took, in seconds, one after another; of a resumed run, its last stretch.
@@ -172,6 +174,7 @@ pub fn gather(
         git_revisions: facts.git_revisions,
         data: facts.data,
         n_seeds: context.n_seeds,
+        one_teacher: table.one_teacher,
         n_missing: facts.n_missing,
         seconds: facts.seconds,
         teachers: teacher_rows,

@@ -127,6 +127,17 @@ fn a_narrow_rival_is_named_with_its_own_cycles() {
 }
 
 #[test]
+fn one_teacher_for_all_seeds_is_told_beside_the_spread() {
+    let bench = Bench::new();
+    results(&bench);
+    bench.write("small.toml", &SMALL.replace("[options]", "one_teacher = true\n[options]"));
+    let text = render::markdown(&printed(&bench, 3));
+    let spread =
+        "over seeds 1 to 3 (one teacher for all seeds, whose own variation is not in it)\n";
+    assert!(text.contains(spread), "{text}");
+}
+
+#[test]
 fn hardware_figures_are_asked_for_once() {
     let bench = Bench::new();
     let network = Path::new(env!("CARGO_MANIFEST_DIR")).join("../networks/sar-sim-s2d");
