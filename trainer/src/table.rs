@@ -105,9 +105,9 @@ pub fn run(options: &TableOptions) -> Result<Printed> {
     };
     let twofold = (!options.no_hardware).then(|| hardware::find_twofold(&trainer)).transpose()?;
 
+    let jobs = jobs(&table, &teachers, &data, &output, n_seeds);
     let mut failed = Vec::new();
     if !options.no_train {
-        let jobs = jobs(&table, &teachers, &data, &output, n_seeds);
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let n_parallel = options.jobs.map_or(cores, usize::from);
         let outcomes = schedule::run_all(&jobs, &trainer, n_parallel);
@@ -130,7 +130,8 @@ pub fn run(options: &TableOptions) -> Result<Printed> {
 
     let command = command(options, &table, &data);
     let date = time::OffsetDateTime::now_utc().date().to_string();
-    let context = summary::Context { output: &output, n_seeds, date: &date, command: &command };
+    let context =
+        summary::Context { output: &output, jobs: &jobs, n_seeds, date: &date, command: &command };
     let mut unmeasured = Vec::new();
     let measure = |folder: &Path| {
         let measured = hardware::measure(twofold.as_ref()?, folder);
@@ -140,7 +141,7 @@ pub fn run(options: &TableOptions) -> Result<Printed> {
     let nothing = summary.teachers.is_empty() && summary.groups.iter().all(|g| g.rows.is_empty());
     ensure!(
         !(nothing && failed.is_empty()),
-        "{}: no run is done; leave --no-train out to train",
+        "{}: no run is done with these options on this data; leave --no-train out to train",
         output.display()
     );
     let mut failures = Vec::new();
@@ -174,7 +175,13 @@ fn to_json(summary: &Summary) -> String {
 }
 
 /// All runs: teachers first, then seed by seed, so that an interrupted table has whole seeds.
-fn jobs(table: &Table, teachers: &[usize], data: &str, output: &Path, n_seeds: usize) -> Vec<Job> {
+pub fn jobs(
+    table: &Table,
+    teachers: &[usize],
+    data: &str,
+    output: &Path,
+    n_seeds: usize,
+) -> Vec<Job> {
     let mut jobs = Vec::new();
     let mut teacher_jobs = std::collections::BTreeMap::new();
     for seed in 1..=if table.one_teacher { 1 } else { n_seeds } {

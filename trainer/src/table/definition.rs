@@ -307,8 +307,13 @@ fn new_row(row: &RowFile, id: String, kind: Kind, options: &toml::Table) -> Resu
     let flags = flags_of(options)?;
     let options =
         config::parse(flags.iter().map(Into::into)).context("trainer train refuses it")?;
-    let trained =
-        if kind == Kind::Teacher { options.teacher.as_str() } else { options.student.as_str() };
+    let (role, trained) = match kind {
+        Kind::Teacher => ("teacher", options.teacher.as_str()),
+        _ => ("student", options.student.as_str()),
+    };
+    ensure!(trained != "none", "`{role}` is `none`, and the row has none other to train");
+    options.check().context("trainer train refuses it")?;
+    spec::Preprocess::sar(options.size).validate().context("trainer train refuses `size`")?;
     let definition = Architecture::named(trained)?.definition;
     let network = serde_json::to_value(toml::from_str::<toml::Table>(&definition)?)?;
     let options = Value::Object(options.to_json("")?);

@@ -46,20 +46,33 @@ fn header(text: &mut String, summary: &Summary) {
         "choices",
         "made on validation images; test images were read once a run, at its end, and give the accuracies below",
     );
+    let mut rows = summary.groups.iter().flat_map(|group| &group.rows);
+    let teacher = if summary.one_teacher && rows.any(|row| row.teacher.is_some()) {
+        " (one teacher for all seeds, whose own variation is not in it)"
+    } else {
+        ""
+    };
     line(
         "spread",
-        &format!("mean ± sample standard deviation over seeds 1 to {}", summary.n_seeds),
+        &format!("mean ± sample standard deviation over seeds 1 to {}{teacher}", summary.n_seeds),
     );
     line(
         "resolved",
         "a difference above two standard errors, from the standard deviation of all rows of a table together",
     );
-    line(
-        "hardware",
-        "array of 8 rows x 16 columns; cycles of the simulated RTL, every bit checked",
-    );
+    if summary.groups.iter().flat_map(|group| &group.rows).any(|row| row.hardware.is_some()) {
+        line(
+            "hardware",
+            "array of 8 rows x 16 columns; cycles of the simulated RTL, every bit checked",
+        );
+    }
     let hours = summary.seconds / 3600.0;
-    line("training time", &format!("about {hours:.1} h, all runs one after another"));
+    line(
+        "training time",
+        &format!(
+            "about {hours:.1} h, all runs one after another; of a run that was resumed, only its last stretch"
+        ),
+    );
     if summary.n_missing > 0 {
         line("not done yet", &format!("{} of the runs", summary.n_missing));
     }
@@ -130,7 +143,7 @@ fn short(digest: &str) -> String {
 }
 
 /// Digits in groups of three.
-fn grouped(value: usize) -> String {
+pub(super) fn grouped(value: usize) -> String {
     let digits = value.to_string();
     let mut text = String::new();
     for (idx, digit) in digits.chars().enumerate() {

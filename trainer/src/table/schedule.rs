@@ -144,8 +144,19 @@ fn next_job(jobs: &[Job], states: &Mutex<Vec<State>>, changed: &Condvar) -> Opti
 
 /// Whether a finished run of the job lies in its folder.
 pub fn is_done(job: &Job) -> bool {
-    read_record(&job.folder).is_ok_and(|record| record.as_ref() == Some(&job.record))
-        && result::read(&job.folder).is_ok_and(|result| result.is_some())
+    read_result(job).is_ok_and(|result| result.is_some())
+}
+
+/// The result in the job's folder; `None` where there is none yet, or one of another record.
+///
+/// # Errors
+/// A record or result that cannot be read; the message names it.
+pub fn read_result(job: &Job) -> Result<Option<report::Outcome>> {
+    if read_record(&job.folder)?.as_ref() == Some(&job.record) {
+        result::read(&job.folder)
+    } else {
+        Ok(None)
+    }
 }
 
 fn run_job(job: &Job, executable: &Path) -> Result<Outcome> {

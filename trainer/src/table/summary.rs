@@ -8,8 +8,12 @@ use serde::Serialize;
 use crate::report::{DataReport, Outcome, StudentReport, TeacherReport};
 use crate::table::definition::{Group, Kind, Row, Table};
 use crate::table::hardware::Hardware;
-use crate::table::result;
+use crate::table::render::grouped;
+use crate::table::schedule::{Job, read_result};
 use crate::table::statistics::{Spread, pooled_sd, resolution, spread};
+
+/// Means less than this apart, in points, are equal but for the order of the seeds.
+const TIE: f64 = 1e-9;
 
 /// Everything that is printed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -28,9 +32,11 @@ pub struct Summary {
     pub data: Option<DataReport>,
     /// Seeds asked for.
     pub n_seeds: usize,
-    /// Runs that are not there.
+    /// Whether all seeds have the teacher of seed 1.
+    pub one_teacher: bool,
+    /// Runs that are not there, or are of other options.
     pub n_missing: usize,
-    /// Time that all runs took, in seconds, one after another.
+    /// Time that all runs took, in seconds, one after another; of a resumed run, its last stretch.
     pub seconds: f64,
     /// Teachers.
     pub teachers: Vec<TeacherRow>,
@@ -112,6 +118,8 @@ pub struct RowSummary {
 pub struct Context<'a> {
     /// Run folders are in here.
     pub output: &'a Path,
+    /// What the table runs: a result of another record counts as missing.
+    pub jobs: &'a [Job],
     /// Seeds are `1..=n_seeds`.
     pub n_seeds: usize,
     /// Day of printing.
@@ -166,6 +174,7 @@ pub fn gather(
         git_revisions: facts.git_revisions,
         data: facts.data,
         n_seeds: context.n_seeds,
+        one_teacher: table.one_teacher,
         n_missing: facts.n_missing,
         seconds: facts.seconds,
         teachers: teacher_rows,
@@ -193,7 +202,8 @@ impl Facts {
         let mut runs = Vec::new();
         for seed in 1..=n_seeds {
             let folder = run_folder(context.output, row, seed);
-            let Some(run) = result::read(&folder)? else {
+            let job = context.jobs.iter().find(|job| job.folder == folder);
+            let Some(run) = job.map(read_result).transpose()?.flatten() else {
                 self.n_missing += 1;
                 continue;
             };
@@ -288,19 +298,20 @@ fn group_summary(group: &Group, n_train: usize, rows: Vec<RowSummary>) -> GroupS
 
 /// The highest mean, and each UHP row beside each of the others.
 fn who_wins(rows: &[&RowSummary], teacher: Option<&str>, pooled: Option<f64>) -> Option<String> {
-    let highest = rows.iter().max_by(|a, b| a.int8.mean_percent.total_cmp(&b.int8.mean_percent))?;
+    let mean = |row: &&RowSummary| row.int8.mean_percent;
+    let highest = rows.iter().map(mean).max_by(f64::total_cmp)?;
+    let winners = rows.iter().filter(|row| highest - mean(row) < TIE);
+    let winners: Vec<_> = winners.map(|row| format!("{}'s", row.name)).collect();
     let who = teacher.map_or("Alone".to_owned(), |teacher| format!("Taught by {teacher}"));
-    let mut text = format!(
-        "{who}, the highest mean is {}'s, {:.2} %.",
-        highest.name, highest.int8.mean_percent
-    );
+    let mut text = format!("{who}, the highest mean is {}, {highest:.2} %.", winners.join(" and "));
     let (uhp_rows, others): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.kind == Kind::Uhp);
     if others.is_empty() {
         return Some(text);
     }
     for uhp in uhp_rows {
-        let beside =
-            |other: &&RowSummary| format!("{} {}", difference(uhp, other, pooled), what(other));
+        let beside = |other: &&RowSummary| {
+            format!("{} {}", difference(uhp, other, pooled), what(other, uhp))
+        };
         let differences: Vec<_> = others.iter().map(beside).collect();
         text += &format!(
             " {} has {:.2} %: {}.",
@@ -312,16 +323,25 @@ fn who_wins(rows: &[&RowSummary], teacher: Option<&str>, pooled: Option<f64>) ->
     Some(text)
 }
 
-fn what(row: &RowSummary) -> String {
-    match row.kind {
-        Kind::Narrow => format!("{}, the narrow dense network of equal cycles", row.name),
-        _ => row.name.clone(),
+/// The name of `row`, and what it is beside `uhp`.
+fn what(row: &RowSummary, uhp: &RowSummary) -> String {
+    let name = &row.name;
+    match (row.kind, &row.hardware, &uhp.hardware) {
+        (Kind::Narrow, Some(hardware), Some(_)) => {
+            let cycles = grouped(hardware.n_cycles_per_image as usize);
+            format!("{name}, the narrow dense network of {cycles} cycles")
+        }
+        (Kind::Narrow, _, _) => format!("{name}, the narrow dense rival"),
+        _ => name.clone(),
     }
 }
 
 /// How far `a` is from `b`, in points, and whether that can be told.
 fn difference(a: &RowSummary, b: &RowSummary, pooled: Option<f64>) -> String {
     let points = a.int8.mean_percent - b.int8.mean_percent;
+    if points.abs() < TIE {
+        return "level with".to_owned();
+    }
     let side = if points < 0.0 { "below" } else { "above" };
     let is_resolved = pooled.is_some_and(|sd| points.abs() > resolution(sd, a.n_seeds, b.n_seeds));
     let resolved = if is_resolved { "resolved" } else { "not resolved" };

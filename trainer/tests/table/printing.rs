@@ -9,8 +9,9 @@ use trainer::table::definition::Table;
 use trainer::table::hardware::{self, Hardware};
 use trainer::table::render;
 use trainer::table::summary::{self, gather};
+use trainer::table::{self};
 
-use crate::support::{Bench, student_result, teacher_result};
+use crate::support::{Bench, SMALL, student_result, teacher_result};
 
 /// Results of a small table, as if they had been trained.
 fn results(bench: &Bench) {
@@ -34,22 +35,35 @@ fn results(bench: &Bench) {
 }
 
 fn printed(bench: &Bench, n_seeds: usize) -> summary::Summary {
+    printed_with(bench, n_seeds, |folder| folder.contains("half").then_some(30_265))
+}
+
+fn printed_with(
+    bench: &Bench,
+    n_seeds: usize,
+    cycles: fn(&str) -> Option<u64>,
+) -> summary::Summary {
     let mut table = Table::named(&bench.path("small.toml").display().to_string(), &[]).unwrap();
     let output = bench.path("runs");
     let command = "trainer table small.toml --data chips --seeds 3";
-    let context = summary::Context { output: &output, n_seeds, date: "2026-11-24", command };
+    table.select(&["g".to_owned()]).unwrap();
+    let jobs = table::jobs(&table, &[0], "chips", &output, n_seeds);
+    for job in &jobs {
+        let record = job.folder.join("table-run.json");
+        fs::write(record, job.record.to_string()).unwrap();
+    }
+    let context =
+        summary::Context { output: &output, jobs: &jobs, n_seeds, date: "2026-11-24", command };
     let hardware = |folder: &Path| {
-        let is_half = folder.display().to_string().contains("half");
         assert!(folder.ends_with("seed-1"));
-        is_half.then(|| Hardware {
+        cycles(&folder.display().to_string()).map(|n_cycles_per_image| Hardware {
             format_version: 1,
             tensors_sha256: String::new(),
             rom_bytes: 70_000,
-            n_cycles_per_image: 30_265,
+            n_cycles_per_image,
             fitted_memories: false,
         })
     };
-    table.select(&["g".to_owned()]).unwrap();
     gather(&table, &[0], context, hardware).unwrap()
 }
 
@@ -72,6 +86,55 @@ fn the_table_says_who_wins_and_what_is_not_resolved() {
         "| half | s2d_s | uhp-fixed | big | 500 (50.0 %) | 68.4 | 30,265 | 97.90 | 97.80 | 1 |"
     ));
     assert!(!text.replace("not resolved", "").contains("(resolved)"), "{text}");
+}
+
+#[test]
+fn all_rows_of_the_highest_mean_are_named() {
+    let bench = Bench::new();
+    results(&bench);
+    for (seed, accuracy) in (1..).zip([0.981, 0.975, 0.978]) {
+        let result = student_result("s2d_s", 1000, 500, accuracy, accuracy);
+        bench.write(&format!("runs/g-half-alone/seed-{seed}/result.json"), &result.to_string());
+    }
+    let statements = printed(&bench, 3).groups.remove(0).statements;
+    assert_eq!(
+        statements[0],
+        "Alone, the highest mean is dense's and half's, 97.80 %. half has 97.80 %: level with dense."
+    );
+}
+
+#[test]
+fn nothing_is_said_of_hardware_that_nobody_asked() {
+    let bench = Bench::new();
+    results(&bench);
+    let mut summary = printed(&bench, 3);
+    assert!(render::markdown(&summary).contains("cycles of the simulated RTL"));
+    summary.groups[0].rows.iter_mut().for_each(|row| row.hardware = None);
+    assert!(!render::markdown(&summary).contains("cycles of the simulated RTL"));
+}
+
+#[test]
+fn a_narrow_rival_is_named_with_its_own_cycles() {
+    let bench = Bench::new();
+    let dense = "options = { sparsity = \"dense\" }";
+    bench.write("small.toml", &SMALL.replace(dense, &format!("narrow = true\n{dense}")));
+    results(&bench);
+    let statement = |cycles| printed_with(&bench, 3, cycles).groups.remove(0).statements.remove(0);
+    let text = statement(|folder| Some(if folder.contains("half") { 30_265 } else { 32_565 }));
+    assert!(text.ends_with("below dense, the narrow dense network of 32,565 cycles."), "{text}");
+    let text = statement(|folder| folder.contains("half").then_some(30_265));
+    assert!(text.ends_with("below dense, the narrow dense rival."), "{text}");
+}
+
+#[test]
+fn one_teacher_for_all_seeds_is_told_beside_the_spread() {
+    let bench = Bench::new();
+    results(&bench);
+    bench.write("small.toml", &SMALL.replace("[options]", "one_teacher = true\n[options]"));
+    let text = render::markdown(&printed(&bench, 3));
+    let spread =
+        "over seeds 1 to 3 (one teacher for all seeds, whose own variation is not in it)\n";
+    assert!(text.contains(spread), "{text}");
 }
 
 #[test]

@@ -165,6 +165,30 @@ fn a_run_that_fails_is_told_and_the_others_go_on() {
 }
 
 #[test]
+fn results_of_other_options_count_as_missing() {
+    let bench = Bench::new();
+    bench.run(&["--seeds", "1"]).unwrap();
+    let finished = bench.run(&["--seeds", "1", "--no-train"]).unwrap();
+    assert!(!finished.text.contains("not done yet"), "{}", finished.text);
+
+    let stored = || fs::read_to_string(bench.path("runs/table.md")).unwrap();
+    let longer = ["--seeds", "1", "--no-train", "--set", "epochs=500"];
+    let error = bench.run(&longer).unwrap_err();
+    assert!(error.to_string().contains("no run is done with these options"), "{error}");
+    assert_eq!(stored(), finished.text);
+    bench.write("small.toml", &SMALL.replace("learning-rate = 0.1", "learning-rate = 0.2"));
+    let printed = bench.run(&["--seeds", "1", "--no-train"]).unwrap();
+    assert!(printed.text.contains("- not done yet: 2 of the runs"), "{}", printed.text);
+    assert!(!printed.text.contains("| half |"), "{}", printed.text);
+
+    // A teacher that failed leaves nobody whom the one before it taught.
+    bench.write("fail-teacher-big", "");
+    let printed = bench.run(&["--seeds", "1", "--set", "teacher-gamma=0.4"]).unwrap();
+    assert!(printed.text.contains("| half | s2d_s | uhp-fixed | - |"), "{}", printed.text);
+    assert!(!printed.text.contains("| big |"), "{}", printed.text);
+}
+
+#[test]
 fn folders_of_others_are_left_alone() {
     let bench = Bench::new();
     bench.write("runs/g-half-alone/seed-1/thesis.tex", "precious");
