@@ -356,7 +356,7 @@ fn unusable_options_say_which() {
         (TrainOptions { temperature: 0.0, ..small() }, "--temperature is 0"),
         (TrainOptions { student: "s3d".to_owned(), ..small() }, "no network is called `s3d`"),
         (TrainOptions { size: 62, ..small() }, "do not divide into blocks of 4x4"),
-        (TrainOptions { size: 0, ..small() }, "size 0x0"),
+        (TrainOptions { size: 0, ..small() }, "--size is 0"),
         (TrainOptions { data: "no/such/data".to_owned(), ..small() }, "no/such/data: not a folder"),
         (TrainOptions { train_images: Some(0), ..small() }, "--train-images is 0"),
         (TrainOptions { validation: 0.0, data: ".".to_owned(), ..small() }, "validation is 0"),
@@ -373,8 +373,12 @@ fn misuse_ends_with_2_and_failure_with_1() {
     let file = folder.path().join("run.toml");
     std::fs::write(&file, "epoch = 3\n").unwrap();
     let (file, missing) = (file.display().to_string(), "no/such/run.toml".to_owned());
-    let cases: [(&[&str], i32, &str); 7] = [
+    let cases: [(&[&str], i32, &str); 11] = [
         (&["--epochs", "0"], 2, "--epochs is 0"),
+        (&["--validation", "0"], 2, "--validation is 0"),
+        (&["--size", "0"], 2, "--size is 0"),
+        (&["--threads", "99999999999"], 2, "--threads is 99999999999"),
+        (&["--size", "66"], 1, "give a --size that is a multiple of 4"),
         (&["--epoch", "3"], 2, "unexpected argument '--epoch'"),
         (&["--config", &file], 2, "run.toml: not the options of a run"),
         (&["--config", &missing], 2, "no/such/run.toml: cannot be read"),
