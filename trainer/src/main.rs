@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, bail};
+use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand};
 use trainer::bench::{self, BenchOptions};
 use trainer::fit::INTERRUPTED;
@@ -42,7 +43,7 @@ enum Command {
         #[arg(long, default_value = dataset::Source::SAR_SIM)]
         data: String,
         /// At most this many images, spread evenly over the test set [default: all]
-        #[arg(long)]
+        #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
         images: Option<usize>,
     },
     /// Train every row of a table over several seeds and print means, spreads and costs; goes on where it was cut off
