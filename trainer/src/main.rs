@@ -2,13 +2,14 @@
 //! reference.
 //!
 //! Exit code 0: done; 1: an error, printed to stderr; 2: an unknown or impossible option, or a mistake in the run's TOML
-//! file; 130: interrupted, and resumable.
+//! file; 130: interrupted, and resumable. A second Ctrl-C ends the program at once.
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::builder::RangedU64ValueParser;
@@ -18,6 +19,9 @@ use trainer::fit::INTERRUPTED;
 use trainer::options::TrainOptions;
 use trainer::table::{self, TableOptions};
 use trainer::{config, run, verify};
+
+/// Signals so close together are one: a terminal's Ctrl-C reaches the runs of a table, and the table passes it on.
+const SAME_INTERRUPTION: Duration = Duration::from_millis(300);
 
 /// Trains a teacher, distills it into a half-pruned student, quantizes that to integers and exports it.
 #[derive(Debug, Parser)]
@@ -88,7 +92,7 @@ fn complete(cli: Cli) -> Result<Cli> {
 fn call(cli: Cli) -> Result<String> {
     match cli.command {
         Command::Train { options } => {
-            ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?;
+            stop_when_interrupted()?;
             let expected = (options.expect.clone())
                 .map(|path| Ok::<_, anyhow::Error>((spec::files::read_network(&path)?, path)));
             let expected = expected.transpose()?;
@@ -102,7 +106,7 @@ fn call(cli: Cli) -> Result<String> {
             Ok(serde_json::to_string_pretty(&finished.outcome)?)
         }
         Command::Table(options) => {
-            ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?;
+            stop_when_interrupted()?;
             let table::Printed { text, failure } = table::run(&options)?;
             let text = text.trim_end().to_owned();
             let Some(failure) = failure else { return Ok(text) };
@@ -110,11 +114,32 @@ fn call(cli: Cli) -> Result<String> {
             bail!(failure)
         }
         Command::Bench(options) => {
-            ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?;
+            stop_when_interrupted()?;
             Ok(bench::render(&bench::run(&options)?, options.format)?.trim_end().to_owned())
         }
         Command::Verify { network, data, images } => {
             Ok(serde_json::to_string_pretty(&verify::verify(&network, &data, images)?)?)
         }
     }
+}
+
+/// Ctrl-C or SIGTERM: the first stops training at the next batch, the second ends the program at once.
+fn stop_when_interrupted() -> Result<()> {
+    let mut first: Option<Instant> = None;
+    ctrlc::set_handler(move || {
+        INTERRUPTED.store(true, Ordering::Relaxed);
+        match first {
+            None => {
+                first = Some(Instant::now());
+                // Nobody may read stderr any more.
+                _ = writeln!(
+                    std::io::stderr(),
+                    "interrupted: stopping after the current batch; Ctrl-C again ends it at once"
+                );
+            }
+            Some(first) if first.elapsed() < SAME_INTERRUPTION => {}
+            Some(_) => std::process::exit(130),
+        }
+    })?;
+    Ok(())
 }
