@@ -355,7 +355,7 @@ fn unusable_options_say_which() {
         (TrainOptions { learning_rate: f64::NAN, ..small() }, "--learning-rate is NaN"),
         (TrainOptions { temperature: 0.0, ..small() }, "--temperature is 0"),
         (TrainOptions { student: "s3d".to_owned(), ..small() }, "no network is called `s3d`"),
-        (TrainOptions { size: 62, ..small() }, "do not divide into blocks of 4x4"),
+        (TrainOptions { size: 62, ..small() }, "give a --size that is a multiple of"),
         (TrainOptions { size: 0, ..small() }, "--size is 0"),
         (TrainOptions { data: "no/such/data".to_owned(), ..small() }, "no/such/data: not a folder"),
         (TrainOptions { train_images: Some(0), ..small() }, "--train-images is 0"),
