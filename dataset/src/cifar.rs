@@ -201,11 +201,11 @@ fn from_folder(layout: &Layout, path: &Path, files: &[&str]) -> Result<(Vec<Stri
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(missing(layout, path, name))
             }
-            Err(source) => Err(DatasetError::Io { path: file, source }),
+            Err(reason) => Err(DatasetError::Io { path: file, reason }),
         }
     };
     let (file, mut open_names) = open(layout.names)?;
-    let io = |path: &Path, source| DatasetError::Io { path: path.to_owned(), source };
+    let io = |path: &Path, reason| DatasetError::Io { path: path.to_owned(), reason };
     let names = read_names(layout, &file, &mut open_names).map_err(|fault| fault.at(&file, io))?;
     let mut records = Vec::new();
     for name in files {
@@ -230,7 +230,7 @@ fn from_archive(
         DatasetError::Archive { path: path.to_owned(), reason }
     };
     let file =
-        File::open(path).map_err(|source| DatasetError::Io { path: path.to_owned(), source })?;
+        File::open(path).map_err(|reason| DatasetError::Io { path: path.to_owned(), reason })?;
     let reader = BufReader::with_capacity(1 << 18, file);
     let mut archive = tar::Archive::new(MultiGzDecoder::new(reader));
     let mut names = None;

@@ -20,12 +20,12 @@ pub enum DatasetError {
         path: PathBuf,
     },
     /// The operating system refused.
-    #[error("{}: cannot be read: {source}", path.display())]
+    #[error("{}: cannot be read: {reason}", path.display())]
     Io {
         /// File or folder.
         path: PathBuf,
         /// The system's reason.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// No class folder inside.
     #[error("{}: holds no class folders; expected one folder of images a class", path.display())]
@@ -92,6 +92,12 @@ pub enum DatasetError {
     )]
     NotAnImage {
         /// The file.
+        path: PathBuf,
+    },
+    /// A pipe, a device or a socket in a class folder.
+    #[error("{}: not a regular file; class folders hold image files only, remove it", path.display())]
+    NotAFile {
+        /// What is there.
         path: PathBuf,
     },
     /// MSTAR original files and image copies in one class.

@@ -10,7 +10,7 @@
 //! names it.
 
 use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::{Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageReader};
@@ -158,7 +158,7 @@ pub fn read_image(path: &Path) -> Result<Chip> {
         DatasetError::Unreadable { path: path.to_owned(), reason: reason.trim_end().to_owned() }
     };
     let bytes =
-        std::fs::read(path).map_err(|source| DatasetError::Io { path: path.to_owned(), source })?;
+        std::fs::read(path).map_err(|reason| DatasetError::Io { path: path.to_owned(), reason })?;
     if phoenix::is_phoenix(&bytes) {
         return phoenix::read(path, &bytes);
     }
@@ -241,6 +241,9 @@ impl Found {
             let is_image = extension.is_some_and(|ext| EXTENSIONS.contains(&ext.as_str()));
             match (entry.is_dir(), is_image) {
                 (true, false) => self.collect(&entry, depth + 1)?,
+                (false, _) if is_special(&entry)? => {
+                    return Err(DatasetError::NotAFile { path: entry });
+                }
                 (false, true) => self.copies.push(entry),
                 (false, false) if starts_as_phoenix(&entry)? => self.originals.push(entry),
                 _ => return Err(DatasetError::NotAnImage { path: entry }),
@@ -250,8 +253,17 @@ impl Found {
     }
 }
 
+/// Whether reading may wait for ever, as a named pipe lets it.
+fn is_special(path: &Path) -> Result<bool> {
+    match std::fs::metadata(path) {
+        Ok(metadata) => Ok(!metadata.is_file()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(reason) => Err(DatasetError::Io { path: path.to_owned(), reason }),
+    }
+}
+
 fn starts_as_phoenix(path: &Path) -> Result<bool> {
-    let io = |source| DatasetError::Io { path: path.to_owned(), source };
+    let io = |reason| DatasetError::Io { path: path.to_owned(), reason };
     let mut start = Vec::new();
     let file = File::open(path).map_err(io)?;
     file.take(phoenix::MAGIC.len() as u64).read_to_end(&mut start).map_err(io)?;
@@ -267,7 +279,7 @@ fn sub_folders(path: &Path) -> Result<Vec<PathBuf>> {
 
 /// Entries of a folder, sorted by bytes, without names that start with a dot.
 fn entries(path: &Path) -> Result<Vec<PathBuf>> {
-    let io = |source| DatasetError::Io { path: path.to_owned(), source };
+    let io = |reason| DatasetError::Io { path: path.to_owned(), reason };
     let mut names = Vec::new();
     for entry in std::fs::read_dir(path).map_err(io)? {
         let name = entry.map_err(io)?.file_name();

@@ -12,20 +12,20 @@ use crate::{NetworkError, Program, ProgramError, QuantNetwork};
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// Reading failed.
-    #[error("cannot read {path}: {source}; help: check the path and its permissions", path = path.display())]
+    #[error("cannot read {path}: {reason}; help: check the path and its permissions", path = path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        reason: io::Error,
     },
     /// Writing failed.
-    #[error("cannot write {path}: {source}; help: check that the folder is writable and the disk has room", path = path.display())]
+    #[error("cannot write {path}: {reason}; help: check that the folder is writable and the disk has room", path = path.display())]
     Write {
         /// The file or folder.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The network is wrong; one line a problem.
     #[error("{path}: {n} problem{s}\n{lines}", path = path.display(), n = errors.len(), s = if errors.len() == 1 { "" } else { "s" }, lines = lines(errors))]
@@ -36,12 +36,12 @@ pub enum FileError {
         errors: Vec<NetworkError>,
     },
     /// The program is wrong.
-    #[error("{folder}: {source}", folder = folder.display())]
+    #[error("{folder}: {reason}", folder = folder.display())]
     Program {
         /// The folder.
         folder: PathBuf,
         /// What is wrong.
-        source: ProgramError,
+        reason: ProgramError,
     },
 }
 
@@ -57,7 +57,7 @@ pub fn read_network(path: &Path) -> Result<QuantNetwork, FileError> {
     let path = if path.is_dir() { path.join("network.json") } else { path.to_owned() };
     let wrong = |errors| FileError::Network { path: path.clone(), errors };
     let read = |path: &Path| {
-        fs::read(path).map_err(|source| FileError::Read { path: path.to_owned(), source })
+        fs::read(path).map_err(|reason| FileError::Read { path: path.to_owned(), reason })
     };
     let json = String::from_utf8(read(&path)?)
         .map_err(|error| wrong(vec![NetworkError::Json { message: error.to_string() }]))?;
@@ -89,7 +89,7 @@ pub fn write_network(network: &QuantNetwork, path: &Path) -> Result<(), FileErro
 /// A file that cannot be read or is not of the format.
 pub fn read_program(folder: &Path) -> Result<Program, FileError> {
     Program::from_files(|name| fs::read_to_string(folder.join(name)))
-        .map_err(|source| FileError::Program { folder: folder.to_owned(), source })
+        .map_err(|reason| FileError::Program { folder: folder.to_owned(), reason })
 }
 
 /// Writes all files of a program to a folder, or none: all are written aside before the first is renamed. The manifest,
@@ -135,11 +135,11 @@ fn write_aside(path: &Path, bytes: &[u8]) -> Result<NamedTempFile, FileError> {
         file.as_file().sync_all()?;
         Ok(file)
     };
-    write().map_err(|source| FileError::Write { path: path.to_owned(), source })
+    write().map_err(|reason| FileError::Write { path: path.to_owned(), reason })
 }
 
 fn rename(file: NamedTempFile, path: &Path) -> Result<(), FileError> {
     file.persist(path)
         .map(drop)
-        .map_err(|error| FileError::Write { path: path.to_owned(), source: error.error })
+        .map_err(|error| FileError::Write { path: path.to_owned(), reason: error.error })
 }

@@ -43,10 +43,24 @@ pub fn save(path: &Path, model: &Model, state: &State) -> Result<()> {
     }
     tensors.push((EPOCHS.to_owned(), Tensor::from(state.n_epochs as i64)));
     tensors.push((CHOSEN.to_owned(), Tensor::from(i64::from(state.masks.is_some()))));
-    let context = || format!("{}: cannot write the checkpoint", path.display());
+    write_tensors(path, &tensors).context("the checkpoint")
+}
+
+/// Writes tensors aside, then renames the file into place; its permissions are those of any new file.
+///
+/// # Errors
+/// When the folder cannot be written; an older file then stays whole.
+pub fn write_tensors<S: AsRef<str>, T: AsRef<Tensor>>(
+    path: &Path,
+    tensors: &[(S, T)],
+) -> Result<()> {
+    let context = || format!("{}: cannot be written", path.display());
     let folder = path.parent().unwrap_or(Path::new("."));
-    let aside = tempfile::NamedTempFile::new_in(folder).with_context(context)?;
-    Tensor::write_safetensors(&tensors, aside.path()).with_context(context)?;
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let aside = builder.tempfile_in(folder).with_context(context)?;
+    Tensor::write_safetensors(tensors, aside.path()).with_context(context)?;
     aside.as_file().sync_all().with_context(context)?;
     aside.persist(path).with_context(context)?;
     Ok(())
@@ -101,4 +115,21 @@ pub fn load(path: &Path, model: &mut Model) -> Result<State> {
         momentum,
         masks: (number(CHOSEN)? == 1).then_some(masks),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn tensors_have_the_permissions_of_any_new_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (ours, plain) = (folder.path().join("a.safetensors"), folder.path().join("plain"));
+        write_tensors(&ours, &[("x", Tensor::from(1))]).unwrap();
+        std::fs::write(&plain, "").unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&ours), mode(&plain));
+    }
 }

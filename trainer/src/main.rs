@@ -2,21 +2,26 @@
 //! reference.
 //!
 //! Exit code 0: done; 1: an error, printed to stderr; 2: an unknown or impossible option, or a mistake in the run's TOML
-//! file; 130: interrupted, and resumable.
+//! file; 130: interrupted, and resumable. A second Ctrl-C ends the program at once.
 
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand};
 use trainer::bench::{self, BenchOptions};
 use trainer::fit::INTERRUPTED;
 use trainer::options::TrainOptions;
 use trainer::table::{self, TableOptions};
 use trainer::{config, run, verify};
+
+/// Signals so close together are one: a terminal's Ctrl-C reaches the runs of a table, and the table passes it on.
+const SAME_INTERRUPTION: Duration = Duration::from_millis(300);
 
 /// Trains a teacher, distills it into a half-pruned student, quantizes that to integers and exports it.
 #[derive(Debug, Parser)]
@@ -42,7 +47,7 @@ enum Command {
         #[arg(long, default_value = dataset::Source::SAR_SIM)]
         data: String,
         /// At most this many images, spread evenly over the test set [default: all]
-        #[arg(long)]
+        #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
         images: Option<usize>,
     },
     /// Train every row of a table over several seeds and print means, spreads and costs; goes on where it was cut off
@@ -87,7 +92,7 @@ fn complete(cli: Cli) -> Result<Cli> {
 fn call(cli: Cli) -> Result<String> {
     match cli.command {
         Command::Train { options } => {
-            ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?;
+            stop_when_interrupted()?;
             let expected = (options.expect.clone())
                 .map(|path| Ok::<_, anyhow::Error>((spec::files::read_network(&path)?, path)));
             let expected = expected.transpose()?;
@@ -101,7 +106,7 @@ fn call(cli: Cli) -> Result<String> {
             Ok(serde_json::to_string_pretty(&finished.outcome)?)
         }
         Command::Table(options) => {
-            ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?;
+            stop_when_interrupted()?;
             let table::Printed { text, failure } = table::run(&options)?;
             let text = text.trim_end().to_owned();
             let Some(failure) = failure else { return Ok(text) };
@@ -109,11 +114,32 @@ fn call(cli: Cli) -> Result<String> {
             bail!(failure)
         }
         Command::Bench(options) => {
-            ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))?;
+            stop_when_interrupted()?;
             Ok(bench::render(&bench::run(&options)?, options.format)?.trim_end().to_owned())
         }
         Command::Verify { network, data, images } => {
             Ok(serde_json::to_string_pretty(&verify::verify(&network, &data, images)?)?)
         }
     }
+}
+
+/// Ctrl-C or SIGTERM: the first stops training at the next batch, the second ends the program at once.
+fn stop_when_interrupted() -> Result<()> {
+    let mut first: Option<Instant> = None;
+    ctrlc::set_handler(move || {
+        INTERRUPTED.store(true, Ordering::Relaxed);
+        match first {
+            None => {
+                first = Some(Instant::now());
+                // Nobody may read stderr any more.
+                _ = writeln!(
+                    std::io::stderr(),
+                    "interrupted: stopping after the current batch; Ctrl-C again ends it at once"
+                );
+            }
+            Some(first) if first.elapsed() < SAME_INTERRUPTION => {}
+            Some(_) => std::process::exit(130),
+        }
+    })?;
+    Ok(())
 }

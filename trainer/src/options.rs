@@ -11,6 +11,10 @@ use crate::distill::Distillation;
 use crate::fit::FitOptions;
 use crate::prune::{Pruning, Schedule, Score};
 
+const MAX_EPOCHS: usize = 1_000_000;
+/// Largest side of an input, see docs/network.md.
+const MAX_SIZE: usize = 2047;
+
 /// Which weights the student keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -227,46 +231,52 @@ impl TrainOptions {
     /// The first flag that is out of range.
     pub fn check(&self) -> Result<()> {
         let counts = [
-            ("epochs", self.epochs),
-            ("teacher-epochs", self.teacher_epochs),
-            ("views", self.views),
-            ("group", self.group),
-            ("threads", self.threads),
-            ("train-images", self.train_images.unwrap_or(1)),
+            ("epochs", self.epochs, 1..=MAX_EPOCHS),
+            ("teacher-epochs", self.teacher_epochs, 1..=MAX_EPOCHS),
+            ("qat-epochs", self.qat_epochs, 0..=MAX_EPOCHS),
+            ("views", self.views, 1..=10_000),
+            ("shift", self.shift, 0..=MAX_SIZE),
+            ("size", self.size, 1..=MAX_SIZE),
+            ("batch", self.batch, 2..=65_536),
+            ("group", self.group, 1..=65_535),
+            ("threads", self.threads, 1..=1024),
+            ("train-images", self.train_images.unwrap_or(1), 1..=usize::MAX),
         ];
-        for (flag, value) in counts {
-            ensure!(value > 0, "--{flag} is 0; it has to be at least 1");
+        for (flag, value, range) in counts {
+            let (least, most) = (range.start(), range.end());
+            ensure!(value >= *least, "--{flag} is {value}; it has to be at least {least}");
+            ensure!(value <= *most, "--{flag} is {value}; it has to be at most {most}");
         }
-        ensure!(self.batch > 1, "--batch is {}; batch-norm needs at least 2", self.batch);
-        for (flag, value) in [("distill", self.distill), ("dense-part", self.dense_part)] {
+        let parts = [
+            ("distill", self.distill, 1.0),
+            ("dense-part", self.dense_part, 1.0),
+            ("weight-decay", self.weight_decay, 1.0),
+            ("masked-decay", self.masked_decay, 1.0),
+            ("teacher-gamma", self.teacher_gamma, 10.0),
+            ("features", self.features, 1e6),
+        ];
+        for (flag, value, most) in parts {
             ensure!(
-                (0.0..=1.0).contains(&value),
-                "--{flag} is {value}; it has to be within 0 and 1"
+                (0.0..=most).contains(&value),
+                "--{flag} is {value}; it has to be within 0 and {most}"
             );
         }
         let above_zero = [
-            ("learning-rate", self.learning_rate),
-            ("qat-learning-rate", self.qat_learning_rate),
-            ("temperature", self.temperature),
+            ("learning-rate", self.learning_rate, 10.0),
+            ("qat-learning-rate", self.qat_learning_rate, 10.0),
+            ("temperature", self.temperature, 1000.0),
         ];
-        for (flag, value) in above_zero {
+        for (flag, value, most) in above_zero {
             ensure!(
-                value.is_finite() && value > 0.0,
-                "--{flag} is {value}; it has to be a number above zero"
+                value > 0.0 && value <= most,
+                "--{flag} is {value}; it has to be above 0 and at most {most}"
             );
         }
-        let not_negative = [
-            ("weight-decay", self.weight_decay),
-            ("masked-decay", self.masked_decay),
-            ("teacher-gamma", self.teacher_gamma),
-            ("features", self.features),
-        ];
-        for (flag, value) in not_negative {
-            ensure!(
-                value.is_finite() && value >= 0.0,
-                "--{flag} is {value}; it has to be zero or above"
-            );
-        }
+        ensure!(
+            self.validation > 0.0 && self.validation < 1.0,
+            "--validation is {}; it has to be above 0 and below 1",
+            self.validation
+        );
         if self.student == "none" && self.teacher == "none" {
             bail!("--teacher and --student are both `none`: there is nothing to train");
         }
@@ -327,6 +337,20 @@ mod tests {
         assert!(error(|o| o.views = 0).starts_with("--views is 0"));
         assert!(error(|o| o.masked_decay = -1.0).starts_with("--masked-decay is -1"));
         assert!(error(|o| o.features = f64::INFINITY).starts_with("--features is inf"));
+        assert!(error(|o| o.views = usize::MAX).ends_with("it has to be at most 10000"));
+        assert!(error(|o| o.shift = usize::MAX).ends_with("it has to be at most 2047"));
+        assert!(error(|o| o.size = 0).starts_with("--size is 0"));
+        assert!(error(|o| o.threads = i32::MAX as usize).ends_with("it has to be at most 1024"));
+        for rate in [1e300, f64::NAN, -0.1] {
+            let options = TrainOptions { learning_rate: rate, ..config::defaults() };
+            let message = options.check().unwrap_err().to_string();
+            assert!(message.starts_with("--learning-rate is "), "{message}");
+        }
+        for part in [0.0, 1.0, f64::NAN] {
+            let options = TrainOptions { validation: part, ..config::defaults() };
+            let message = options.check().unwrap_err().to_string();
+            assert!(message.starts_with("--validation is "), "{message}");
+        }
         assert!(error(|o| o.dense_part = 1.1).starts_with("--dense-part is 1.1"));
         assert!(error(|o| o.qat_learning_rate = 0.0).starts_with("--qat-learning-rate is 0"));
         let nothing = error(|o| (o.teacher, o.student) = ("none".to_owned(), "none".to_owned()));

@@ -241,6 +241,10 @@ fn images_and_folders() {
     symlink("nowhere", data.path("x/b/bad.png")).unwrap();
     all.add("a link to nothing", &data, "x", "x/b/bad.png");
     fs::remove_file(data.path("x/b/bad.png")).unwrap();
+    let pipe = data.path("x/b/bad.png");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    all.add("a named pipe", &data, "x", "x/b/bad.png");
+    fs::remove_file(pipe).unwrap();
     fs::create_dir(data.path("x/b/bad.png")).unwrap();
     all.add("a folder named as an image", &data, "x", "x/b/bad.png");
     fs::remove_dir(data.path("x/b/bad.png")).unwrap();
@@ -259,7 +263,7 @@ fn images_and_folders() {
     all.add("no classes", &data, "x", "x");
     data.write("x/file", "");
     all.add("a file for a folder", &data, "x/file", "x/file");
-    assert_eq!(all.n, 23);
+    assert_eq!(all.n, 24);
     insta::assert_snapshot!(all.text);
 }
 

@@ -15,7 +15,7 @@ pub enum NetworkError {
     },
     /// Another kind of file.
     #[error(
-        "network file: format is {found:?}, not \"twofold-network\"; help: give the JSON file that `trainer export` wrote"
+        "network file: format is {found:?}, not \"twofold-network\"; help: give the `network.json` that `trainer train` wrote"
     )]
     Format {
         /// The value of `format`.

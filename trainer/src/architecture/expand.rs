@@ -11,6 +11,10 @@ use super::{ConvSpec, LayerSpec, OpSpec};
 /// Name of the map that the first layer reads.
 const INPUT: &str = "input";
 
+/// Output channels that a layer of an exported network can have, see docs/network.md.
+const MAX_CHANNELS: usize = 65_535;
+const MAX_BLOCKS: usize = 100;
+
 /// Looks up names, expands blocks and checks every rule that does not depend on the image.
 pub(super) fn expand(definition: &Definition) -> Result<Vec<LayerSpec>> {
     ensure!(
@@ -220,11 +224,19 @@ impl Expansion {
 
 fn check_conv(name: &str, channels: usize, stride: usize) -> Result<()> {
     ensure!(channels > 0, "layer `{name}` has no channels");
+    ensure!(
+        channels <= MAX_CHANNELS,
+        "layer `{name}` has {channels} channels; there can be {MAX_CHANNELS} at most"
+    );
     ensure!((1..=4).contains(&stride), "layer `{name}`: stride {stride} is not 1 to 4");
     Ok(())
 }
 
 fn check_blocks(name: &str, blocks: usize, channels: usize, stride: usize) -> Result<()> {
     ensure!(blocks > 0, "layer `{name}` has no blocks");
+    ensure!(
+        blocks <= MAX_BLOCKS,
+        "layer `{name}` has {blocks} blocks; there can be {MAX_BLOCKS} at most"
+    );
     check_conv(name, channels, stride)
 }

@@ -31,7 +31,8 @@ impl Architecture {
         let block = self.space_to_depth;
         ensure!(
             image.height.is_multiple_of(block) && image.width.is_multiple_of(block),
-            "images of {}x{} do not divide into blocks of {block}x{block}, the space-to-depth of network `{}`",
+            "images of {}x{} do not divide into blocks of {block}x{block}, the space-to-depth of network `{}`; give \
+             a --size that is a multiple of {block}",
             image.height,
             image.width,
             self.name
@@ -57,7 +58,10 @@ impl Architecture {
             let context = || format!("network `{}`: layer `{}`", self.name, layer.name);
             let sums = layer.sums(input, n_classes).with_context(|| {
                 let Shape { height, width, .. } = input;
-                format!("{} is too large for its input of {height}x{width}", context())
+                format!(
+                    "{} is too large for its input of {height}x{width}; give a larger --size",
+                    context()
+                )
             })?;
             let residual_stride = match layer.residual() {
                 Some(from) => residual_stride(shape(from), sums).with_context(context)?,
@@ -65,7 +69,10 @@ impl Architecture {
             };
             let output = layer.pooled(sums).with_context(|| {
                 let Shape { height, width, .. } = sums;
-                format!("{}: {height}x{width} is too small for a 2x2 max-pool", context())
+                format!(
+                    "{}: {height}x{width} is too small for a 2x2 max-pool; give a larger --size",
+                    context()
+                )
             })?;
             flow.inputs.push(input);
             flow.sums.push(sums);

@@ -131,7 +131,7 @@ fn mistakes_are_named() {
     let pool = |name: &str| format!("{{ op = 'global_average_pool', name = '{name}' }}");
     let blocks =
         |rest: &str| format!("{{ op = 'basic_blocks', name = 'b', channels = 8, {rest} }}");
-    let cases: [(&[String], &str); 18] = [
+    let cases: [(&[String], &str); 20] = [
         (&[], "there are no layers"),
         (std::slice::from_ref(&plain), "the last layer has to be `fully_connected`"),
         (&[fc.clone(), fc.clone()], "two layers are called `fc`"),
@@ -142,6 +142,10 @@ fn mistakes_are_named() {
         ),
         (&[plain.clone(), plain.clone(), fc.clone()], "two layers are called `c`"),
         (&[conv("channels = 0"), fc.clone()], "layer `c` has no channels"),
+        (
+            &[conv("channels = 65536"), fc.clone()],
+            "layer `c` has 65536 channels; there can be 65535",
+        ),
         (&[conv("channels = 4, stride = 5"), fc.clone()], "layer `c`: stride 5 is not 1 to 4"),
         (&[conv("channels = 4, input = 'x'"), fc.clone()], "layer `c`: input `x` is not"),
         (&[conv("channels = 4, input = 'fc'"), fc.clone()], "layer `c`: input `fc` is not"),
@@ -151,6 +155,7 @@ fn mistakes_are_named() {
         (&[plain.replace("'c'", "'input'"), fc.clone()], "layer `input`: a name has"),
         (&[plain.replace("'c'", "'a.norm'"), fc.clone()], "layer `a.norm`: a name has"),
         (&[blocks("blocks = 0"), fc.clone()], "layer `b` has no blocks"),
+        (&[blocks("blocks = 1000000000"), fc.clone()], "layer `b` has 1000000000 blocks"),
         (
             &["{ op = 'dropout', name = 'd', rate = 1.0 }".to_owned(), fc.clone()],
             "layer `d`: rate 1",

@@ -1,0 +1,92 @@
+//! The program as it is called: exit codes, messages, signals.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy.toml spares only the bodies of tests, not their helpers"
+)]
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+#[test]
+fn misuse_ends_with_2_and_failure_with_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("run.toml");
+    std::fs::write(&file, "epoch = 3\n").unwrap();
+    let (file, missing) = (file.display().to_string(), "no/such/run.toml".to_owned());
+    let cases: [(&[&str], i32, &str); 10] = [
+        (&["--epochs", "0"], 2, "--epochs is 0"),
+        (&["--validation", "0"], 2, "--validation is 0"),
+        (&["--size", "0"], 2, "--size is 0"),
+        (&["--threads", "99999999999"], 2, "--threads is 99999999999"),
+        (&["--epoch", "3"], 2, "unexpected argument '--epoch'"),
+        (&["--config", &file], 2, "run.toml: not the options of a run"),
+        (&["--config", &missing], 2, "no/such/run.toml: cannot be read"),
+        (&["--dataset", "mnist"], 2, "mnist"),
+        (&["--data", "no/such/data"], 1, "no/such/data: not a folder"),
+        (&["--teacher", "resnet18"], 1, "no network is called `resnet18`"),
+    ];
+    for (flags, code, expected) in cases {
+        let output = Command::new(env!("CARGO_BIN_EXE_trainer"))
+            .arg("train")
+            .args(flags)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{flags:?}: {message}");
+        assert!(
+            message.starts_with("error: ") && message.contains(expected),
+            "{flags:?}: {message}"
+        );
+        assert!(!folder.path().join("runs").exists(), "{flags:?} leaves something behind");
+    }
+}
+
+#[test]
+fn verifying_no_image_is_misuse() {
+    let output = Command::new(env!("CARGO_BIN_EXE_trainer"))
+        .args(["verify", "--network", "no/such/network", "--images", "0"])
+        .output()
+        .unwrap();
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert!(message.contains("0 is not in 1.."), "{message}");
+}
+
+fn interrupt(child: &Child, signal: &str) {
+    let status = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn a_second_signal_ends_a_run_that_waits_for_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("network.json");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_trainer"))
+        .args(["train", "--output", "run", "--expect"])
+        .arg(&pipe)
+        .current_dir(folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    interrupt(&child, "-INT");
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(child.try_wait().unwrap(), None, "the first signal only asks");
+    interrupt(&child, "-TERM");
+    let started = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if started.elapsed() > Duration::from_secs(60) {
+            child.kill().unwrap();
+            panic!("the second signal does not end the run");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(130), "{message}");
+    assert!(message.contains("Ctrl-C again ends it at once"), "{message}");
+}
