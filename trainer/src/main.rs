@@ -2,7 +2,7 @@
 //! reference.
 //!
 //! Exit code 0: done; 1: an error, printed to stderr; 2: an unknown or impossible option, or a mistake in the run's TOML
-//! file; 130: interrupted, and resumable. A second Ctrl-C ends the program at once.
+//! file or in the definition of a table; 130: interrupted, and resumable. A second Ctrl-C ends the program at once.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -17,6 +17,7 @@ use clap::{Parser, Subcommand};
 use trainer::bench::{self, BenchOptions};
 use trainer::fit::INTERRUPTED;
 use trainer::options::TrainOptions;
+use trainer::table::definition::Table;
 use trainer::table::{self, TableOptions};
 use trainer::{config, run, verify};
 
@@ -82,7 +83,17 @@ fn main() -> ExitCode {
 
 /// Options as they stand after the run's TOML file and what suits the data.
 fn complete(cli: Cli) -> Result<Cli> {
-    let Command::Train { options } = cli.command else { return Ok(cli) };
+    let options = match cli.command {
+        Command::Train { options } => options,
+        Command::Table(options) => {
+            let mut table = Table::named(&options.table, &options.changes)?;
+            if !options.rows.is_empty() {
+                table.select(&options.rows)?;
+            }
+            return Ok(Cli { command: Command::Table(options) });
+        }
+        Command::Verify { .. } | Command::Bench(_) => return Ok(cli),
+    };
     let flags: Vec<OsString> = std::env::args_os().skip(2).collect();
     let options = config::complete(&options, &flags)?;
     options.check()?;

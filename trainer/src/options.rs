@@ -10,6 +10,7 @@ use spec::{Pattern, Sparsity};
 use crate::distill::Distillation;
 use crate::fit::FitOptions;
 use crate::prune::{Pruning, Schedule, Score};
+use crate::student;
 
 const MAX_EPOCHS: usize = 1_000_000;
 /// Largest side of an input, see docs/network.md.
@@ -279,6 +280,9 @@ impl TrainOptions {
         );
         if self.student == "none" && self.teacher == "none" {
             bail!("--teacher and --student are both `none`: there is nothing to train");
+        }
+        if self.student != "none" {
+            self.fit_options(student::PHASE).pruning.check(self.epochs)?;
         }
         Ok(())
     }

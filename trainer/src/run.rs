@@ -66,9 +66,6 @@ pub fn train(options: &TrainOptions) -> Result<Finished> {
     tch::set_num_threads(i32::try_from(options.threads).context("too many threads")?);
     let (teacher, student) =
         (TeacherKind::named(&options.teacher)?, student_named(&options.student)?);
-    if student.is_some() {
-        options.fit_options(student::PHASE).pruning.check(options.epochs)?;
-    }
     let images = load_images(options)?;
     let given = match &teacher {
         TeacherKind::Given(folder) => Some(Teacher::read(folder, options, &images)?),

@@ -156,10 +156,7 @@ impl Teacher {
             let lesson = self.ask(views, with_features)?;
             let mut tensors = vec![("logits", &lesson.logits)];
             tensors.extend(lesson.features.as_ref().map(|features| ("features", features)));
-            let context = || format!("{}: cannot be written", path.display());
-            let aside = tempfile::NamedTempFile::new_in(&self.folder).with_context(context)?;
-            Tensor::write_safetensors(&tensors, aside.path()).with_context(context)?;
-            aside.persist(&path).with_context(context)?;
+            checkpoint::write_tensors(&path, &tensors)?;
         }
         Lessons::read(&path, views.len())
     }

@@ -54,6 +54,25 @@ fn verifying_no_image_is_misuse() {
     assert!(message.contains("0 is not in 1.."), "{message}");
 }
 
+#[test]
+fn a_table_that_cannot_be_is_misuse() {
+    let cases: [(&[&str], &str); 3] = [
+        (&["mnist"], "mnist"),
+        (&["mstar", "--set", "epoch=3"], "epoch"),
+        (&["mstar", "--rows", "dence"], "has no row `dence`"),
+    ];
+    for (arguments, expected) in cases {
+        let output = Command::new(env!("CARGO_BIN_EXE_trainer"))
+            .arg("table")
+            .args(arguments)
+            .output()
+            .unwrap();
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {message}");
+        assert!(message.contains(expected), "{arguments:?}: {message}");
+    }
+}
+
 fn interrupt(child: &Child, signal: &str) {
     let status = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
     assert!(status.success());

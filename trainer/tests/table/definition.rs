@@ -21,7 +21,7 @@ fn mistakes_in_a_table_name_file_and_row() {
             "row `dense`: trainer train refuses it: invalid value 'many'",
         ),
         ("epochs = 3", "epochs = 0", "row `dense`: trainer train refuses it: --epochs is 0"),
-        ("epochs = 3", "size = 0", "row `dense`: trainer train refuses `size`"),
+        ("epochs = 3", "size = 0", "row `dense`: trainer train refuses it: --size is 0"),
         ("batch = 32", "batch = 1", "teacher `big`: trainer train refuses it: --batch is 1"),
         ("\"s2d_s\"", "\"none\"", "row `dense`: `student` is `none`"),
         ("\"a-convnet\"", "\"none\"", "teacher `big`: `teacher` is `none`"),
