@@ -1,5 +1,10 @@
 //! Run folders: what is refused before anything in one changes, and what a run takes from another.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy.toml spares only the bodies of tests, not their helpers"
+)]
+
 use std::fs;
 use std::path::Path;
 

@@ -44,7 +44,7 @@ fn header(text: &mut String, summary: &Summary) {
     }
     line(
         "choices",
-        "made on validation images; test images were read once a run, at its end, and give the accuracies below",
+        "made on validation images; test images were classified once a run, at its end, and give the accuracies below",
     );
     let mut rows = summary.groups.iter().flat_map(|group| &group.rows);
     let teacher = if summary.one_teacher && rows.any(|row| row.teacher.is_some()) {
