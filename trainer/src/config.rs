@@ -84,9 +84,18 @@ pub fn command(options: &TrainOptions, data: &str) -> Result<String> {
         }
         let Some(value) = given.get(flag) else { continue };
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        command.push_str(&format!(" --{flag} {value}"));
+        command.push_str(&format!(" --{flag} {}", quoted(&value)));
     }
     Ok(command)
+}
+
+/// A word of a shell's command line.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// Options as `trainer train` reads them from flags.
@@ -186,5 +195,8 @@ mod tests {
             "trainer train --data chips --teacher a-convnet --student s2d --sparsity uhp-shared --epochs 30 \
              --teacher-epochs 20 --seed 1 --shift 3 --train-images 50"
         );
+        let teacher = "runs/the teacher's".to_owned();
+        let text = command(&TrainOptions { teacher, ..defaults() }, "chips").unwrap();
+        assert!(text.contains(r"--teacher 'runs/the teacher'\''s' --student"), "{text}");
     }
 }

@@ -88,7 +88,7 @@ pub fn confusion_matrix(path: &Path, classes: &[String], counts: &Array2<u64>) -
     let n_right: u64 = (0..n).map(|class| counts[[class, class]]).sum();
     let n_all = counts.sum();
     let title = format!(
-        "Confusion matrix: {n_right} of {n_all} right, {:.2} %",
+        "Confusion matrix, int8, test images: {n_right} of {n_all} right, {:.2} %",
         100.0 * n_right as f64 / n_all.max(1) as f64
     );
     write(path, (size.0 as u32, size.1 as u32), |root| {
@@ -154,7 +154,8 @@ pub fn per_class_accuracy(path: &Path, classes: &[String], accuracies: &[f64]) -
     let bottom = top + pitch * n as i32;
     let mean = accuracies.iter().sum::<f64>() / n as f64;
     write(path, ((left + width + 110) as u32, (bottom + 72) as u32), |root| {
-        let title = format!("Accuracy of each class, mean {:.2} %", 100.0 * mean);
+        let title =
+            format!("Accuracy of each class, int8, test images, mean {:.2} %", 100.0 * mean);
         text(root, &title, (left + width / 2, 30), &centered(20))?;
         let x = |part: f64| left + (part * f64::from(width)).round() as i32;
         for tick in 0..=5 {
@@ -189,7 +190,7 @@ fn panel(
     let values = || lines.iter().flat_map(|(_, values)| values.iter().copied());
     let (low, high) = (values().fold(f64::MAX, f64::min), values().fold(f64::MIN, f64::max));
     let (low, high) = if low > high { (0.0, 1.0) } else { (low, high) };
-    let margin = ((high - low) * 0.05).max(1e-3);
+    let margin = ((high - low) * 0.05).max(0.05);
     let mut chart = ChartBuilder::on(area)
         .margin(12)
         .margin_right(24)
