@@ -125,6 +125,7 @@ impl Workload {
         let mut set = folder.map(|data| load(data, 0)).transpose()?;
         let classes = set.as_ref().map(|(_, set)| set.classes.clone());
         let Chosen { network, config, case } = choose_network(&args.network, classes.as_deref())?;
+        // The classes chose the network; which images are its test images, the network says.
         if let Some(data) = folder.filter(|_| network.split_seed() != 0) {
             set = Some(load(data, network.split_seed())?);
         }

@@ -1,26 +1,36 @@
 //! Where the cycles of a run went, as the hardware counts them.
 
+use serde::{Deserialize, Serialize};
+
 /// The hardware's counters, of an image or of a layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// All cycles: the sum of the seven fields that follow.
+    /// All cycles: the useful and the lost ones.
     pub n_cycles: u64,
     /// Cycles in which PEs did useful work, in whole arrays.
     pub useful: u64,
-    /// Cycles lost to PEs that hold no kept weight, in whole arrays.
-    pub idle_pes: u64,
-    /// Cycles lost to fetching instructions.
-    pub fetch: u64,
-    /// Cycles lost to waiting for weights.
-    pub weight_load: u64,
-    /// Cycles lost to waiting for an earlier layer's output.
-    pub dependency: u64,
-    /// Cycles lost to waiting for a bank of accumulators.
-    pub accumulator: u64,
-    /// Cycles lost to the drain of an image's last unit.
-    pub drain: u64,
+    /// The others.
+    pub lost: LostCycles,
     /// Multiplications by kept weights.
     pub n_useful_macs: u64,
+}
+
+/// Cycles without useful work, by cause; see ARCHITECTURE.md.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LostCycles {
+    /// PEs without a kept weight, in whole arrays.
+    pub idle_pes: u64,
+    /// Fetching instructions.
+    pub fetch: u64,
+    /// Waiting for weights.
+    pub weight_load: u64,
+    /// Waiting for an earlier layer's output.
+    pub dependency: u64,
+    /// Waiting for a bank of accumulators.
+    pub accumulator: u64,
+    /// Draining an image's last unit.
+    pub drain: u64,
 }
 
 impl Counters {
@@ -30,39 +40,52 @@ impl Counters {
         Self {
             n_cycles: at(2),
             useful: at(3),
-            idle_pes: at(4),
-            fetch: at(5),
-            weight_load: at(6),
-            dependency: at(7),
-            accumulator: at(8),
-            drain: at(9),
+            lost: LostCycles {
+                idle_pes: at(4),
+                fetch: at(5),
+                weight_load: at(6),
+                dependency: at(7),
+                accumulator: at(8),
+                drain: at(9),
+            },
             n_useful_macs: (at(3) * n_pes as u64).saturating_sub(at(10)),
         }
     }
 
     /// The cycles of all causes.
     pub fn sum(&self) -> u64 {
-        self.useful
-            + self.idle_pes
-            + self.fetch
-            + self.weight_load
-            + self.dependency
-            + self.accumulator
-            + self.drain
+        self.useful + self.lost.by_cause().iter().map(|(_, n_cycles)| n_cycles).sum::<u64>()
     }
 
     /// What came on top of `before`.
     pub(crate) fn since(&self, before: &Self) -> Self {
+        let (lost, earlier) = (&self.lost, &before.lost);
         Self {
             n_cycles: self.n_cycles.wrapping_sub(before.n_cycles),
             useful: self.useful.wrapping_sub(before.useful),
-            idle_pes: self.idle_pes.wrapping_sub(before.idle_pes),
-            fetch: self.fetch.wrapping_sub(before.fetch),
-            weight_load: self.weight_load.wrapping_sub(before.weight_load),
-            dependency: self.dependency.wrapping_sub(before.dependency),
-            accumulator: self.accumulator.wrapping_sub(before.accumulator),
-            drain: self.drain.wrapping_sub(before.drain),
+            lost: LostCycles {
+                idle_pes: lost.idle_pes.wrapping_sub(earlier.idle_pes),
+                fetch: lost.fetch.wrapping_sub(earlier.fetch),
+                weight_load: lost.weight_load.wrapping_sub(earlier.weight_load),
+                dependency: lost.dependency.wrapping_sub(earlier.dependency),
+                accumulator: lost.accumulator.wrapping_sub(earlier.accumulator),
+                drain: lost.drain.wrapping_sub(earlier.drain),
+            },
             n_useful_macs: self.n_useful_macs.wrapping_sub(before.n_useful_macs),
         }
+    }
+}
+
+impl LostCycles {
+    /// Cause and cycles, in a fixed order.
+    pub fn by_cause(&self) -> [(&'static str, u64); 6] {
+        [
+            ("idle_pes", self.idle_pes),
+            ("fetch", self.fetch),
+            ("weight_load", self.weight_load),
+            ("dependency", self.dependency),
+            ("accumulator", self.accumulator),
+            ("drain", self.drain),
+        ]
     }
 }

@@ -11,11 +11,9 @@ mod report;
 pub mod tools;
 mod verilator;
 
-pub use counters::Counters;
+pub use counters::{Counters, LostCycles};
 pub use divergence::{CheckedRun, Divergence, Unit, first_divergence, run_and_compare};
 pub use error::SimError;
 pub use machine::{ImageResult, LayerResult, Machine, RunOptions, RunOutput};
-pub use report::{
-    ArrayReport, FORMAT_VERSION, LayerReport, LostCycles, Report, ReportInput, Tally,
-};
+pub use report::{ArrayReport, FORMAT_VERSION, LayerReport, Report, ReportInput, Tally};
 pub use verilator::{Model, TraceMode};

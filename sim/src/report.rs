@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use spec::Program;
 
-use crate::{Counters, Divergence, ImageResult, RunOutput, SimError};
+use crate::{Divergence, ImageResult, LostCycles, RunOutput, SimError};
 
 /// Version of the report's JSON.
 pub const FORMAT_VERSION: u32 = 1;
@@ -82,24 +82,6 @@ pub struct ArrayReport {
     pub cols: usize,
     /// Channels requantized a cycle.
     pub lanes: usize,
-}
-
-/// Cycles without useful work, by cause; see ARCHITECTURE.md.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LostCycles {
-    /// PEs without a kept weight, in whole arrays.
-    pub idle_pes: u64,
-    /// Fetching instructions.
-    pub fetch: u64,
-    /// Waiting for weights.
-    pub weight_load: u64,
-    /// Waiting for an earlier layer's output.
-    pub dependency: u64,
-    /// Waiting for a bank of accumulators.
-    pub accumulator: u64,
-    /// Draining an image's last unit.
-    pub drain: u64,
 }
 
 /// A layer's part of the counters, from its first fetch to the next layer's.
@@ -241,7 +223,7 @@ impl Tally {
                     counters.n_useful_macs,
                     counters.n_cycles * config.n_pes() as u64,
                 ),
-                lost_cycles: counters.into(),
+                lost_cycles: counters.lost,
                 n_cycles_dense,
                 speedup_vs_dense: n_cycles_dense.map(|dense| ratio(dense, counters.n_cycles)),
             }
@@ -268,7 +250,7 @@ impl Tally {
             n_dense_macs_per_image: n_dense_macs,
             utilization: total.n_useful_macs as f64 / pe_cycles,
             dense_equivalent_macs_per_pe_per_cycle: n_dense_macs as f64 / pe_cycles,
-            lost_cycles: total.into(),
+            lost_cycles: total.lost,
             n_cycles_per_image_dense: n_dense_cycles,
             speedup_vs_dense: n_dense_cycles.map(|dense| ratio(dense, total.n_cycles)),
             clock_mhz: input.clock_mhz,
@@ -305,28 +287,6 @@ impl Report {
     /// The report as JSON.
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).expect("keys are strings")
-    }
-}
-
-impl LostCycles {
-    /// Cause and cycles, in a fixed order.
-    pub fn by_cause(&self) -> [(&'static str, u64); 6] {
-        [
-            ("idle_pes", self.idle_pes),
-            ("fetch", self.fetch),
-            ("weight_load", self.weight_load),
-            ("dependency", self.dependency),
-            ("accumulator", self.accumulator),
-            ("drain", self.drain),
-        ]
-    }
-}
-
-impl From<&Counters> for LostCycles {
-    fn from(counters: &Counters) -> Self {
-        let Counters { idle_pes, fetch, weight_load, dependency, accumulator, drain, .. } =
-            *counters;
-        Self { idle_pes, fetch, weight_load, dependency, accumulator, drain }
     }
 }
 

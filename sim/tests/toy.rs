@@ -132,7 +132,7 @@ fn bits_and_counters_are_those_of_the_verilog() {
 
     assert_eq!(result.counters.n_cycles, 3 * LAYER_CYCLES + LOGIT_CYCLES);
     assert_eq!(result.counters.sum(), result.counters.n_cycles);
-    assert_eq!(result.counters.fetch, 4 * 2);
+    assert_eq!(result.counters.lost.fetch, 4 * 2);
     // Register 10 is then 5 for the last layer and 1 for the lane table; an array has four PEs.
     assert_eq!(result.counters.n_useful_macs, 4 * (3 * 8 + 4) - 6);
     assert_eq!(result.n_load_cycles, N_BYTES as u64 + 8 - 1);

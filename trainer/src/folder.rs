@@ -10,7 +10,7 @@ use crate::config;
 use crate::fit::RunFolder;
 use crate::options::TrainOptions;
 use crate::report::{self, DataReport};
-use crate::run::{Images, report_data};
+use crate::run::Images;
 use crate::{student, teacher};
 
 /// The options that a run folder was made with.
@@ -40,8 +40,7 @@ pub(crate) fn open(
     images: &Images,
     networks: &[(&str, &Architecture)],
 ) -> Result<(RunFolder, File)> {
-    let data = report_data(images);
-    let path = options.output.clone().unwrap_or_else(|| default(options, &data.name));
+    let path = options.output.clone().unwrap_or_else(|| default(options, &images.data.name));
     let shown = path.display();
     ensure!(
         !is_same(&path, Path::new(&options.teacher)),
@@ -57,7 +56,7 @@ pub(crate) fn open(
     std::fs::create_dir_all(&path)
         .with_context(|| format!("{shown}: the run folder cannot be made"))?;
     let lock = lock(&path)?;
-    let config = describe(options, data)?;
+    let config = describe(options, &images.data)?;
     let mut files = vec![(config_path.clone(), config)];
     for (phase, network) in networks {
         files.push((path.join(format!("{phase}.toml")), network.definition.clone()));
@@ -124,12 +123,12 @@ fn lock(path: &Path) -> Result<File> {
 }
 
 /// The options, and the images by their digests.
-fn describe(options: &TrainOptions, data: DataReport) -> Result<String> {
+fn describe(options: &TrainOptions, data: &DataReport) -> Result<String> {
     let mut text = String::new();
     for (part, digest) in [
-        ("training", data.sha256_train),
-        ("validation", data.sha256_validation),
-        ("test", data.sha256_test),
+        ("training", &data.sha256_train),
+        ("validation", &data.sha256_validation),
+        ("test", &data.sha256_test),
     ] {
         text += &format!("# SHA-256 of the {part} images: {digest}\n");
     }

@@ -26,7 +26,6 @@ const NOTE: &str = "every choice was made on the validation images; the test ima
 
 /// Images of a run.
 pub struct Images {
-    source: Source,
     /// From an image to the network's input.
     pub preprocess: Preprocess,
     /// How the views of training images vary.
@@ -37,6 +36,8 @@ pub struct Images {
     pub validation: ImageSet,
     /// Read at the start, so that a damaged file shows before training; classified at the end.
     pub test: ImageSet,
+    /// What `result.json` says of them.
+    pub data: DataReport,
     /// The validation images as tensors.
     pub plain_validation: Labeled,
     /// Where networks are trained on them.
@@ -103,14 +104,14 @@ pub fn train(options: &TrainOptions) -> Result<Finished> {
     let student_report =
         student.as_ref().map(|student| student.report(&images, &plain_test)).transpose()?;
     let mut network = student.map(|student| student.network);
-    let name = images.source.name();
+    let name = &images.data.name;
     let outcome = Outcome {
         format_version: Outcome::format_version(),
-        command: config::command(options, &name)?,
+        command: config::command(options, name)?,
         git_revision: report::git_revision(),
-        options: options.to_json(&name)?,
+        options: options.to_json(name)?,
         versions: versions(),
-        data: report_data(&images),
+        data: images.data.clone(),
         classes: images.train.classes.clone(),
         teacher: teacher_report,
         student: student_report,
@@ -162,14 +163,25 @@ fn load_images(options: &TrainOptions) -> Result<Images> {
     preprocess.validate()?;
     let augmentation = Augmentation { shift: options.shift, gamma: 0.0, mirror: options.mirror };
     let plain_validation = Labeled::plain(&validation, &preprocess);
+    let data = DataReport {
+        name: source.name(),
+        kind: source.kind().name().to_owned(),
+        description: describe(&source).to_owned(),
+        n_train: train.samples.len(),
+        n_validation: validation.samples.len(),
+        n_test: test.samples.len(),
+        sha256_train: train.sha256(),
+        sha256_validation: validation.sha256(),
+        sha256_test: test.sha256(),
+    };
     let device = options.device()?;
     Ok(Images {
-        source,
         preprocess,
         augmentation,
         train,
         validation,
         test,
+        data,
         plain_validation,
         device,
         training_kind: options.training_kind(),
@@ -184,20 +196,6 @@ pub(crate) fn new_model(architecture: Architecture, images: &Images, seed: u64) 
     let mut model = Model::new(architecture, image, step, n_classes, seed, images.device)?;
     model.training_kind = images.training_kind;
     Ok(model)
-}
-
-pub(crate) fn report_data(images: &Images) -> DataReport {
-    DataReport {
-        name: images.source.name(),
-        kind: images.source.kind().name().to_owned(),
-        description: describe(&images.source).to_owned(),
-        n_train: images.train.samples.len(),
-        n_validation: images.validation.samples.len(),
-        n_test: images.test.samples.len(),
-        sha256_train: images.train.sha256(),
-        sha256_validation: images.validation.sha256(),
-        sha256_test: images.test.sha256(),
-    }
 }
 
 /// What the network file says of its origin.

@@ -20,7 +20,7 @@ use crate::model::Model;
 use crate::options::TrainOptions;
 use crate::prune::{Masks, Pruning};
 use crate::report::{Outcome, TeacherReport};
-use crate::run::{Images, STREAM_TEACHER, new_model, report_data, stream};
+use crate::run::{Images, STREAM_TEACHER, new_model, stream};
 
 /// Name of the teacher's phase, and of its files in a run folder.
 pub const PHASE: &str = "teacher";
@@ -109,7 +109,7 @@ impl Teacher {
             outcome.classes == images.train.classes,
             "{shown}: its teacher knows other classes than the data"
         );
-        let (there, here) = (&outcome.data, report_data(images));
+        let (there, here) = (&outcome.data, &images.data);
         for (what, is_same) in [
             ("validation images", there.sha256_validation == here.sha256_validation),
             ("test images", there.sha256_test == here.sha256_test),

@@ -2,7 +2,7 @@
 
 use cases::{Case, Size, random_image, random_network};
 use codegen::Options;
-use sim::{Counters, ImageResult, LayerResult, Machine, RunOptions};
+use sim::{Counters, ImageResult, LayerResult, LostCycles, Machine, RunOptions};
 use spec::{ArrayConfig, Layer, Op, Program, QuantNetwork};
 
 use crate::support::{array, case, load, machine};
@@ -181,12 +181,7 @@ fn check_sums(name: &str, program: &Program, result: &ImageResult) {
         let Counters {
             n_cycles,
             useful,
-            idle_pes,
-            fetch,
-            weight_load,
-            dependency,
-            accumulator,
-            drain,
+            lost: LostCycles { idle_pes, fetch, weight_load, dependency, accumulator, drain },
             n_useful_macs,
         } = layer.counters;
         let causes = useful + idle_pes + fetch + weight_load + dependency + accumulator + drain;
@@ -195,12 +190,12 @@ fn check_sums(name: &str, program: &Program, result: &ImageResult) {
         assert_eq!(n_useful_macs, info.n_useful_macs, "{name}, {}: useful MACs", info.name);
         sum.n_cycles += n_cycles;
         sum.useful += useful;
-        sum.idle_pes += idle_pes;
-        sum.fetch += fetch;
-        sum.weight_load += weight_load;
-        sum.dependency += dependency;
-        sum.accumulator += accumulator;
-        sum.drain += drain;
+        sum.lost.idle_pes += idle_pes;
+        sum.lost.fetch += fetch;
+        sum.lost.weight_load += weight_load;
+        sum.lost.dependency += dependency;
+        sum.lost.accumulator += accumulator;
+        sum.lost.drain += drain;
         sum.n_useful_macs += n_useful_macs;
     }
     assert_eq!(sum, result.counters, "{name}: layers and image");

@@ -313,7 +313,6 @@ fn new_row(row: &RowFile, id: String, kind: Kind, options: &toml::Table) -> Resu
     };
     ensure!(trained != "none", "`{role}` is `none`, and the row has none other to train");
     options.check().context("trainer train refuses it")?;
-    spec::Preprocess::sar(options.size).validate().context("trainer train refuses `size`")?;
     let definition = Architecture::named(trained)?.definition;
     let network = serde_json::to_value(toml::from_str::<toml::Table>(&definition)?)?;
     let options = Value::Object(options.to_json("")?);
