@@ -102,12 +102,20 @@ pub fn detect(path: &Path) -> Option<DatasetKind> {
     if !is_archive(path) {
         return layouts.into_iter().find(|layout| layout.folder(path).is_some()).map(|l| l.kind);
     }
-    let mut archive =
-        tar::Archive::new(MultiGzDecoder::new(BufReader::new(File::open(path).ok()?)));
+    let mut archive = tar::Archive::new(MultiGzDecoder::new(BufReader::new(open(path).ok()?)));
     archive.entries().ok()?.map_while(io::Result::ok).find_map(|entry| {
         let name = member_name(&entry)?;
         layouts.into_iter().find(|layout| layout.has_records(&name)).map(|layout| layout.kind)
     })
+}
+
+/// Opens a file; a pipe, which could keep the reader waiting forever, is an error.
+fn open(path: &Path) -> io::Result<File> {
+    if path.metadata()?.is_file() {
+        File::open(path)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
+    }
 }
 
 /// Reads one split of `kind`, which is one of the CIFARs.
@@ -196,7 +204,7 @@ fn from_folder(layout: &Layout, path: &Path, files: &[&str]) -> Result<(Vec<Stri
     let folder = layout.folder(path).unwrap_or_else(|| path.to_owned());
     let open = |name: &str| {
         let file = folder.join(name);
-        match File::open(&file) {
+        match open(&file) {
             Ok(open) => Ok((file, open)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(missing(layout, path, name))
@@ -229,8 +237,7 @@ fn from_archive(
         let reason = if is_text { reason } else { "its structure is broken".to_owned() };
         DatasetError::Archive { path: path.to_owned(), reason }
     };
-    let file =
-        File::open(path).map_err(|reason| DatasetError::Io { path: path.to_owned(), reason })?;
+    let file = open(path).map_err(|reason| DatasetError::Io { path: path.to_owned(), reason })?;
     let reader = BufReader::with_capacity(1 << 18, file);
     let mut archive = tar::Archive::new(MultiGzDecoder::new(reader));
     let mut names = None;

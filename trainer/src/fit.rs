@@ -192,6 +192,7 @@ fn run_epochs(
                 learning_rate,
                 mask_churn: churn,
                 images_per_second,
+                seconds: started.elapsed().as_secs_f64(),
             };
             metrics.append(&folder.metrics())?;
             checkpoint::save(&path, model, &state)?;

@@ -27,6 +27,8 @@ pub struct Metrics {
     pub mask_churn: Option<Churn>,
     /// Training images a second.
     pub images_per_second: f64,
+    /// Wall-clock time of training and validation, in seconds.
+    pub seconds: f64,
 }
 
 impl Metrics {
@@ -97,6 +99,7 @@ mod tests {
             learning_rate: 0.05,
             mask_churn: None,
             images_per_second: 100.0,
+            seconds: 2.0,
         }
     }
 

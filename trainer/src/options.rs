@@ -51,8 +51,39 @@ pub enum Precision {
     /// 32 bits everywhere.
     Float32,
     /// 16 bits with the range of 32; weights, batch-norm and everything but training stay at 32. Fast where processor
-    /// or GPU have instructions for it, slow elsewhere.
+    /// or GPU have instructions for it, many times slower elsewhere.
     Bfloat16,
+    /// `bfloat16` on a processor that has instructions for it, else `float32`.
+    Auto,
+}
+
+impl Precision {
+    /// Itself, or what `auto` comes to on this machine.
+    pub fn on(self, device: tch::Device) -> Self {
+        match self {
+            Self::Auto if device == tch::Device::Cpu && has_bfloat16() => Self::Bfloat16,
+            Self::Auto => Self::Float32,
+            known => known,
+        }
+    }
+
+    /// Kind of the maps; that of `auto` is single precision.
+    pub fn kind(self) -> tch::Kind {
+        match self {
+            Self::Float32 | Self::Auto => tch::Kind::Float,
+            Self::Bfloat16 => tch::Kind::BFloat16,
+        }
+    }
+}
+
+/// Whether the processor multiplies 16-bit numbers itself.
+fn has_bfloat16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("avx512bf16");
+    #[cfg(target_arch = "aarch64")]
+    return std::arch::is_aarch64_feature_detected!("bf16");
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    return false;
 }
 
 /// Options of one training run. The keys of a run's TOML file are the names of these flags.
@@ -287,12 +318,12 @@ impl TrainOptions {
         Ok(())
     }
 
-    /// Kind of the maps while training.
-    pub fn training_kind(&self) -> tch::Kind {
-        match self.precision {
-            Precision::Float32 => tch::Kind::Float,
-            Precision::Bfloat16 => tch::Kind::BFloat16,
-        }
+    /// The same options, with what `auto` comes to on this machine: so a run is told and repeated.
+    ///
+    /// # Errors
+    /// A GPU that was asked for and that libtorch does not see.
+    pub fn on_this_machine(&self) -> Result<Self> {
+        Ok(Self { precision: self.precision.on(self.device()?), ..self.clone() })
     }
 
     /// The device to compute on.
@@ -328,6 +359,16 @@ impl TrainOptions {
 mod tests {
     use super::*;
     use crate::config;
+
+    #[test]
+    fn automatic_precision_is_a_known_one() {
+        use super::Precision::{Auto, Bfloat16, Float32};
+        assert_eq!(Auto.on(tch::Device::Cuda(0)), Float32);
+        assert_ne!(Auto.on(tch::Device::Cpu), Auto);
+        for known in [Float32, Bfloat16] {
+            assert_eq!(known.on(tch::Device::Cpu), known);
+        }
+    }
 
     #[test]
     fn every_number_out_of_range_is_named() {

@@ -116,7 +116,7 @@ pub struct Outcome {
     pub teacher: Option<TeacherReport>,
     /// The student, if there is one.
     pub student: Option<StudentReport>,
-    /// Wall-clock seconds, of the last uninterrupted stretch.
+    /// Wall-clock time of all epochs, before and after interruptions, in seconds.
     pub seconds: f64,
     /// How the images were used.
     pub note: String,

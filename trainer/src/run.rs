@@ -11,6 +11,7 @@ use crate::architecture::Architecture;
 use crate::config;
 use crate::data::{Augmentation, Labeled};
 use crate::folder;
+use crate::metrics;
 use crate::model::Model;
 use crate::options::TrainOptions;
 use crate::report::{self, DataReport, Outcome};
@@ -22,6 +23,10 @@ pub(crate) const STREAM_STUDENT: u64 = 2;
 pub(crate) const STREAM_VIEWS: u64 = 3;
 pub(crate) const STREAM_FINE_TUNING: u64 = 4;
 
+/// Version of the bindings, which do not tell it.
+const TCH: &str = "0.24.0";
+/// The one version of libtorch that these bindings link.
+const LIBTORCH: &str = "2.11.0";
 const NOTE: &str = "every choice was made on the validation images; the test images were classified once, at the end";
 
 /// Images of a run.
@@ -46,6 +51,13 @@ pub struct Images {
     pub training_kind: tch::Kind,
 }
 
+impl Images {
+    fn shape(&self) -> Shape {
+        let Preprocess { height, width, channels, .. } = self.preprocess;
+        Shape { height, width, channels }
+    }
+}
+
 /// What a run made.
 #[derive(Debug)]
 pub struct Finished {
@@ -62,12 +74,16 @@ pub struct Finished {
 /// # Errors
 /// Unusable options or data, an interruption, or files that cannot be written; nothing half-written stays.
 pub fn train(options: &TrainOptions) -> Result<Finished> {
-    let started = std::time::Instant::now();
     options.check()?;
+    let options = &options.on_this_machine()?;
     tch::set_num_threads(i32::try_from(options.threads).context("too many threads")?);
     let (teacher, student) =
         (TeacherKind::named(&options.teacher)?, student_named(&options.student)?);
     let images = load_images(options)?;
+    if let Some(student) = &student {
+        // Before the teacher is trained for it.
+        student.flow(images.shape(), images.train.classes.len())?;
+    }
     let given = match &teacher {
         TeacherKind::Given(folder) => Some(Teacher::read(folder, options, &images)?),
         TeacherKind::None | TeacherKind::New(_) => None,
@@ -115,7 +131,7 @@ pub fn train(options: &TrainOptions) -> Result<Finished> {
         classes: images.train.classes.clone(),
         teacher: teacher_report,
         student: student_report,
-        seconds: started.elapsed().as_secs_f64(),
+        seconds: metrics::read(&folder.metrics())?.iter().map(|epoch| epoch.seconds).sum(),
         note: NOTE.to_owned(),
     };
     if let Some(network) = &mut network {
@@ -184,16 +200,14 @@ fn load_images(options: &TrainOptions) -> Result<Images> {
         data,
         plain_validation,
         device,
-        training_kind: options.training_kind(),
+        training_kind: options.precision.kind(),
     })
 }
 
 pub(crate) fn new_model(architecture: Architecture, images: &Images, seed: u64) -> Result<Model> {
-    let Preprocess { height, width, channels, .. } = images.preprocess;
-    let image = Shape { height, width, channels };
     let n_classes = images.train.classes.len();
     let step = images.preprocess.step();
-    let mut model = Model::new(architecture, image, step, n_classes, seed, images.device)?;
+    let mut model = Model::new(architecture, images.shape(), step, n_classes, seed, images.device)?;
     model.training_kind = images.training_kind;
     Ok(model)
 }
@@ -222,8 +236,7 @@ fn provenance(options: &TrainOptions, outcome: &Outcome) -> Value {
 }
 
 fn versions() -> Map<String, Value> {
-    let versions =
-        [("trainer", env!("CARGO_PKG_VERSION")), ("tch", "0.24.0"), ("libtorch", "2.11.0")];
+    let versions = [("trainer", env!("CARGO_PKG_VERSION")), ("tch", TCH), ("libtorch", LIBTORCH)];
     versions.map(|(name, version)| (name.to_owned(), version.into())).into_iter().collect()
 }
 
@@ -237,5 +250,18 @@ fn describe(source: &Source) -> &'static str {
             "simulated SAR chips made by this project: no real vehicle, no measurement"
         }
         _ => "images that the user brought; none of them is stored here",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_the_pinned_ones() {
+        let manifest = include_str!("../../Cargo.toml");
+        assert!(manifest.contains(&format!("tch = \"={TCH}\"")));
+        let requirements = include_str!("../../scripts/requirements-libtorch.txt");
+        assert!(requirements.contains(&format!("\ntorch=={LIBTORCH} ")));
     }
 }

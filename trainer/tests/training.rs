@@ -348,7 +348,12 @@ fn resuming_needs_the_same_options_and_a_run() {
 fn unusable_options_say_which() {
     let folder = tempfile::tempdir().unwrap();
     let small = || small(folder.path(), SparsityKind::Dense);
+    let teacher = || "linear".to_owned();
     let cases = [
+        (
+            TrainOptions { size: 62, teacher: teacher(), ..small() },
+            "give a --size that is a multiple of",
+        ),
         (TrainOptions { epochs: 0, ..small() }, "--epochs is 0"),
         (TrainOptions { batch: 1, ..small() }, "--batch is 1"),
         (TrainOptions { distill: 1.5, ..small() }, "--distill is 1.5"),
@@ -365,4 +370,6 @@ fn unusable_options_say_which() {
         let message = format!("{:#}", run::train(&options).unwrap_err());
         assert!(message.contains(expected), "{message} lacks {expected}");
     }
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert!(left.is_empty(), "refused before anything is trained or written: {left:?}");
 }

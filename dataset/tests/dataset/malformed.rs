@@ -124,6 +124,12 @@ fn cifar() {
     all.add("the version for Python", &data, "x.tar.gz", "x.tar.gz");
     all.add("no such archive", &Data::new(), "x.tar.gz", "x.tar.gz");
     let data = Data::new();
+    data.pipe("x.tar.gz");
+    all.add("a named pipe for an archive", &data, "x.tar.gz", "x.tar.gz");
+    let data = folder(cifar100(3), remove("train.bin"));
+    data.pipe("x/train.bin");
+    all.add("a named pipe for records", &data, "x", "x/train.bin");
+    let data = Data::new();
     let mut header = tar::Header::new_gnu();
     header.set_path("cifar-100-binary/test.bin").unwrap();
     header.set_size(16 << 30);
@@ -131,7 +137,7 @@ fn cifar() {
     data.write("x.tar.gz", gzip(&[&header.as_bytes()[..], &[0; 2048]].concat()));
     all.add("16 GiB promised in an archive", &data, "x.tar.gz", member);
 
-    assert_eq!(all.n, 25);
+    assert_eq!(all.n, 27);
     insta::assert_snapshot!(all.text);
 }
 
@@ -241,10 +247,9 @@ fn images_and_folders() {
     symlink("nowhere", data.path("x/b/bad.png")).unwrap();
     all.add("a link to nothing", &data, "x", "x/b/bad.png");
     fs::remove_file(data.path("x/b/bad.png")).unwrap();
-    let pipe = data.path("x/b/bad.png");
-    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    data.pipe("x/b/bad.png");
     all.add("a named pipe", &data, "x", "x/b/bad.png");
-    fs::remove_file(pipe).unwrap();
+    fs::remove_file(data.path("x/b/bad.png")).unwrap();
     fs::create_dir(data.path("x/b/bad.png")).unwrap();
     all.add("a folder named as an image", &data, "x", "x/b/bad.png");
     fs::remove_dir(data.path("x/b/bad.png")).unwrap();

@@ -35,6 +35,12 @@ impl Data {
         self
     }
 
+    /// Makes a pipe that nobody writes to.
+    pub(crate) fn pipe(&self, name: &str) {
+        let status = std::process::Command::new("mkfifo").arg(self.path(name)).status();
+        assert!(status.unwrap().success());
+    }
+
     /// Writes gray images of the given brightness.
     pub(crate) fn gray(&self, names: &[(&str, u8)]) -> &Self {
         for (name, value) in names {

@@ -66,13 +66,9 @@ fn header(text: &mut String, summary: &Summary) {
             "array of 8 rows x 16 columns; cycles of the simulated RTL, every bit checked",
         );
     }
+    line("precision", &format!("{} while training", summary.precisions.join(" and ")));
     let hours = summary.seconds / 3600.0;
-    line(
-        "training time",
-        &format!(
-            "about {hours:.1} h, all runs one after another; of a run that was resumed, only its last stretch"
-        ),
-    );
+    line("training time", &format!("about {hours:.1} h, the epochs of all runs one after another"));
     if summary.n_missing > 0 {
         line("not done yet", &format!("{} of the runs", summary.n_missing));
     }

@@ -1,9 +1,11 @@
 //! Results of many runs, gathered row by row over seeds, and what can be concluded from them.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::report::{DataReport, Outcome, StudentReport, TeacherReport};
 use crate::table::definition::{Group, Kind, Row, Table};
@@ -28,6 +30,8 @@ pub struct Summary {
     pub command: String,
     /// Commits that the runs were made with.
     pub git_revisions: Vec<String>,
+    /// Numbers that the maps consisted of while training.
+    pub precisions: Vec<String>,
     /// What the largest of the runs were made on.
     pub data: Option<DataReport>,
     /// Seeds asked for.
@@ -36,7 +40,7 @@ pub struct Summary {
     pub one_teacher: bool,
     /// Runs that are not there, or are of other options.
     pub n_missing: usize,
-    /// Time that all runs took, in seconds, one after another; of a resumed run, its last stretch.
+    /// Time of all epochs of all runs, one after another, in seconds.
     pub seconds: f64,
     /// Teachers.
     pub teachers: Vec<TeacherRow>,
@@ -163,15 +167,13 @@ pub fn gather(
         }
         groups.push(group_summary(group, n_train, rows));
     }
-    facts.git_revisions.sort();
-    facts.git_revisions.dedup();
-    facts.git_revisions.retain(|revision| !revision.is_empty());
     Ok(Summary {
         format_version: 1,
         table: table.name.clone(),
         date: context.date.to_owned(),
         command: context.command.to_owned(),
-        git_revisions: facts.git_revisions,
+        git_revisions: facts.git_revisions.into_iter().collect(),
+        precisions: facts.precisions.into_iter().collect(),
         data: facts.data,
         n_seeds: context.n_seeds,
         one_teacher: table.one_teacher,
@@ -185,7 +187,8 @@ pub fn gather(
 /// What all runs have in common.
 #[derive(Debug, Default)]
 struct Facts {
-    git_revisions: Vec<String>,
+    git_revisions: BTreeSet<String>,
+    precisions: BTreeSet<String>,
     data: Option<DataReport>,
     n_missing: usize,
     seconds: f64,
@@ -207,7 +210,11 @@ impl Facts {
                 self.n_missing += 1;
                 continue;
             };
-            self.git_revisions.push(run.git_revision.clone());
+            if !run.git_revision.is_empty() {
+                self.git_revisions.insert(run.git_revision.clone());
+            }
+            let precision = run.options.get("precision").and_then(Value::as_str);
+            self.precisions.extend(precision.map(str::to_owned));
             self.seconds += run.seconds;
             match &mut self.data {
                 None => self.data = Some(run.data.clone()),

@@ -123,7 +123,7 @@ pub(crate) fn outcome(seconds: f64, teacher: Value, student: Value) -> Value {
         "format_version": 1,
         "command": "trainer train",
         "git_revision": "fedcba9876543210+",
-        "options": {},
+        "options": { "precision": "float32" },
         "versions": {},
         "data": {
             "name": "chips", "kind": "folder", "description": "hand-made",
