@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 use trainer::bench::{self, BenchOptions};
 use trainer::fit::INTERRUPTED;
 use trainer::options::TrainOptions;
@@ -136,21 +138,25 @@ fn call(cli: Cli) -> Result<String> {
 
 /// Ctrl-C or SIGTERM: the first stops training at the next batch, the second ends the program at once.
 fn stop_when_interrupted() -> Result<()> {
-    let mut first: Option<Instant> = None;
-    ctrlc::set_handler(move || {
-        INTERRUPTED.store(true, Ordering::Relaxed);
-        match first {
-            None => {
-                first = Some(Instant::now());
-                // Nobody may read stderr any more.
-                _ = writeln!(
-                    std::io::stderr(),
-                    "interrupted: stopping after the current batch; Ctrl-C again ends it at once"
-                );
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
+    std::thread::spawn(move || {
+        let mut first: Option<Instant> = None;
+        for _ in signals.forever() {
+            INTERRUPTED.store(true, Ordering::Relaxed);
+            match first {
+                None => {
+                    first = Some(Instant::now());
+                    // Nobody may read stderr any more.
+                    _ = writeln!(
+                        std::io::stderr(),
+                        "interrupted: stopping after the current batch; Ctrl-C again ends it at once"
+                    );
+                }
+                Some(first) if first.elapsed() < SAME_INTERRUPTION => {}
+                // Not the usual exit, which would tear down libtorch while it computes.
+                Some(_) => signal_hook::low_level::exit(130),
             }
-            Some(first) if first.elapsed() < SAME_INTERRUPTION => {}
-            Some(_) => std::process::exit(130),
         }
-    })?;
+    });
     Ok(())
 }

@@ -91,21 +91,56 @@ fn a_second_signal_ends_a_run_that_waits_for_a_file() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_secs(3));
+    wait_for("signals are caught", || catches_interruptions(&child));
+    std::thread::sleep(Duration::from_secs(1));
     interrupt(&child, "-INT");
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(child.try_wait().unwrap(), None, "the first signal only asks");
     interrupt(&child, "-TERM");
+    expect_end(child);
+}
+
+#[test]
+fn a_second_signal_ends_a_run_in_the_middle_of_a_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_trainer"))
+        .args(["train", "--teacher", "none", "--student", "vgg13", "--train-images", "600"])
+        .args(["--batch", "600", "--views", "1", "--output", "run"])
+        .current_dir(folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for("the run starts", || folder.path().join("run/student.toml").exists());
+    std::thread::sleep(Duration::from_secs(3));
+    interrupt(&child, "-INT");
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(child.try_wait().unwrap(), None, "the first signal waits for the batch");
+    interrupt(&child, "-INT");
+    expect_end(child);
+}
+
+/// What Linux says of the child's SIGINT, number 2.
+fn catches_interruptions(child: &Child) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    u64::from_str_radix(caught.trim(), 16).unwrap() & 0b10 != 0
+}
+
+fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     let started = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        if started.elapsed() > Duration::from_secs(60) {
-            child.kill().unwrap();
-            panic!("the second signal does not end the run");
-        }
+    while !is_so() {
+        assert!(started.elapsed() < Duration::from_secs(60), "{what}: not in a minute");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// A child that was interrupted twice ends, with the code and the words for that and no others.
+fn expect_end(mut child: Child) {
+    wait_for("the second signal ends the run", || child.try_wait().unwrap().is_some());
     let output = child.wait_with_output().unwrap();
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(130), "{message}");
     assert!(message.contains("Ctrl-C again ends it at once"), "{message}");
+    assert!(!message.contains("panicked"), "{message}");
 }
