@@ -33,8 +33,17 @@ pub enum DatasetError {
         /// The data folder.
         path: PathBuf,
     },
+    /// A class folder whose name is no text.
+    #[error("{}: the name of a class has to be UTF-8; rename the folder", path.display())]
+    ClassName {
+        /// The class folder.
+        path: PathBuf,
+    },
     /// A single class cannot be told from anything.
-    #[error("{}: holds the single class `{class}`; at least two are needed", path.display())]
+    #[error(
+        "{}: holds the single class `{class}`; at least two are needed (if the classes lie in `{class}`, name that folder)",
+        path.display()
+    )]
     OneClass {
         /// The data folder.
         path: PathBuf,

@@ -1,8 +1,8 @@
 //! Class folders of images: one folder a class, PNG, JPEG, TIFF or BMP, 8 or 16 bits, gray or RGB, or MSTAR original
 //! files ([`phoenix`]).
 //!
-//! Either `train` and `test` hold the class folders, or the data folder itself does. `17_DEG` and `15_DEG`, the
-//! depression angles of MSTAR, stand for `train` and `test`; case does not matter. All files below a class folder are
+//! Either `train`, `test` and perhaps `val` hold the class folders, or the data folder itself does. `17_DEG` and `15_DEG`,
+//! the depression angles of MSTAR, stand for `train` and `test`; case does not matter. All files below a class folder are
 //! its images, however deep (`T72/SN_132/HB03787.015`).
 //!
 //! Names are sorted by bytes, so that labels and order do not depend on the file system. Names that start with a
@@ -41,16 +41,27 @@ pub struct ClassFolder {
     pub files: Vec<PathBuf>,
 }
 
-/// The folders of training and test classes in a data folder, or `None` when it has neither.
+/// Folders that hold the class folders of each split.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SplitFolders {
+    /// Training classes.
+    pub train: PathBuf,
+    /// Validation classes; without it, a part of the training images validates.
+    pub validation: Option<PathBuf>,
+    /// Test classes.
+    pub test: PathBuf,
+}
+
+/// The folders of the splits in a data folder, or `None` when it has neither training nor test.
 ///
-/// They are named `train` and `test`, or `17_DEG` and `15_DEG`.
+/// They are named `train` and `test`, or `17_DEG` and `15_DEG`; beside them `val`, `valid` or `validation`.
 ///
 /// # Errors
 /// [`DatasetError::NotAFolder`]; [`DatasetError::MissingSplit`] when just one is there.
-pub fn split_folders(root: &Path) -> Result<Option<(PathBuf, PathBuf)>> {
+pub fn split_folders(root: &Path) -> Result<Option<SplitFolders>> {
     let folders = sub_folders(root)?;
-    let find = |wanted: [&'static str; 2]| {
-        wanted.into_iter().enumerate().find_map(|(idx, wanted)| {
+    let find = |wanted: &[&'static str]| {
+        wanted.iter().enumerate().find_map(|(idx, wanted)| {
             let found = folders.iter().find(|path| is_named(path, wanted))?;
             Some((idx, found))
         })
@@ -58,8 +69,15 @@ pub fn split_folders(root: &Path) -> Result<Option<(PathBuf, PathBuf)>> {
     let (train, test) = (["train", "17_DEG"], ["test", "15_DEG"]);
     let missing =
         |present, missing| DatasetError::MissingSplit { path: root.to_owned(), present, missing };
-    match (find(train), find(test)) {
-        (Some((_, train)), Some((_, test))) => Ok(Some((unwrapped(train)?, unwrapped(test)?))),
+    match (find(&train), find(&test)) {
+        (Some((_, train)), Some((_, test))) => {
+            let validation = find(&["val", "valid", "validation"]);
+            Ok(Some(SplitFolders {
+                train: unwrapped(train)?,
+                validation: validation.map(|(_, folder)| unwrapped(folder)).transpose()?,
+                test: unwrapped(test)?,
+            }))
+        }
         (Some((idx, _)), None) => Err(missing(train[idx], test[idx])),
         (None, Some((idx, _))) => Err(missing(test[idx], train[idx])),
         (None, None) => Ok(None),
@@ -217,8 +235,9 @@ fn list_class(path: PathBuf) -> Result<ClassFolder> {
         return Err(DatasetError::EmptyClass { path });
     }
     files.sort();
-    let class =
-        path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let Some(class) = path.file_name().and_then(|name| name.to_str()).map(str::to_owned) else {
+        return Err(DatasetError::ClassName { path });
+    };
     Ok(ClassFolder { class, path, files })
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cifar;
-use crate::folder::{self, ClassFolder};
+use crate::folder::{self, ClassFolder, SplitFolders};
 use crate::{DatasetError, DatasetKind, ImageSet, Result, SarSim, Split, SplitOptions};
 
 /// Where images come from: a data set and, unless it is simulated, the folder or archive that holds it.
@@ -61,6 +61,20 @@ impl Source {
         self.kind
     }
 
+    /// Whether the images are color photographs: by the kind, or where that says nothing, by the first image.
+    ///
+    /// What cannot be read is none; [`Source::load`] tells why.
+    pub fn is_photo(&self) -> bool {
+        if self.kind != DatasetKind::Folder {
+            return self.kind.is_photo();
+        }
+        let listed = list_split(&self.path, Split::Train, &SplitOptions::default());
+        let first = listed.ok().and_then(|(_, files)| files.into_iter().next());
+        first
+            .and_then(|(_, file)| folder::read_image(&file).ok())
+            .is_some_and(|c| c.channels() == 3)
+    }
+
     /// A name for reports: `sar-sim`, or the folder's or archive's own name, without the path to it.
     pub fn name(&self) -> String {
         if self.kind == DatasetKind::SarSim {
@@ -102,23 +116,30 @@ type Labeled = Vec<(usize, PathBuf)>;
 /// Files of a split, and the class names.
 fn list_split(root: &Path, split: Split, options: &SplitOptions) -> Result<(Vec<String>, Labeled)> {
     options.check()?;
-    let (classes, held_out) = match folder::split_folders(root)? {
-        Some((train, test)) => {
-            let (train_classes, test_classes) =
-                (folder::list_classes(&train)?, folder::list_classes(&test)?);
-            folder::check_same_classes(&train, &test, &train_classes, &test_classes)?;
-            (train_classes, Some(test_classes))
+    let (classes, validation, test) = match folder::split_folders(root)? {
+        Some(SplitFolders { train, validation, test }) => {
+            let classes = folder::list_classes(&train)?;
+            let held_out = |folder: &Path| {
+                let held_out = folder::list_classes(folder)?;
+                folder::check_same_classes(&train, folder, &classes, &held_out)?;
+                Ok(held_out)
+            };
+            let validation = validation.as_deref().map(held_out).transpose()?;
+            let test = held_out(&test)?;
+            (classes, validation, Some(test))
         }
-        None => (folder::list_classes(root)?, None),
+        None => (folder::list_classes(root)?, None, None),
     };
     let names = classes.iter().map(|class| class.class.clone()).collect();
     let mut files = Vec::new();
     for (label, ClassFolder { path, files: all, .. }) in classes.into_iter().enumerate() {
         let n_images = all.len();
-        let picked = match (&held_out, split) {
-            (Some(test), Split::Test) => Ok(test[label].files.clone()),
-            (Some(_), _) => options.divide(all, label, split, 0.0),
-            (None, _) => options.divide(all, label, split, options.test),
+        let picked = match (split, &validation, &test) {
+            (Split::Test, _, Some(test)) => Ok(test[label].files.clone()),
+            (Split::Validation, Some(validation), _) => Ok(validation[label].files.clone()),
+            (Split::Train, Some(_), _) => Ok(all),
+            (_, _, Some(_)) => options.divide(all, label, split, 0.0),
+            (_, _, None) => options.divide(all, label, split, options.test),
         };
         let picked = picked.map_err(|min| DatasetError::TooFewImages { path, n_images, min })?;
         files.extend(picked.into_iter().map(|file| (label, file)));

@@ -14,6 +14,8 @@ use crate::options::TrainOptions;
 
 /// Defaults for color photographs, where they differ from those for radar chips.
 const PHOTO: &str = include_str!("../profiles/photo.toml");
+/// What differs again for CIFAR.
+const CIFAR: &str = include_str!("../profiles/cifar.toml");
 /// Defaults for large ship chips.
 const FUSAR_SHIP: &str = include_str!("../profiles/fusar-ship.toml");
 
@@ -37,12 +39,17 @@ pub fn complete(given: &TrainOptions, flags: &[OsString]) -> Result<TrainOptions
         }
         None => given.clone(),
     };
-    let kind = source(&from_file)?.kind();
-    let profile = match kind {
-        DatasetKind::FusarShip => flags_of(FUSAR_SHIP, Path::new("fusar-ship.toml"))?,
-        kind if kind.is_photo() => flags_of(PHOTO, Path::new("photo.toml"))?,
-        _ => Vec::new(),
-    };
+    let source = source(&from_file)?;
+    let mut profile = Vec::new();
+    if source.kind() == DatasetKind::FusarShip {
+        profile.extend(flags_of(FUSAR_SHIP, Path::new("fusar-ship.toml"))?);
+    }
+    if source.is_photo() {
+        profile.extend(flags_of(PHOTO, Path::new("photo.toml"))?);
+    }
+    if source.kind().is_cifar() {
+        profile.extend(flags_of(CIFAR, Path::new("cifar.toml"))?);
+    }
     let weakest_first = profile.into_iter().chain(file).map(OsString::from);
     parse(weakest_first.chain(flags.iter().cloned()))
 }
@@ -104,11 +111,14 @@ pub(crate) fn parse(flags: impl Iterator<Item = OsString>) -> Result<TrainOption
         clap::Command::new("trainer train").no_binary_name(true).args_override_self(true),
     );
     let matches = command.try_get_matches_from(flags).map_err(|error| {
+        // The message and what helps; not how flags are used, since options come from files, too.
         let text = error.render().to_string();
-        anyhow::anyhow!(
-            "{}",
-            text.trim_start_matches("error: ").lines().next().unwrap_or_default().to_owned()
-        )
+        let lines = text.trim_start_matches("error: ").lines().map(str::trim);
+        let is_told = |(idx, line): &(usize, &str)| {
+            *idx == 0 || line.starts_with("tip: ") || line.starts_with("[possible values")
+        };
+        let told: Vec<_> = lines.enumerate().filter(is_told).map(|(_, line)| line).collect();
+        anyhow::anyhow!("{}", told.join("; "))
     })?;
     Ok(TrainOptions::from_arg_matches(&matches)?)
 }
@@ -162,6 +172,26 @@ mod tests {
     }
 
     #[test]
+    fn color_images_have_the_defaults_of_photographs() {
+        let folder = tempfile::tempdir().unwrap();
+        for class in ["field", "forest"] {
+            std::fs::create_dir(folder.path().join(class)).unwrap();
+            for idx in 0..4 {
+                let path = folder.path().join(format!("{class}/{idx}.png"));
+                image::RgbImage::new(2, 2).save(path).unwrap();
+            }
+        }
+        let data = folder.path().to_str().unwrap();
+        let options = complete_with(None, &["--data", data]).unwrap();
+        assert_eq!((options.student.as_str(), options.mirror, options.size), ("wide", true, 64));
+        let options = complete_with(None, &["--data", data, "--dataset", "mstar"]).unwrap();
+        assert_eq!((options.student.as_str(), options.mirror, options.size), ("s2d", false, 64));
+        let cifar = ["--data", "cifar-100.tar.gz", "--student", "narrow"];
+        let options = complete_with(None, &cifar).unwrap();
+        assert_eq!((options.student.as_str(), options.mirror, options.size), ("narrow", true, 32));
+    }
+
+    #[test]
     fn a_run_file_repeats_the_run() {
         let options = complete_with(
             None,
@@ -177,6 +207,8 @@ mod tests {
         let error = |text: &str| format!("{:#}", complete_with(Some(text), &[]).unwrap_err());
         for (text, expected) in [
             ("epoch = 3", "--epoch"),
+            ("learning_rate = 0.1", "tip: a similar argument exists: '--learning-rate'"),
+            ("mirror = \"yes\"", "[possible values: true, false]"),
             ("epochs = \"many\"", "invalid value 'many' for '--epochs"),
             ("epochs = [1]", "`epochs` is no text"),
             ("resume = true", "`resume` belongs on the command line"),

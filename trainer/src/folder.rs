@@ -1,5 +1,6 @@
 //! The folder of a run: made or resumed, locked, and never emptied of what somebody else put there.
 
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -7,14 +8,18 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::architecture::Architecture;
 use crate::config;
+use crate::difference;
 use crate::fit::RunFolder;
 use crate::options::TrainOptions;
 use crate::report::{self, DataReport};
 use crate::run::Images;
-use crate::{student, teacher};
+use crate::student;
+use crate::teacher::{self, Teacher};
 
 /// The options that a run folder was made with.
 const CONFIG: &str = "config.toml";
+/// How a line of it starts that is a comment for who repeats the run.
+const DIGEST: &str = "# SHA-256 of the ";
 /// What a run writes, beside its checkpoints and `lessons-*.safetensors`.
 const OURS: [&str; 10] = [
     CONFIG,
@@ -39,6 +44,7 @@ pub(crate) fn open(
     options: &TrainOptions,
     images: &Images,
     networks: &[(&str, &Architecture)],
+    teacher: Option<&Teacher>,
 ) -> Result<(RunFolder, File)> {
     let path = options.output.clone().unwrap_or_else(|| default(options, &images.data.name));
     let shown = path.display();
@@ -56,23 +62,20 @@ pub(crate) fn open(
     std::fs::create_dir_all(&path)
         .with_context(|| format!("{shown}: the run folder cannot be made"))?;
     let lock = lock(&path)?;
-    let config = describe(options, &images.data)?;
-    let mut files = vec![(config_path.clone(), config)];
-    for (phase, network) in networks {
-        files.push((path.join(format!("{phase}.toml")), network.definition.clone()));
-    }
+    let config = describe(options, &images.data, teacher)?;
+    let mut files: Vec<_> = networks
+        .iter()
+        .map(|(phase, network)| (path.join(format!("{phase}.toml")), network.definition.clone()))
+        .collect();
     if config_path.exists() {
-        for (path, text) in &files {
-            let stored = std::fs::read_to_string(path)
-                .with_context(|| format!("{}: cannot be read", path.display()))?;
-            ensure!(
-                stored == *text,
-                "{shown}: holds a run with another {}, so other options, images or networks; give the same ones, or \
-                 another --output, or remove the folder",
-                path.file_name().unwrap_or_default().display()
-            );
-        }
+        let different = different(&config_path, &config, &files)?;
+        ensure!(
+            different.is_none(),
+            "{shown}: holds another run: {}; give the same, or another --output, or remove the folder",
+            different.unwrap_or_default()
+        );
     }
+    files.push((config_path, config));
     if !options.resume {
         remove_old(&path)?;
         for (path, text) in &files {
@@ -122,17 +125,63 @@ fn lock(path: &Path) -> Result<File> {
     }
 }
 
-/// The options, and the images by their digests.
-fn describe(options: &TrainOptions, data: &DataReport) -> Result<String> {
+/// The options; the images, and a teacher from elsewhere, by their digests.
+fn describe(
+    options: &TrainOptions,
+    data: &DataReport,
+    teacher: Option<&Teacher>,
+) -> Result<String> {
     let mut text = String::new();
-    for (part, digest) in [
-        ("training", &data.sha256_train),
-        ("validation", &data.sha256_validation),
-        ("test", &data.sha256_test),
-    ] {
-        text += &format!("# SHA-256 of the {part} images: {digest}\n");
+    let digests = [
+        ("training images", Some(data.sha256_train.clone())),
+        ("validation images", Some(data.sha256_validation.clone())),
+        ("test images", Some(data.sha256_test.clone())),
+        ("teacher's checkpoint", teacher.map(Teacher::digest).transpose()?),
+    ];
+    for (what, digest) in digests {
+        if let Some(digest) = digest {
+            text += &format!("{DIGEST}{what}: {digest}\n");
+        }
     }
     Ok(text + &config::to_toml(options)?)
+}
+
+/// What the run in a folder differs in from the one that `config` and `files` describe. Where the data lies is no
+/// difference.
+fn different(
+    config_path: &Path,
+    config: &str,
+    files: &[(PathBuf, String)],
+) -> Result<Option<String>> {
+    let read = |path: &Path| {
+        std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))
+    };
+    let stored = read(config_path)?;
+    let options = |text: &str| -> Result<serde_json::Value> {
+        let mut table: toml::Table =
+            text.parse().with_context(|| format!("{}: damaged", config_path.display()))?;
+        table.remove("data");
+        Ok(serde_json::to_value(table)?)
+    };
+    let option = difference::first(&options(&stored)?, &options(config)?);
+    if option.is_some() {
+        return Ok(option);
+    }
+    let digests = |text: &str| -> BTreeMap<String, String> {
+        let lines = text.lines().filter_map(|line| line.strip_prefix(DIGEST)?.split_once(": "));
+        lines.map(|(what, digest)| (what.to_owned(), digest.to_owned())).collect()
+    };
+    let (there, here) = (digests(&stored), digests(config));
+    if let Some(what) = here.keys().find(|what| there.get(*what) != here.get(*what)) {
+        return Ok(Some(format!("it has another SHA-256 of the {what}")));
+    }
+    for (path, text) in files {
+        if read(path)? != *text {
+            let name = path.file_name().unwrap_or_default().display();
+            return Ok(Some(format!("its {name} says another network")));
+        }
+    }
+    Ok(None)
 }
 
 /// Removes what an earlier run left in the folder.

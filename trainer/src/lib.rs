@@ -10,6 +10,7 @@ pub mod bench;
 pub mod checkpoint;
 pub mod config;
 pub mod data;
+mod difference;
 pub mod distill;
 pub mod evaluate;
 mod fake_quantize;

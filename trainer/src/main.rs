@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -46,7 +46,7 @@ enum Command {
         /// Network folder or JSON file
         #[arg(long)]
         network: PathBuf,
-        /// `sar-sim`, or a folder of class folders
+        /// `sar-sim`, a folder of class folders of images, or a CIFAR folder or archive
         #[arg(long, default_value = dataset::Source::SAR_SIM)]
         data: String,
         /// At most this many images, spread evenly over the test set [default: all]
@@ -99,6 +99,7 @@ fn complete(cli: Cli) -> Result<Cli> {
     let flags: Vec<OsString> = std::env::args_os().skip(2).collect();
     let options = config::complete(&options, &flags)?;
     options.check()?;
+    run::networks(&options)?;
     Ok(Cli { command: Command::Train { options: Box::new(options) } })
 }
 
@@ -111,8 +112,7 @@ fn call(cli: Cli) -> Result<String> {
             let expected = expected.transpose()?;
             let finished = run::train(&options)?;
             eprintln!("run written to {}", finished.folder.display());
-            if let Some((expected, path)) = expected {
-                let network = finished.network.context("--expect needs a student")?;
+            if let (Some((expected, path)), Some(network)) = (expected, finished.network) {
                 verify::expect_same(&network, &expected, &path)?;
                 eprintln!("it equals {}, bit for bit", path.display());
             }

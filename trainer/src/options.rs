@@ -312,6 +312,10 @@ impl TrainOptions {
         if self.student == "none" && self.teacher == "none" {
             bail!("--teacher and --student are both `none`: there is nothing to train");
         }
+        ensure!(
+            self.expect.is_none() || self.student != "none",
+            "--expect compares a student, and --student is `none`"
+        );
         if self.student != "none" {
             self.fit_options(student::PHASE).pruning.check(self.epochs)?;
         }

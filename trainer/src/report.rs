@@ -100,7 +100,7 @@ pub struct DataReport {
 pub struct Outcome {
     /// Layout of this object.
     pub format_version: u32,
-    /// What to type to repeat the run.
+    /// What to type to repeat the run, with a name in place of the data's path.
     pub command: String,
     /// Revision of this repository, with `+` where files were changed; empty outside a checkout.
     pub git_revision: String,

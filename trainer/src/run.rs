@@ -77,8 +77,7 @@ pub fn train(options: &TrainOptions) -> Result<Finished> {
     options.check()?;
     let options = &options.on_this_machine()?;
     tch::set_num_threads(i32::try_from(options.threads).context("too many threads")?);
-    let (teacher, student) =
-        (TeacherKind::named(&options.teacher)?, student_named(&options.student)?);
+    let (teacher, student) = networks(options)?;
     let images = load_images(options)?;
     if let Some(student) = &student {
         // Before the teacher is trained for it.
@@ -93,7 +92,7 @@ pub fn train(options: &TrainOptions) -> Result<Finished> {
         definitions.push((teacher::PHASE, architecture));
     }
     definitions.extend(student.iter().map(|student| (student::PHASE, student)));
-    let (folder, _lock) = folder::open(options, &images, &definitions)?;
+    let (folder, _lock) = folder::open(options, &images, &definitions, given.as_ref())?;
     let is_trained = match &teacher {
         TeacherKind::New(_) => folder.has_all_epochs(teacher::PHASE, options.teacher_epochs),
         TeacherKind::Given(_) | TeacherKind::None => true,
@@ -144,6 +143,14 @@ pub fn train(options: &TrainOptions) -> Result<Finished> {
     Ok(Finished { folder: folder.path, outcome, network })
 }
 
+/// Who teaches whom.
+///
+/// # Errors
+/// Names that are no networks.
+pub fn networks(options: &TrainOptions) -> Result<(TeacherKind, Option<Architecture>)> {
+    Ok((TeacherKind::named(&options.teacher)?, student_named(&options.student)?))
+}
+
 fn student_named(name: &str) -> Result<Option<Architecture>> {
     if name == "none" {
         return Ok(None);
@@ -156,8 +163,17 @@ fn student_named(name: &str) -> Result<Option<Architecture>> {
     Architecture::named(name).map(Some)
 }
 
-fn load_images(options: &TrainOptions) -> Result<Images> {
+/// What `result.json` would say of the images of a run.
+///
+/// # Errors
+/// Data that cannot be read.
+pub fn describe_images(options: &TrainOptions) -> Result<DataReport> {
     let source = config::source(options)?;
+    let [train, validation, test] = load_splits(&source, options)?;
+    Ok(data_report(&source, &train, &validation, &test))
+}
+
+fn load_splits(source: &Source, options: &TrainOptions) -> Result<[ImageSet; 3]> {
     let split = SplitOptions {
         seed: options.split_seed,
         validation: options.validation,
@@ -167,8 +183,31 @@ fn load_images(options: &TrainOptions) -> Result<Images> {
     if let Some(n) = options.train_images {
         train = train.spread(n);
     }
-    let validation = source.load(Split::Validation, &split)?;
-    let test = source.load(Split::Test, &split)?;
+    Ok([train, source.load(Split::Validation, &split)?, source.load(Split::Test, &split)?])
+}
+
+fn data_report(
+    source: &Source,
+    train: &ImageSet,
+    validation: &ImageSet,
+    test: &ImageSet,
+) -> DataReport {
+    DataReport {
+        name: source.name(),
+        kind: source.kind().name().to_owned(),
+        description: describe(source).to_owned(),
+        n_train: train.samples.len(),
+        n_validation: validation.samples.len(),
+        n_test: test.samples.len(),
+        sha256_train: train.sha256(),
+        sha256_validation: validation.sha256(),
+        sha256_test: test.sha256(),
+    }
+}
+
+fn load_images(options: &TrainOptions) -> Result<Images> {
+    let source = config::source(options)?;
+    let [train, validation, test] = load_splits(&source, options)?;
     let is_color = train.samples.first().is_some_and(|sample| sample.chip.channels() == 3);
     let preprocess = if is_color {
         let (mean, std) = dataset::channel_statistics(&train);
@@ -179,17 +218,7 @@ fn load_images(options: &TrainOptions) -> Result<Images> {
     preprocess.validate()?;
     let augmentation = Augmentation { shift: options.shift, gamma: 0.0, mirror: options.mirror };
     let plain_validation = Labeled::plain(&validation, &preprocess);
-    let data = DataReport {
-        name: source.name(),
-        kind: source.kind().name().to_owned(),
-        description: describe(&source).to_owned(),
-        n_train: train.samples.len(),
-        n_validation: validation.samples.len(),
-        n_test: test.samples.len(),
-        sha256_train: train.sha256(),
-        sha256_validation: validation.sha256(),
-        sha256_test: test.sha256(),
-    };
+    let data = data_report(&source, &train, &validation, &test);
     let device = options.device()?;
     Ok(Images {
         preprocess,

@@ -5,6 +5,7 @@
 //! is a child process of this program, which knows it by its command line and its `result.json` alone ([`schedule`],
 //! [`result`]).
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
@@ -12,7 +13,11 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use crate::config;
+use crate::difference;
 use crate::fit::INTERRUPTED;
+use crate::options::TrainOptions;
+use crate::run;
 
 pub mod definition;
 pub mod hardware;
@@ -60,6 +65,9 @@ pub struct TableOptions {
     /// Change an option of `trainer train` in every row; may be given several times
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub changes: Vec<String>,
+    /// Train again, and remove, what lies there of other options, networks or images
+    #[arg(long, conflicts_with = "no_train")]
+    pub replace: bool,
     /// Train nothing: print what is done
     #[arg(long)]
     pub no_train: bool,
@@ -105,9 +113,12 @@ pub fn run(options: &TableOptions) -> Result<Printed> {
     };
     let twofold = (!options.no_hardware).then(|| hardware::find_twofold(&trainer)).transpose()?;
 
-    let jobs = jobs(&table, &teachers, &data, &output, n_seeds);
+    let jobs = jobs(&table, &teachers, &data, &output, n_seeds, images_described_once())?;
     let mut failed = Vec::new();
     if !options.no_train {
+        if !options.replace {
+            refuse_others(&jobs)?;
+        }
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let n_parallel = options.jobs.map_or(cores, usize::from);
         let outcomes = schedule::run_all(&jobs, &trainer, n_parallel);
@@ -169,25 +180,76 @@ pub fn run(options: &TableOptions) -> Result<Printed> {
     Ok(Printed { text, failure })
 }
 
+/// Refuses to train where runs of other options, networks or images lie.
+fn refuse_others(jobs: &[Job]) -> Result<()> {
+    let mut others = Vec::new();
+    for job in jobs {
+        let stored = schedule::read_record(&job.folder)?;
+        if let Some(what) = stored.and_then(|stored| difference::first(&stored, &job.record)) {
+            others.push((job, what));
+        }
+    }
+    if let Some((job, what)) = others.first() {
+        bail!(
+            "{} of the table's runs lie there as others, such as {} ({what}); give another --output, or --replace to \
+             train them again and lose what is there",
+            others.len(),
+            job.folder.display()
+        );
+    }
+    Ok(())
+}
+
+/// Digests of the images of a run, which are read once for all runs that divide them alike.
+fn images_described_once() -> impl FnMut(&TrainOptions) -> Result<Value> {
+    let mut known = std::collections::BTreeMap::new();
+    move |options| {
+        let key = json!([
+            options.data,
+            options.dataset,
+            options.split_seed,
+            options.validation,
+            options.train_images
+        ])
+        .to_string();
+        if let Some(images) = known.get(&key) {
+            return Ok(Value::clone(images));
+        }
+        let data = run::describe_images(options)?;
+        let images = json!({
+            "sha256_train": data.sha256_train,
+            "sha256_validation": data.sha256_validation,
+            "sha256_test": data.sha256_test,
+        });
+        known.insert(key, images.clone());
+        Ok(images)
+    }
+}
+
 fn to_json(summary: &Summary) -> String {
     let json = serde_json::to_string_pretty(summary);
     json.expect("a summary has no maps with keys that are not text") + "\n"
 }
 
-/// All runs: teachers first, then seed by seed, so that an interrupted table has whole seeds.
+/// All runs: teachers first, then seed by seed, so that an interrupted table has whole seeds. `images` tells the images
+/// of a run apart from others.
+///
+/// # Errors
+/// Data that cannot be read, or options that do not go with it.
 pub fn jobs(
     table: &Table,
     teachers: &[usize],
     data: &str,
     output: &Path,
     n_seeds: usize,
-) -> Vec<Job> {
+    mut images: impl FnMut(&TrainOptions) -> Result<Value>,
+) -> Result<Vec<Job>> {
     let mut jobs = Vec::new();
     let mut teacher_jobs = std::collections::BTreeMap::new();
     for seed in 1..=if table.one_teacher { 1 } else { n_seeds } {
         for &idx in teachers {
             teacher_jobs.insert((idx, seed), jobs.len());
-            jobs.push(new_job(&table.teachers[idx], seed, data, output, None));
+            jobs.push(new_job(&table.teachers[idx], seed, data, output, None, &mut images)?);
         }
     }
     for seed in 1..=n_seeds {
@@ -195,11 +257,11 @@ pub fn jobs(
             let teacher_seed = if table.one_teacher { 1 } else { seed };
             let needs = row.teacher.map(|idx| teacher_jobs[&(idx, teacher_seed)]);
             let teacher = needs.map(|idx| (idx, &jobs[idx]));
-            let job = new_job(row, seed, data, output, teacher);
+            let job = new_job(row, seed, data, output, teacher, &mut images)?;
             jobs.push(job);
         }
     }
-    jobs
+    Ok(jobs)
 }
 
 fn new_job(
@@ -208,7 +270,8 @@ fn new_job(
     data: &str,
     output: &Path,
     teacher: Option<(usize, &Job)>,
-) -> Job {
+    images: &mut impl FnMut(&TrainOptions) -> Result<Value>,
+) -> Result<Job> {
     let folder = run_folder(output, row, seed);
     let mut arguments = vec!["train".to_owned(), "--data".to_owned(), data.to_owned()];
     arguments.extend(row.flags.iter().cloned());
@@ -217,15 +280,24 @@ fn new_job(
     }
     arguments.extend(["--seed".to_owned(), seed.to_string()]);
     arguments.extend(["--output".to_owned(), folder.display().to_string()]);
-    let mut options = row.options.clone();
-    if let Value::Object(options) = &mut options {
-        options.insert("data".to_owned(), json!(data_name(data)));
-        options.insert("seed".to_owned(), json!(seed));
-    }
-    let teacher_record = teacher.map(|(_, teacher)| &teacher.record);
-    let record = json!({ "options": options, "network": row.network, "teacher": teacher_record });
     let name = format!("{} seed {seed}", row.id);
-    Job { name, folder, arguments, record, needs: teacher.map(|(idx, _)| idx) }
+    let flags: Vec<OsString> = arguments[1..].iter().map(Into::into).collect();
+    let context = || format!("{name}: trainer train refuses it");
+    let options = config::parse(flags.iter().cloned()).with_context(context)?;
+    let options = config::complete(&options, &flags).with_context(context)?;
+    let images = images(&options)?;
+    let mut options = options.to_json(&data_name(data))?;
+    if let Some((_, teacher)) = teacher {
+        // Not by its folder, which may be moved with the table's.
+        options.insert("teacher".to_owned(), json!(teacher.name));
+    }
+    let record = json!({
+        "options": options,
+        "images": images,
+        "network": row.network,
+        "teacher": teacher.map(|(_, teacher)| &teacher.record),
+    });
+    Ok(Job { name, folder, arguments, record, needs: teacher.map(|(idx, _)| idx) })
 }
 
 /// Data by name: where it lies changes nothing.

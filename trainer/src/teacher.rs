@@ -109,11 +109,16 @@ impl Teacher {
             outcome.classes == images.train.classes,
             "{shown}: its teacher knows other classes than the data"
         );
+        let size = outcome.options.get("size").and_then(serde_json::Value::as_u64);
+        ensure!(
+            size == Some(options.size as u64),
+            "{shown}: its teacher looks at images of another --size, {}; give the same",
+            size.unwrap_or_default()
+        );
         let (there, here) = (&outcome.data, &images.data);
         for (what, is_same) in [
             ("validation images", there.sha256_validation == here.sha256_validation),
             ("test images", there.sha256_test == here.sha256_test),
-            ("--size", outcome.options.get("size") == Some(&options.size.into())),
         ] {
             ensure!(
                 is_same,
@@ -121,7 +126,10 @@ impl Teacher {
                  that measure the student; give the same data and --split-seed, or train a teacher on them"
             );
         }
-        let folder = report.folder.clone().unwrap_or_else(|| folder.to_owned());
+        let origin = report.folder.clone().unwrap_or_else(|| folder.to_owned());
+        let folder = origin.canonicalize().with_context(|| {
+            format!("{}: the teacher of {shown} lies there and cannot be read", origin.display())
+        })?;
         let definition = folder.join(format!("{PHASE}.toml"));
         let architecture = Architecture::named(&definition.to_string_lossy())?;
         let mut model = new_model(architecture, images, 0)?;
@@ -191,13 +199,24 @@ impl Teacher {
     /// Tells apart what the teacher says by everything that it depends on.
     fn key(&self, views: &Views, with_features: bool) -> Result<String> {
         let mut hash = Sha256::new();
-        let path = self.folder.join(format!("{PHASE}.safetensors"));
-        hash.update(
-            std::fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))?,
-        );
+        hash.update(self.checkpoint()?);
         hash.update(views.key());
         hash.update([u8::from(with_features)]);
         Ok(hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// SHA-256 of its checkpoint, in hexadecimal digits.
+    ///
+    /// # Errors
+    /// A checkpoint that cannot be read.
+    pub fn digest(&self) -> Result<String> {
+        let digest = Sha256::digest(self.checkpoint()?);
+        Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    fn checkpoint(&self) -> Result<Vec<u8>> {
+        let path = self.folder.join(format!("{PHASE}.safetensors"));
+        std::fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))
     }
 }
 

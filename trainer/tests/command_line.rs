@@ -14,17 +14,18 @@ fn misuse_ends_with_2_and_failure_with_1() {
     let file = folder.path().join("run.toml");
     std::fs::write(&file, "epoch = 3\n").unwrap();
     let (file, missing) = (file.display().to_string(), "no/such/run.toml".to_owned());
-    let cases: [(&[&str], i32, &str); 10] = [
+    let cases: [(&[&str], i32, &str); 11] = [
         (&["--epochs", "0"], 2, "--epochs is 0"),
         (&["--validation", "0"], 2, "--validation is 0"),
         (&["--size", "0"], 2, "--size is 0"),
+        (&["--student", "none", "--expect", "x"], 2, "--expect compares a student"),
         (&["--threads", "99999999999"], 2, "--threads is 99999999999"),
         (&["--epoch", "3"], 2, "unexpected argument '--epoch'"),
         (&["--config", &file], 2, "run.toml: not the options of a run"),
         (&["--config", &missing], 2, "no/such/run.toml: cannot be read"),
         (&["--dataset", "mnist"], 2, "mnist"),
         (&["--data", "no/such/data"], 1, "no/such/data: not a folder"),
-        (&["--teacher", "resnet18"], 1, "no network is called `resnet18`"),
+        (&["--teacher", "resnet18"], 2, "no network is called `resnet18`"),
     ];
     for (flags, code, expected) in cases {
         let output = Command::new(env!("CARGO_BIN_EXE_trainer"))

@@ -45,7 +45,7 @@ fn a_folder_keeps_what_it_holds() {
     let (weights, result) = (read("weights.safetensors"), read("result.json"));
 
     let message = refusal(&TrainOptions { seed: 2, ..options.clone() });
-    assert!(message.contains("holds a run with another config.toml"), "{message}");
+    assert!(message.contains("holds another run: seed is 1 there and 2 here"), "{message}");
     let message =
         refusal(&TrainOptions { epochs: 1, sparsity: SparsityKind::UhpShared, ..options.clone() });
     assert!(message.contains("no one is left to prune in"), "{message}");
@@ -86,12 +86,12 @@ fn a_teacher_that_saw_the_students_test_images_is_refused() {
         teacher: teacher.display().to_string(),
         student: "s2d_s".to_owned(),
         output: Some(root.path().join("taught")),
-        ..only_teacher
+        ..only_teacher.clone()
     };
     let message = refusal(&TrainOptions { split_seed: 7, ..taught.clone() });
     assert!(message.contains("was trained with other validation images"), "{message}");
     let message = refusal(&TrainOptions { size: 32, ..taught.clone() });
-    assert!(message.contains("was trained with other --size"), "{message}");
+    assert!(message.contains("its teacher looks at images of another --size, 64"), "{message}");
     assert!(!root.path().join("taught").exists(), "a refused run leaves nothing");
     let message = refusal(&TrainOptions { output: Some(teacher.clone()), ..taught.clone() });
     assert!(message.contains("is the folder of the teacher"), "{message}");
@@ -99,6 +99,19 @@ fn a_teacher_that_saw_the_students_test_images_is_refused() {
         refusal(&TrainOptions { student: teacher.display().to_string(), ..taught.clone() });
     assert!(message.contains("is a folder; it takes the name of a network"), "{message}");
     run::train(&taught).unwrap();
+
+    // Who resumes has the same teacher, too, wherever the images lie now.
+    let moved = root.path().join("moved");
+    fs::rename(&chips, &moved).unwrap();
+    let resumed =
+        TrainOptions { resume: true, data: moved.display().to_string(), ..taught.clone() };
+    run::train(&resumed).unwrap();
+    fs::remove_dir_all(&teacher).unwrap();
+    let another = TrainOptions { data: resumed.data.clone(), seed: 9, ..only_teacher };
+    run::train(&another).unwrap();
+    let message = refusal(&resumed);
+    assert!(message.contains("it has another SHA-256 of the teacher's checkpoint"), "{message}");
+    fs::rename(&moved, &chips).unwrap();
 
     // Who verifies the network later has the test images of its run.
     let other = TrainOptions {
@@ -142,5 +155,5 @@ fn a_run_goes_on_only_with_the_same_network() {
     run::train(&options).unwrap();
     fs::write(&network, definition.replace("channels = 8", "channels = 8, relu = false")).unwrap();
     let message = refusal(&TrainOptions { resume: true, ..options });
-    assert!(message.contains("holds a run with another student.toml"), "{message}");
+    assert!(message.contains("its student.toml says another network"), "{message}");
 }

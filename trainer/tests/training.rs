@@ -338,7 +338,7 @@ fn resuming_needs_the_same_options_and_a_run() {
     run::train(&small(folder.path(), SparsityKind::Dense)).unwrap();
     let message =
         format!("{:#}", run::train(&TrainOptions { seed: 2, ..resumed.clone() }).unwrap_err());
-    assert!(message.contains("holds a run with another config.toml"), "{message}");
+    assert!(message.contains("holds another run: seed is 1 there and 2 here"), "{message}");
     std::fs::write(folder.path().join("student.safetensors"), b"damaged").unwrap();
     let message = format!("{:#}", run::train(&resumed).unwrap_err());
     assert!(message.contains("student.safetensors: not a checkpoint of this network"), "{message}");

@@ -4,7 +4,7 @@ use std::fs;
 
 use image::{DynamicImage, GrayImage, ImageBuffer, Luma, Rgb, RgbImage};
 use twofold_dataset::folder::read_image;
-use twofold_dataset::{Chip, Samples, Source, Split, SplitOptions};
+use twofold_dataset::{Chip, DatasetKind, Samples, Source, Split, SplitOptions};
 
 use crate::support::{Data, expected, gray};
 
@@ -92,6 +92,34 @@ fn train_and_test_folders_are_used_as_they_are() {
     let (train, validation) =
         (data.load(Split::Train).unwrap(), data.load(Split::Validation).unwrap());
     assert_eq!((train.samples.len(), validation.samples.len()), (18, 2));
+
+    data.gray(&[("Val/a/v.png", 1), ("Val/b/v.png", 1), ("Val/b/w.png", 1)]);
+    let (train, validation) =
+        (data.load(Split::Train).unwrap(), data.load(Split::Validation).unwrap());
+    assert_eq!((train.samples.len(), validation.samples.len()), (20, 3));
+    assert!(validation.samples.iter().all(|sample| sample.name.starts_with("Val/")));
+    fs::remove_dir_all(data.path("Val/a")).unwrap();
+    data.gray(&[("Val/c/v.png", 1)]);
+    assert_eq!(
+        data.error(Split::Test),
+        "DATA/train: class `a` is there, but DATA/Val has no such folder; both need the same classes"
+    );
+}
+
+#[test]
+fn class_folders_of_color_images_are_photographs() {
+    let is_photo = |data: &Data| Source::parse(&data.text("")).is_photo();
+    assert!(!is_photo(&Data::new()));
+    assert!(!is_photo(&two_classes()));
+    let data = Data::new();
+    for idx in 0..10 {
+        for class in ["x", "y"] {
+            RgbImage::new(4, 3).save(data.path(&format!("{class}/{idx}.png"))).unwrap();
+        }
+    }
+    assert!(is_photo(&data));
+    let kind = Some(DatasetKind::Mstar);
+    assert!(!Source::with_kind(&data.text(""), kind).unwrap().is_photo());
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Everything that people may hold by mistake: each is refused in one line that names the file.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 
 use twofold_dataset::Split;
@@ -260,6 +262,11 @@ fn images_and_folders() {
     fs::create_dir_all(data.path("x/c/nested")).unwrap();
     all.add("a class of empty folders", &data, "x", "x/c");
     fs::remove_dir_all(data.path("x/c")).unwrap();
+    let latin = data.path("x").join(OsStr::from_bytes(b"stra\xdfe"));
+    fs::create_dir(&latin).unwrap();
+    fs::copy(data.path("x/a/1.png"), latin.join("1.png")).unwrap();
+    all.add("a class name in Latin-1", &data, "x", "x/stra\u{fffd}e");
+    fs::remove_dir_all(latin).unwrap();
     fs::remove_dir_all(data.path("x/b")).unwrap();
     all.add("one class", &data, "x", "x");
     fs::rename(data.path("x/a"), data.path("x/TRAIN")).unwrap();
@@ -268,7 +275,7 @@ fn images_and_folders() {
     all.add("no classes", &data, "x", "x");
     data.write("x/file", "");
     all.add("a file for a folder", &data, "x/file", "x/file");
-    assert_eq!(all.n, 24);
+    assert_eq!(all.n, 25);
     insta::assert_snapshot!(all.text);
 }
 

@@ -277,7 +277,11 @@ fn prepare(job: &Job, log: &File) -> Result<Start> {
     Ok(Start::Anew)
 }
 
-fn read_record(folder: &Path) -> Result<Option<Value>> {
+/// What the run in a folder was started with; `None` where there is none.
+///
+/// # Errors
+/// A record that cannot be read; the message names it.
+pub(crate) fn read_record(folder: &Path) -> Result<Option<Value>> {
     let path = folder.join(RECORD);
     match std::fs::read_to_string(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde_json::Value;
+use trainer::options::TrainOptions;
 use trainer::table::definition::Table;
 use trainer::table::hardware::{self, Hardware};
 use trainer::table::render;
@@ -47,7 +48,8 @@ fn printed_with(
     let output = bench.path("runs");
     let command = "trainer table small.toml --data chips --seeds 3";
     table.select(&["g".to_owned()]).unwrap();
-    let jobs = table::jobs(&table, &[0], "chips", &output, n_seeds);
+    let images = |_: &TrainOptions| Ok(Value::Null);
+    let jobs = table::jobs(&table, &[0], "chips", &output, n_seeds, images).unwrap();
     for job in &jobs {
         let record = job.folder.join("table-run.json");
         fs::write(record, job.record.to_string()).unwrap();

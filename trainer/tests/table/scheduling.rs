@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use trainer::table::{self, TableOptions};
 
-use crate::support::{Bench, SMALL, options, student_result};
+use crate::support::{Bench, DATA, SMALL, options, student_result};
 
 #[test]
 fn every_row_and_seed_is_run_once_after_its_teacher() {
@@ -38,8 +38,9 @@ fn every_row_and_seed_is_run_once_after_its_teacher() {
     // Again: nothing to do. One seed more: that seed alone. From elsewhere: the same data.
     bench.run(&["--seeds", "2"]).unwrap();
     assert_eq!(bench.calls(), [""; 0]);
+    bench.write_images("else/where/chips", 0);
     let elsewhere = TableOptions {
-        data: Some("else/where/chips".to_owned()),
+        data: Some(bench.path("else/where/chips").display().to_string()),
         ..options(&bench.arguments(&["--seeds", "3"]))
     };
     table::run(&elsewhere).unwrap();
@@ -58,10 +59,20 @@ fn rows_can_be_chosen_and_options_changed() {
     let error = bench.run(&["--rows", "dence"]).unwrap_err().to_string();
     assert!(error.contains("has no row `dence`") && error.contains("g-half-taught"), "{error}");
 
-    // Other options start over: the teacher and with it who was taught.
-    fs::write(bench.path("runs/teacher-big/seed-1/left-over"), "").unwrap();
-    let printed =
-        bench.run(&["--seeds", "1", "--rows", "dense", "--set", "teacher-epochs=7"]).unwrap();
+    // Other options start over, if that is asked for: the teacher and with it who was taught.
+    bench.write("runs/teacher-big/seed-1/left-over", "");
+    let changed = ["--seeds", "1", "--rows", "dense", "--set", "teacher-epochs=7"];
+    let error = bench.run(&changed).unwrap_err().to_string();
+    let error = error.replace(&bench.path("runs").display().to_string(), "RUNS");
+    assert!(
+        error
+            .contains("3 of the table's runs lie there as others, such as RUNS/teacher-big/seed-1"),
+        "{error}"
+    );
+    assert!(error.contains("(options.teacher-epochs is 2 there and 7 here)"), "{error}");
+    assert!(bench.path("runs/teacher-big/seed-1/left-over").exists());
+    assert_eq!(bench.calls(), [""; 0]);
+    let printed = bench.run(&[&changed[..], &["--replace"]].concat()).unwrap();
     let calls = bench.calls();
     assert_eq!(calls.len(), 3, "{calls:#?}");
     assert!(calls.iter().all(|call| call.contains("--teacher-epochs=7")), "{calls:#?}");
@@ -86,12 +97,30 @@ fn a_network_that_changed_starts_over() {
     let student = format!("student={}", network.display());
     let run = |text: &str| {
         bench.write("mine.toml", text);
-        bench.run(&["--seeds", "1", "--rows", "g-dense-alone", "--set", &student]).unwrap();
+        let rows = ["--seeds", "1", "--rows", "g-dense-alone", "--set", &student, "--replace"];
+        bench.run(&rows).unwrap();
         bench.calls().len()
     };
     assert_eq!(run(&definition(8)), 1);
     assert_eq!(run(&format!("# A remark changes nothing.\n{}", definition(8))), 0);
     assert_eq!(run(&definition(16)), 1);
+}
+
+#[test]
+fn other_images_of_the_same_name_start_over() {
+    let bench = Bench::new();
+    let rows = ["--seeds", "1", "--rows", "g-dense-alone"];
+    bench.run(&rows).unwrap();
+    bench.write_images(DATA, 100);
+    let error = bench.run(&rows).unwrap_err().to_string();
+    assert!(error.contains("(images.sha256_train is "), "{error}");
+    let error = bench.run(&[&rows[..], &["--no-train"]].concat()).unwrap_err().to_string();
+    assert!(error.contains("no run is done with these options on this data"), "{error}");
+    bench.run(&[&rows[..], &["--replace"]].concat()).unwrap();
+    assert_eq!(bench.calls().len(), 2);
+    fs::remove_dir_all(bench.path(DATA)).unwrap();
+    let error = format!("{:#}", bench.run(&rows).unwrap_err());
+    assert!(error.contains("some/chips: not a folder"), "{error}");
 }
 
 #[test]
@@ -183,7 +212,7 @@ fn results_of_other_options_count_as_missing() {
 
     // A teacher that failed leaves nobody whom the one before it taught.
     bench.write("fail-teacher-big", "");
-    let printed = bench.run(&["--seeds", "1", "--set", "teacher-gamma=0.4"]).unwrap();
+    let printed = bench.run(&["--seeds", "1", "--set", "teacher-gamma=0.4", "--replace"]).unwrap();
     assert!(printed.text.contains("| half | s2d_s | uhp-fixed | - |"), "{}", printed.text);
     assert!(!printed.text.contains("| big |"), "{}", printed.text);
 }

@@ -30,6 +30,9 @@ name = "half"
 options = { sparsity = "uhp-fixed", learning-rate = 0.1 }
 "#;
 
+/// Where the images of [`Bench`] lie.
+pub(crate) const DATA: &str = "some/chips";
+
 /// Notes how it is called, then does as the files beside it say: fails, hangs after a checkpoint, or leaves a result.
 const STAND_IN: &str = r#"#!/bin/sh
 here=$(dirname "$0")
@@ -65,6 +68,7 @@ impl Bench {
         let executable = fs::Permissions::from_mode(0o755);
         fs::set_permissions(bench.path("trainer"), executable).unwrap();
         bench.write("teacher.json", &teacher_result(0.99).to_string());
+        bench.write_images(DATA, 0);
         bench.write("student.json", &student_result("s2d_s", 1000, 500, 0.97, 0.96).to_string());
         bench
     }
@@ -79,11 +83,23 @@ impl Bench {
         fs::write(path, text).unwrap();
     }
 
+    /// Two classes of small images, the brightness of which is `value` and more.
+    pub(crate) fn write_images(&self, data: &str, value: u8) {
+        for class in ["a", "b"] {
+            let folder = self.path(data).join(class);
+            fs::create_dir_all(&folder).unwrap();
+            for n in 0..5 {
+                let image = image::GrayImage::from_pixel(4, 4, image::Luma([value + n]));
+                image.save(folder.join(format!("{n}.png"))).unwrap();
+            }
+        }
+    }
+
     pub(crate) fn arguments(&self, more: &[&str]) -> Vec<String> {
         let path = |name: &str| self.path(name).display().to_string();
         let mut arguments = vec![path("small.toml"), "--output".to_owned(), path("runs")];
         arguments.extend(["--trainer".to_owned(), path("trainer"), "--no-hardware".to_owned()]);
-        arguments.extend(["--data", "some/chips"].map(str::to_owned));
+        arguments.extend(["--data".to_owned(), path(DATA)]);
         arguments.extend(more.iter().map(|&word| word.to_owned()));
         arguments
     }
@@ -98,7 +114,8 @@ impl Bench {
         let text = fs::read_to_string(&path).unwrap_or_default();
         let _ = fs::remove_file(path);
         let runs = self.path("runs").display().to_string();
-        text.lines().map(|line| line.replace(&runs, "RUNS")).collect()
+        let data = self.path(DATA).display().to_string();
+        text.lines().map(|line| line.replace(&runs, "RUNS").replace(&data, DATA)).collect()
     }
 }
 
