@@ -202,6 +202,9 @@ pub fn read_image(path: &Path) -> Result<Chip> {
     }
     let decoded = reader()?.decode().map_err(|error| unreadable(error.to_string()))?;
     let (channels, samples) = match decoded {
+        DynamicImage::ImageRgb8(_) if is_gray_bitmap(&bytes) => {
+            (1, Samples::Eight(decoded.into_rgb8().pixels().map(|pixel| pixel.0[0]).collect()))
+        }
         DynamicImage::ImageLuma8(pixels) => (1, Samples::Eight(pixels.into_raw())),
         DynamicImage::ImageRgb8(pixels) => (3, Samples::Eight(pixels.into_raw())),
         DynamicImage::ImageLuma16(pixels) => (1, Samples::Sixteen(pixels.into_raw())),
@@ -218,6 +221,25 @@ pub fn read_image(path: &Path) -> Result<Chip> {
         }
     };
     Ok(Chip::new(height, width, channels, samples))
+}
+
+/// Whether the bytes start as those of a BMP, all colors of whose palette are gray: BMP has no other gray.
+fn is_gray_bitmap(bytes: &[u8]) -> bool {
+    let number = |at: usize| {
+        bytes.get(at..at + 4).map(|four| u32::from_le_bytes([four[0], four[1], four[2], four[3]]))
+    };
+    let (Some(header), Some(depth), Some(n_colors)) = (number(14), number(26), number(46)) else {
+        return false;
+    };
+    // The number of planes, 1, then bits a pixel, of 16 bits each; below 9 bits there is a palette of blue, green, red, 0.
+    let n_bits = depth >> 16;
+    if !bytes.starts_with(b"BM") || header < 40 || !(1..=8).contains(&n_bits) {
+        return false;
+    }
+    let n_colors = if n_colors == 0 { 1 << n_bits } else { n_colors.min(256) as usize };
+    let first = 14 + header as usize;
+    let palette = bytes.get(first..first.saturating_add(4 * n_colors));
+    palette.is_some_and(|colors| colors.chunks(4).all(|c| c[0] == c[1] && c[1] == c[2]))
 }
 
 fn list_class(path: PathBuf) -> Result<ClassFolder> {

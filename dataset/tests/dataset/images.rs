@@ -38,10 +38,18 @@ fn tiff_of_eight_and_sixteen_bits() {
 }
 
 #[test]
-fn bmp_has_its_last_row_first_and_becomes_color() {
+fn bmp_has_its_last_row_first_and_is_gray_if_its_palette_is() {
     let data = Data::new();
-    data.write("x.bmp", bmp(3, 2, &[1, 2, 3, 4, 5, 255]));
-    let three = [1, 2, 3, 4, 5, 255].iter().flat_map(|&gray| [gray; 3]).collect();
+    let samples = [1, 2, 3, 4, 5, 255];
+    let mut bytes = bmp(3, 2, &samples);
+    data.write("x.bmp", &bytes);
+    let gray = Chip::new(2, 3, 1, Samples::Eight(samples.to_vec()));
+    assert_eq!(read_image(&data.path("x.bmp")).unwrap(), gray);
+
+    // The blue of color 77, which no sample has.
+    bytes[54 + 4 * 77] = 0;
+    data.write("x.bmp", &bytes);
+    let three = samples.iter().flat_map(|&gray| [gray; 3]).collect();
     assert_eq!(read_image(&data.path("x.bmp")).unwrap(), Chip::new(2, 3, 3, Samples::Eight(three)));
 }
 
