@@ -26,10 +26,7 @@ impl Evaluation {
         let right = logits.argmax(-1, false).eq_tensor(labels).to_kind(Kind::Double);
         Self {
             accuracy: right.mean(Kind::Double).double_value(&[]),
-            cross_entropy: logits
-                .to_kind(Kind::Double)
-                .cross_entropy_for_logits(labels)
-                .double_value(&[]),
+            cross_entropy: logits.log_softmax(-1, Kind::Double).nll_loss(labels).double_value(&[]),
         }
     }
 }
