@@ -67,11 +67,11 @@ impl Precision {
         }
     }
 
-    /// Kind of the maps; that of `auto` is single precision.
-    pub fn kind(self) -> tch::Kind {
-        match self {
-            Self::Float32 | Self::Auto => tch::Kind::Float,
+    /// Kind of the maps on this machine.
+    pub fn kind(self, device: tch::Device) -> tch::Kind {
+        match self.on(device) {
             Self::Bfloat16 => tch::Kind::BFloat16,
+            Self::Float32 | Self::Auto => tch::Kind::Float,
         }
     }
 }

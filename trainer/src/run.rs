@@ -229,7 +229,7 @@ fn load_images(options: &TrainOptions) -> Result<Images> {
         data,
         plain_validation,
         device,
-        training_kind: options.precision.kind(),
+        training_kind: options.precision.kind(device),
     })
 }
 

@@ -2,8 +2,8 @@
 //! on the accelerator, and a plain statement of who wins.
 //!
 //! In: a [`definition`] and data. Out: a run folder for each row and seed, `table.md` and `table.json` beside them. Each run
-//! is a child process of this program, which knows it by its command line and its `result.json` alone ([`schedule`],
-//! [`result`]).
+//! is a child process of this program, which knows it by its command line, its `result.json` and a record of all that the
+//! result follows from ([`schedule`], [`result`]); what lies there with another record is neither printed nor replaced unasked.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

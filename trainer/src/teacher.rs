@@ -202,7 +202,7 @@ impl Teacher {
         hash.update(self.checkpoint()?);
         hash.update(views.key());
         hash.update([u8::from(with_features)]);
-        Ok(hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hex(&hash.finalize()[..8]))
     }
 
     /// SHA-256 of its checkpoint, in hexadecimal digits.
@@ -210,14 +210,17 @@ impl Teacher {
     /// # Errors
     /// A checkpoint that cannot be read.
     pub fn digest(&self) -> Result<String> {
-        let digest = Sha256::digest(self.checkpoint()?);
-        Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hex(&Sha256::digest(self.checkpoint()?)))
     }
 
     fn checkpoint(&self) -> Result<Vec<u8>> {
         let path = self.folder.join(format!("{PHASE}.safetensors"));
         std::fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What the teacher says of each view, in plain memory that threads can share.

@@ -5,6 +5,7 @@
     reason = "clippy.toml spares only the bodies of tests, not their helpers"
 )]
 
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -84,14 +85,7 @@ fn a_second_signal_ends_a_run_that_waits_for_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("network.json");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let mut child = Command::new(env!("CARGO_BIN_EXE_trainer"))
-        .args(["train", "--output", "run", "--expect"])
-        .arg(&pipe)
-        .current_dir(folder.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = start(folder.path(), &["--expect", "network.json"]);
     wait_for("signals are caught", || catches_interruptions(&child));
     std::thread::sleep(Duration::from_secs(1));
     interrupt(&child, "-INT");
@@ -104,14 +98,9 @@ fn a_second_signal_ends_a_run_that_waits_for_a_file() {
 #[test]
 fn a_second_signal_ends_a_run_in_the_middle_of_a_batch() {
     let folder = tempfile::tempdir().unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_trainer"))
-        .args(["train", "--teacher", "none", "--student", "vgg13", "--train-images", "600"])
-        .args(["--batch", "600", "--views", "1", "--output", "run"])
-        .current_dir(folder.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let one_batch = ["--train-images", "600", "--batch", "600", "--views", "1"];
+    let large = ["--teacher", "none", "--student", "vgg13"];
+    let mut child = start(folder.path(), &[large.as_slice(), &one_batch].concat());
     wait_for("the run starts", || folder.path().join("run/student.toml").exists());
     std::thread::sleep(Duration::from_secs(3));
     interrupt(&child, "-INT");
@@ -119,6 +108,18 @@ fn a_second_signal_ends_a_run_in_the_middle_of_a_batch() {
     assert_eq!(child.try_wait().unwrap(), None, "the first signal waits for the batch");
     interrupt(&child, "-INT");
     expect_end(child);
+}
+
+/// A run in `run`, below the folder.
+fn start(folder: &Path, flags: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_trainer"))
+        .args(["train", "--output", "run"])
+        .args(flags)
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 /// What Linux says of the child's SIGINT, number 2.
