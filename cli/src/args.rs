@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use dataset::Band;
 use spec::{ArrayConfig, ConfigError, Memories};
 
 /// A sparse CNN accelerator: from a quantized network to Verilog, checked bit by bit.
@@ -203,6 +204,10 @@ pub(crate) struct WorkloadArgs {
     /// their .tar.gz.
     #[arg(long, value_name = "DIR|sar-sim", conflicts_with = "case")]
     pub(crate) data: Option<String>,
+    /// The band to read of images that have several: `vh`, `vv` or a number from 1; by default the one that the network
+    /// was trained on.
+    #[arg(long, value_name = "BAND", requires = "data")]
+    pub(crate) band: Option<Band>,
     #[command(flatten)]
     pub(crate) array: ArrayArgs,
     /// Make every memory just as deep as the network needs.

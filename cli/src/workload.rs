@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use cases::Case;
 use codegen::{Options, Schedule};
-use dataset::{SarSim, Source, Split, SplitOptions};
+use dataset::{Band, ImageSet, ReadOptions, SarSim, Source, Split, SplitOptions};
 use sim::tools::checkout_root;
 use spec::files::read_network;
 use spec::{ArrayConfig, Program, QuantNetwork};
@@ -117,18 +117,11 @@ impl Workload {
     /// Reads network and images, and compiles.
     pub(crate) fn read(args: &WorkloadArgs, n_images: Option<usize>) -> Result<Self> {
         let folder = args.data.as_ref().filter(|data| *data != Source::SAR_SIM);
-        let load = |data: &String, seed: u64| -> Result<_> {
-            let source = Source::parse(data);
-            let split = SplitOptions { seed, ..SplitOptions::default() };
-            Ok((source.name(), source.load(Split::Test, &split)?))
-        };
-        let mut set = folder.map(|data| load(data, 0)).transpose()?;
-        let classes = set.as_ref().map(|(_, set)| set.classes.clone());
+        let source = folder.map(|data| Source::parse(data));
+        let classes = source.as_ref().map(Source::classes).transpose()?;
         let Chosen { network, config, case } = choose_network(&args.network, classes.as_deref())?;
-        // The classes chose the network; which images are its test images, the network says.
-        if let Some(data) = folder.filter(|_| network.split_seed() != 0) {
-            set = Some(load(data, network.split_seed())?);
-        }
+        // The classes chose the network; which images are its test images, and which band of them, the network says.
+        let set = source.map(|source| load(source, &network, args.band)).transpose()?;
         let config = fitted(&network, args.array.config(&config)?, args.fit)?;
         let options = case.as_ref().map_or(Options::default(), Case::options);
         let program = compile(&network, &config, &options)?;
@@ -159,6 +152,18 @@ impl Workload {
     pub(crate) fn compile_dense(&self) -> Result<Program> {
         compile(&self.network, &self.program.config, &Options { schedule: Schedule::Dense })
     }
+}
+
+/// The test images of a network, and the name of the data.
+fn load(source: Source, network: &QuantNetwork, band: Option<Band>) -> Result<(String, ImageSet)> {
+    let recorded = network.band().map(str::parse).transpose()?;
+    let source = source.reading(ReadOptions { band: band.or(recorded) });
+    let split = SplitOptions { seed: network.split_seed(), ..SplitOptions::default() };
+    let set = source.load(Split::Test, &split)?;
+    for note in &set.notes {
+        eprintln!("note: {note}");
+    }
+    Ok((source.name(), set))
 }
 
 /// Whether a network was trained on the simulator's chips: it has their classes.

@@ -38,6 +38,47 @@ impl Chip {
         Self { width, height, channels, samples }
     }
 
+    /// One channel when all of each pixel's samples are the same.
+    pub(crate) fn into_gray_if_it_is(self) -> Self {
+        fn is_gray<T: PartialEq>(samples: &[T], channels: usize) -> bool {
+            samples.chunks_exact(channels).all(|pixel| pixel.iter().all(|s| *s == pixel[0]))
+        }
+        let is_gray = match &self.samples {
+            Samples::Eight(samples) => is_gray(samples, self.channels),
+            Samples::Sixteen(samples) => is_gray(samples, self.channels),
+        };
+        if is_gray { self.into_channel(0) } else { self }
+    }
+
+    /// One of the channels alone.
+    pub(crate) fn into_channel(self, channel: usize) -> Self {
+        fn pick<T: Copy>(samples: &[T], channel: usize, channels: usize) -> Vec<T> {
+            samples.iter().skip(channel).step_by(channels).copied().collect()
+        }
+        if self.channels == 1 {
+            return self;
+        }
+        let samples = match &self.samples {
+            Samples::Eight(samples) => Samples::Eight(pick(samples, channel, self.channels)),
+            Samples::Sixteen(samples) => Samples::Sixteen(pick(samples, channel, self.channels)),
+        };
+        Self { channels: 1, samples, ..self }
+    }
+
+    /// Takes a single channel three times.
+    pub(crate) fn make_color(&mut self) {
+        fn repeat<T: Copy>(samples: &[T]) -> Vec<T> {
+            samples.iter().flat_map(|&sample| [sample; 3]).collect()
+        }
+        if self.channels == 1 {
+            self.channels = 3;
+            self.samples = match &self.samples {
+                Samples::Eight(samples) => Samples::Eight(repeat(samples)),
+                Samples::Sixteen(samples) => Samples::Sixteen(repeat(samples)),
+            };
+        }
+    }
+
     /// Columns.
     pub fn width(&self) -> usize {
         self.width
@@ -86,6 +127,8 @@ pub struct ImageSet {
     pub classes: Vec<String>,
     /// Images, in a fixed order.
     pub samples: Vec<Sample>,
+    /// What was decided or left out while reading, a sentence each, for the user. Splits of one data set share some.
+    pub notes: Vec<String>,
 }
 
 impl ImageSet {
@@ -164,7 +207,11 @@ mod tests {
             label: idx % 2,
             chip: Chip::new(1, 1, 1, Samples::Eight(vec![idx as u8])),
         };
-        ImageSet { classes: vec!["a".into(), "b".into()], samples: (0..n).map(sample).collect() }
+        ImageSet {
+            classes: vec!["a".into(), "b".into()],
+            samples: (0..n).map(sample).collect(),
+            notes: Vec::new(),
+        }
     }
 
     fn names(set: &ImageSet) -> Vec<&str> {

@@ -149,7 +149,8 @@ pub fn load(
         label: records[idx].label,
         chip: records[idx].chip(),
     };
-    Ok(ImageSet { classes, samples: picked.into_par_iter().map(sample).collect() })
+    let samples = picked.into_par_iter().map(sample).collect();
+    Ok(ImageSet { classes, samples, notes: Vec::new() })
 }
 
 /// Positions of the records of a split, in the order of the file.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::DatasetKind;
+use crate::{Band, DatasetKind};
 
 /// Why images could not be read.
 #[derive(Debug, Error)]
@@ -211,21 +211,20 @@ pub enum DatasetError {
         /// Largest side.
         max: usize,
     },
-    /// Gray and color images in one data set.
+    /// A band that an image does not have.
     #[error(
-        "{}: {channels} channels, but {} has {expected}; all images of a data set need the same",
+        "{}: band {band} was asked for, and there {}; help: {}",
         path.display(),
-        first.display()
+        if *n_bands == 1 { "is one band".to_owned() } else { format!("are {n_bands}") },
+        if *n_bands == 1 { "leave --band out, or give --band 1".to_owned() } else { format!("give a number from 1 to {n_bands}") }
     )]
-    MixedChannels {
-        /// The odd one.
+    NoBand {
+        /// The file.
         path: PathBuf,
-        /// Its channels.
-        channels: usize,
-        /// The image that it is compared with.
-        first: PathBuf,
-        /// The channels of that one.
-        expected: usize,
+        /// What was asked for.
+        band: Band,
+        /// Bands of the image.
+        n_bands: usize,
     },
     /// The network knows other classes than the data.
     #[error("{data}: class `{class}` is not among the network's classes ({})", known.join(", "))]
@@ -240,6 +239,12 @@ pub enum DatasetError {
     /// No data set of this name.
     #[error("unknown data set `{name}`; known are {}", DatasetKind::ALL.map(DatasetKind::name).join(", "))]
     UnknownKind {
+        /// What was asked for.
+        name: String,
+    },
+    /// No band of this name.
+    #[error("unknown band `{name}`; known are vh, vv and numbers from 1 to 65535")]
+    UnknownBand {
         /// What was asked for.
         name: String,
     },

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use image::{DynamicImage, ImageReader};
 use rayon::prelude::*;
 
-use crate::{Chip, DatasetError, ImageSet, Result, Sample, Samples, phoenix};
+use crate::{Chip, DatasetError, ImageSet, ReadOptions, Result, Sample, Samples, phoenix};
 
 /// Endings of image files, compared without case.
 pub const EXTENSIONS: [&str; 6] = ["png", "jpg", "jpeg", "tif", "tiff", "bmp"];
@@ -139,38 +139,53 @@ pub fn check_same_classes(
 
 /// Reads files, on all cores, as one set: `(label, file)` in the order given.
 ///
-/// Names in the set are paths below `root`.
+/// Names in the set are paths below `root`. All images have the channels of the richest: gray ones are repeated to three
+/// channels where others have color, which a note tells.
 ///
 /// # Errors
-/// The first file that cannot be read, or that has other channels than the first image.
-pub fn read(root: &Path, classes: Vec<String>, files: &[(usize, PathBuf)]) -> Result<ImageSet> {
+/// The first file that cannot be read.
+pub fn read(
+    root: &Path,
+    classes: Vec<String>,
+    files: &[(usize, PathBuf)],
+    options: ReadOptions,
+) -> Result<ImageSet> {
     let read_one = |(label, path): &(usize, PathBuf)| {
         let name = path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/");
-        Ok(Sample { name, label: *label, chip: read_image(path)? })
+        Ok(Sample { name, label: *label, chip: read_image(path, options)? })
     };
     // Collected one by one, so that of several bad files the first is named, whichever thread sees one first.
     let results: Vec<Result<Sample>> = files.par_iter().map(read_one).collect();
-    let samples = results.into_iter().collect::<Result<Vec<_>>>()?;
-    if let Some(first) = samples.first() {
-        let expected = first.chip.channels();
-        if let Some(idx) = samples.iter().position(|sample| sample.chip.channels() != expected) {
-            return Err(DatasetError::MixedChannels {
-                path: files[idx].1.clone(),
-                channels: samples[idx].chip.channels(),
-                first: files[0].1.clone(),
-                expected,
-            });
-        }
+    let mut samples = results.into_iter().collect::<Result<Vec<_>>>()?;
+    let mut notes = Vec::new();
+    let n_gray = samples.iter().filter(|sample| sample.chip.channels() == 1).count();
+    if n_gray > 0 && n_gray < samples.len() {
+        samples.iter_mut().for_each(|sample| sample.chip.make_color());
+        let n_images = samples.len();
+        notes.push(format!(
+            "{n_gray} of {n_images} images are gray; their channel is taken three times"
+        ));
     }
-    Ok(ImageSet { classes, samples })
+    Ok(ImageSet { classes, samples, notes })
 }
 
-/// Reads one image, by its content; an alpha channel is dropped.
+/// Reads one image, by its content; an alpha channel is dropped. Color of which red, green and blue are the same in every
+/// pixel is gray.
 ///
 /// # Errors
-/// [`DatasetError::Io`], [`DatasetError::Unreadable`], [`DatasetError::SampleFormat`] or
+/// [`DatasetError::Io`], [`DatasetError::Unreadable`], [`DatasetError::SampleFormat`], [`DatasetError::NoBand`] or
 /// [`DatasetError::ImageSize`]; for MSTAR original files see [`phoenix::read`].
-pub fn read_image(path: &Path) -> Result<Chip> {
+pub fn read_image(path: &Path, options: ReadOptions) -> Result<Chip> {
+    let chip = read_chip(path)?;
+    let Some(band) = options.band else { return Ok(chip.into_gray_if_it_is()) };
+    let n_bands = chip.channels();
+    let position = band.position(n_bands);
+    let position =
+        position.ok_or_else(|| DatasetError::NoBand { path: path.to_owned(), band, n_bands })?;
+    Ok(chip.into_channel(position))
+}
+
+fn read_chip(path: &Path) -> Result<Chip> {
     let unreadable = |reason: String| {
         let reason = reason.lines().map(str::trim).collect::<Vec<_>>().join(" ");
         DatasetError::Unreadable { path: path.to_owned(), reason: reason.trim_end().to_owned() }
@@ -202,9 +217,6 @@ pub fn read_image(path: &Path) -> Result<Chip> {
     }
     let decoded = reader()?.decode().map_err(|error| unreadable(error.to_string()))?;
     let (channels, samples) = match decoded {
-        DynamicImage::ImageRgb8(_) if is_gray_bitmap(&bytes) => {
-            (1, Samples::Eight(decoded.into_rgb8().pixels().map(|pixel| pixel.0[0]).collect()))
-        }
         DynamicImage::ImageLuma8(pixels) => (1, Samples::Eight(pixels.into_raw())),
         DynamicImage::ImageRgb8(pixels) => (3, Samples::Eight(pixels.into_raw())),
         DynamicImage::ImageLuma16(pixels) => (1, Samples::Sixteen(pixels.into_raw())),
@@ -221,25 +233,6 @@ pub fn read_image(path: &Path) -> Result<Chip> {
         }
     };
     Ok(Chip::new(height, width, channels, samples))
-}
-
-/// Whether the bytes start as those of a BMP, all colors of whose palette are gray: BMP has no other gray.
-fn is_gray_bitmap(bytes: &[u8]) -> bool {
-    let number = |at: usize| {
-        bytes.get(at..at + 4).map(|four| u32::from_le_bytes([four[0], four[1], four[2], four[3]]))
-    };
-    let (Some(header), Some(depth), Some(n_colors)) = (number(14), number(26), number(46)) else {
-        return false;
-    };
-    // The number of planes, 1, then bits a pixel, of 16 bits each; below 9 bits there is a palette of blue, green, red, 0.
-    let n_bits = depth >> 16;
-    if !bytes.starts_with(b"BM") || header < 40 || !(1..=8).contains(&n_bits) {
-        return false;
-    }
-    let n_colors = if n_colors == 0 { 1 << n_bits } else { n_colors.min(256) as usize };
-    let first = 14 + header as usize;
-    let palette = bytes.get(first..first.saturating_add(4 * n_colors));
-    palette.is_some_and(|colors| colors.chunks(4).all(|c| c[0] == c[1] && c[1] == c[2]))
 }
 
 fn list_class(path: PathBuf) -> Result<ClassFolder> {

@@ -13,6 +13,7 @@
 //! cargo run --release -- sim --data sar-sim                   # simulated chips: `sar_sim`
 //! ```
 
+mod band;
 mod chip;
 pub mod cifar;
 mod error;
@@ -26,6 +27,7 @@ mod source;
 mod split;
 mod statistics;
 
+pub use band::{Band, ReadOptions};
 pub use chip::{Chip, ImageSet, Sample, Samples};
 pub use error::DatasetError;
 pub use kind::DatasetKind;

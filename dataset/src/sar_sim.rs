@@ -103,6 +103,7 @@ impl SarSim {
         ImageSet {
             classes: CLASSES.map(str::to_owned).to_vec(),
             samples: (0..n).into_par_iter().map(sample).collect(),
+            notes: Vec::new(),
         }
     }
 

@@ -2,15 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use crate::cifar;
 use crate::folder::{self, ClassFolder, SplitFolders};
-use crate::{DatasetError, DatasetKind, ImageSet, Result, SarSim, Split, SplitOptions};
+use crate::{
+    DatasetError, DatasetKind, ImageSet, ReadOptions, Result, SarSim, Split, SplitOptions,
+};
 
 /// Where images come from: a data set and, unless it is simulated, the folder or archive that holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     kind: DatasetKind,
     path: PathBuf,
+    options: ReadOptions,
 }
 
 impl Source {
@@ -31,7 +36,7 @@ impl Source {
         } else {
             DatasetKind::Folder
         };
-        Self { kind, path }
+        Self { kind, path, options: ReadOptions::default() }
     }
 
     /// As [`Source::parse`], but of the data set that the user says it is, if any.
@@ -56,12 +61,17 @@ impl Source {
         Ok(Self { kind, ..found })
     }
 
+    /// The same images, read as the user says.
+    pub fn reading(self, options: ReadOptions) -> Self {
+        Self { options, ..self }
+    }
+
     /// The data set.
     pub fn kind(&self) -> DatasetKind {
         self.kind
     }
 
-    /// Whether the images are color photographs: by the kind, or where that says nothing, by the first image.
+    /// Whether the images are color photographs: by the kind, or where that says nothing, if any training image has color.
     ///
     /// What cannot be read is none; [`Source::load`] tells why.
     pub fn is_photo(&self) -> bool {
@@ -69,10 +79,10 @@ impl Source {
             return self.kind.is_photo();
         }
         let listed = list_split(&self.path, Split::Train, &SplitOptions::default());
-        let first = listed.ok().and_then(|(_, files)| files.into_iter().next());
-        first
-            .and_then(|(_, file)| folder::read_image(&file).ok())
-            .is_some_and(|c| c.channels() == 3)
+        let has_color = |(_, file): &(usize, PathBuf)| {
+            folder::read_image(file, self.options).is_ok_and(|chip| chip.channels() == 3)
+        };
+        listed.is_ok_and(|(_, files)| files.par_iter().any(has_color))
     }
 
     /// A name for reports: `sar-sim`, or the folder's or archive's own name, without the path to it.
@@ -84,6 +94,17 @@ impl Source {
         let path = full.as_deref().unwrap_or(&self.path);
         path.file_name()
             .map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into_owned())
+    }
+
+    /// Class names, in the order of the labels; images are not read.
+    ///
+    /// # Errors
+    /// As [`Source::load`].
+    pub fn classes(&self) -> Result<Vec<String>> {
+        if self.kind == DatasetKind::SarSim || self.kind.is_cifar() {
+            return Ok(self.load(Split::Test, &SplitOptions::default())?.classes);
+        }
+        Ok(list_split(&self.path, Split::Test, &SplitOptions::default())?.0)
     }
 
     /// Reads one split.
@@ -98,7 +119,7 @@ impl Source {
             return cifar::load(&self.path, self.kind, split, options);
         }
         let (classes, files) = list_split(&self.path, split, options)?;
-        folder::read(&self.path, classes, &files)
+        folder::read(&self.path, classes, &files, self.options)
     }
 }
 

@@ -55,7 +55,11 @@ mod tests {
 
     fn set(chips: Vec<Chip>) -> ImageSet {
         let sample = |chip| Sample { name: String::new(), label: 0, chip };
-        ImageSet { classes: vec!["a".into()], samples: chips.into_iter().map(sample).collect() }
+        ImageSet {
+            classes: vec!["a".into()],
+            samples: chips.into_iter().map(sample).collect(),
+            notes: Vec::new(),
+        }
     }
 
     #[test]

@@ -209,6 +209,11 @@ impl QuantNetwork {
         self.provenance.pointer("/options/split-seed").and_then(Value::as_u64).unwrap_or(0)
     }
 
+    /// The band of the images that it was trained on, as far as its provenance names one.
+    pub fn band(&self) -> Option<&str> {
+        self.provenance.pointer("/options/band").and_then(Value::as_str)
+    }
+
     /// The shape of a feature map of a validated network.
     pub fn shape(&self, tensor: TensorRef) -> Shape {
         match tensor {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, FromArgMatches};
-use dataset::DatasetKind;
+use dataset::{DatasetKind, ReadOptions};
 use toml::Value;
 
 use crate::options::TrainOptions;
@@ -63,7 +63,8 @@ pub fn source(options: &TrainOptions) -> Result<dataset::Source> {
         Some(name) => Some(name.parse::<DatasetKind>()?),
         None => None,
     };
-    Ok(dataset::Source::with_kind(&options.data, kind)?)
+    let band = options.band.as_deref().map(str::parse).transpose()?;
+    Ok(dataset::Source::with_kind(&options.data, kind)?.reading(ReadOptions { band }))
 }
 
 /// The options as a TOML file that repeats the run.
@@ -178,7 +179,7 @@ mod tests {
             std::fs::create_dir(folder.path().join(class)).unwrap();
             for idx in 0..4 {
                 let path = folder.path().join(format!("{class}/{idx}.png"));
-                image::RgbImage::new(2, 2).save(path).unwrap();
+                image::RgbImage::from_pixel(2, 2, image::Rgb([1, 2, 3])).save(path).unwrap();
             }
         }
         let data = folder.path().to_str().unwrap();

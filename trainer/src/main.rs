@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand};
+use dataset::ReadOptions;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use trainer::bench::{self, BenchOptions};
@@ -49,6 +50,9 @@ enum Command {
         /// `sar-sim`, a folder of class folders of images, or a CIFAR folder or archive
         #[arg(long, default_value = dataset::Source::SAR_SIM)]
         data: String,
+        /// The band to read of images that have several: `vh`, `vv` or a number from 1 [default: as for training]
+        #[arg(long)]
+        band: Option<dataset::Band>,
         /// At most this many images, spread evenly over the test set [default: all]
         #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
         images: Option<usize>,
@@ -130,8 +134,9 @@ fn call(cli: Cli) -> Result<String> {
             stop_when_interrupted()?;
             Ok(bench::render(&bench::run(&options)?, options.format)?.trim_end().to_owned())
         }
-        Command::Verify { network, data, images } => {
-            Ok(serde_json::to_string_pretty(&verify::verify(&network, &data, images)?)?)
+        Command::Verify { network, data, band, images } => {
+            let verified = verify::verify(&network, &data, ReadOptions { band }, images)?;
+            Ok(serde_json::to_string_pretty(&verified)?)
         }
     }
 }

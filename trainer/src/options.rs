@@ -101,6 +101,10 @@ pub struct TrainOptions {
     #[arg(long, value_name = "KIND")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dataset: Option<String>,
+    /// The band to read of images that have several: `vh`, `vv` or a number from 1
+    #[arg(long, value_name = "BAND", value_parser = band)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub band: Option<String>,
     /// Teacher: a built-in network, a .toml file, the folder of a finished run, or `none`
     #[arg(long, default_value = "a-convnet")]
     pub teacher: String,
@@ -211,6 +215,11 @@ pub struct TrainOptions {
     /// Processor threads; results are the same bit for bit only with the same number
     #[arg(long, default_value_t = 1)]
     pub threads: usize,
+}
+
+/// The name of a band, checked.
+fn band(text: &str) -> Result<String, dataset::DatasetError> {
+    Ok(text.parse::<dataset::Band>()?.to_string())
 }
 
 impl TrainOptions {

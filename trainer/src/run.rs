@@ -1,5 +1,6 @@
 //! One whole training run: teacher, student, integers, files.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -183,7 +184,12 @@ fn load_splits(source: &Source, options: &TrainOptions) -> Result<[ImageSet; 3]>
     if let Some(n) = options.train_images {
         train = train.spread(n);
     }
-    Ok([train, source.load(Split::Validation, &split)?, source.load(Split::Test, &split)?])
+    let sets = [train, source.load(Split::Validation, &split)?, source.load(Split::Test, &split)?];
+    let notes: BTreeSet<&String> = sets.iter().flat_map(|set| &set.notes).collect();
+    for note in notes {
+        eprintln!("note: {note}");
+    }
+    Ok(sets)
 }
 
 fn data_report(

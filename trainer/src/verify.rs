@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use dataset::{Source, Split, SplitOptions};
+use dataset::{ReadOptions, Source, Split, SplitOptions};
 use rayon::prelude::*;
 use spec::{QuantNetwork, run_reference};
 use tch::{Kind, Tensor};
@@ -99,20 +99,29 @@ pub fn expect_same(found: &QuantNetwork, expected: &QuantNetwork, path: &Path) -
     )
 }
 
-/// Runs a network file over the test images of `data`, both ways.
+/// Runs a network file over the test images of `data`, both ways. Without a band, images are read as for its training.
 ///
 /// # Errors
 /// A network or image that cannot be read, or the first logit that differs.
-pub fn verify(network: &Path, data: &str, n_images: Option<usize>) -> Result<Verified> {
+pub fn verify(
+    network: &Path,
+    data: &str,
+    options: ReadOptions,
+    n_images: Option<usize>,
+) -> Result<Verified> {
     let network = spec::files::read_network(network)?;
     let preprocess = network
         .input
         .preprocess
         .as_ref()
         .context("the network says nothing about pre-processing")?;
-    let source = Source::parse(data);
+    let recorded = network.band().map(str::parse).transpose()?;
+    let source = Source::parse(data).reading(ReadOptions { band: options.band.or(recorded) });
     let split = SplitOptions { seed: network.split_seed(), ..SplitOptions::default() };
     let mut set = source.load(Split::Test, &split)?.relabel(&network.classes, &source.name())?;
+    for note in &set.notes {
+        eprintln!("note: {note}");
+    }
     if let Some(n) = n_images {
         set = set.spread(n);
     }

@@ -8,6 +8,7 @@
 use std::fs;
 use std::path::Path;
 
+use dataset::ReadOptions;
 use trainer::options::{SparsityKind, TrainOptions};
 use trainer::{config, run, verify};
 
@@ -122,7 +123,8 @@ fn a_teacher_that_saw_the_students_test_images_is_refused() {
     };
     let finished = run::train(&other).unwrap();
     let accuracy = finished.outcome.student.unwrap().int8.test.accuracy;
-    let verified = verify::verify(&finished.folder, &other.data, None).unwrap();
+    let verified =
+        verify::verify(&finished.folder, &other.data, ReadOptions::default(), None).unwrap();
     assert_eq!((verified.n_images, verified.accuracy), (8, accuracy));
 }
 

@@ -3,10 +3,9 @@
 use std::fs;
 
 use image::{DynamicImage, GrayImage, ImageBuffer, Luma, Rgb, RgbImage};
-use twofold_dataset::folder::read_image;
 use twofold_dataset::{Chip, DatasetKind, Samples, Source, Split, SplitOptions};
 
-use crate::support::{Data, expected, gray};
+use crate::support::{Data, expected, gray, read_image};
 
 /// Two classes of ten images each.
 fn two_classes() -> Data {
@@ -113,7 +112,9 @@ fn class_folders_of_color_images_are_photographs() {
     let data = Data::new();
     for idx in 0..10 {
         for class in ["x", "y"] {
-            RgbImage::new(4, 3).save(data.path(&format!("{class}/{idx}.png"))).unwrap();
+            let pixel = if idx == 0 { [1, 2, 3] } else { [7; 3] };
+            let image = RgbImage::from_pixel(4, 3, Rgb(pixel));
+            image.save(data.path(&format!("{class}/{idx}.png"))).unwrap();
         }
     }
     assert!(is_photo(&data));
@@ -241,21 +242,49 @@ fn odd_samples_are_named() {
 }
 
 #[test]
-fn gray_and_color_do_not_mix() {
+fn gray_saved_as_color_is_gray() {
     let data = Data::new();
-    data.gray(&[
-        ("train/a/1.png", 1),
-        ("train/a/2.png", 1),
-        ("train/b/1.png", 1),
-        ("train/b/2.png", 1),
-    ]);
-    data.gray(&[("test/a/1.png", 1), ("test/b/1.png", 1)]);
-    RgbImage::new(4, 3).save(data.path("test/b/2.png")).unwrap();
-    let message = data.error(Split::Test);
-    assert!(
-        message.starts_with("DATA/test/b/2.png: 3 channels, but DATA/test/a/1.png has 1"),
-        "{message}"
-    );
+    let sixteen = |pixel: Luma<u16>| Rgb([pixel.0[0]; 3]);
+    let deep = ImageBuffer::<Luma<u16>, _>::from_fn(4, 3, |x, y| Luma([(x * 20_000 + y) as u16]));
+    let deep_color = ImageBuffer::from_fn(4, 3, |x, y| sixteen(*deep.get_pixel(x, y)));
+    let images = [
+        ("rgb.png", DynamicImage::ImageLuma8(gray(3)).into_rgb8().into()),
+        ("rgba.png", DynamicImage::ImageLuma8(gray(3)).into_rgba8().into()),
+        ("rgb.bmp", DynamicImage::ImageLuma8(gray(3)).into_rgb8().into()),
+        ("rgb.tif", DynamicImage::ImageLuma8(gray(3)).into_rgb8().into()),
+        ("rgb.jpg", DynamicImage::ImageLuma8(gray(3)).into_rgb8().into()),
+        ("deep.png", DynamicImage::ImageRgb16(deep_color.clone())),
+        ("deep.tif", DynamicImage::ImageRgb16(deep_color)),
+    ];
+    for (name, image) in images {
+        image.save(data.path(name)).unwrap();
+        let chip = read_image(&data.path(name)).unwrap();
+        assert_eq!((chip.channels(), chip.height(), chip.width()), (1, 3, 4), "{name}");
+        match (name, chip.samples()) {
+            ("rgb.jpg", _) => {}
+            (_, Samples::Eight(samples)) => assert_eq!(*samples, expected(3), "{name}"),
+            (_, Samples::Sixteen(samples)) => assert_eq!(*samples, *deep.as_raw(), "{name}"),
+        }
+    }
+}
+
+#[test]
+fn gray_among_color_is_taken_three_times_and_told() {
+    let data = Data::new();
+    for class in ["a", "b"] {
+        for name in ["train/CLASS/1.png", "train/CLASS/2.png", "test/CLASS/1.png"] {
+            data.gray(&[(&name.replace("CLASS", class), 1)]);
+        }
+    }
+    let all_gray = data.load(Split::Test).unwrap();
+    assert!(all_gray.samples.iter().all(|sample| sample.chip.channels() == 1));
+    assert_eq!(all_gray.notes, [""; 0]);
+    RgbImage::from_pixel(4, 3, Rgb([1, 2, 3])).save(data.path("test/b/2.png")).unwrap();
+    let set = data.load(Split::Test).unwrap();
+    assert!(set.samples.iter().all(|sample| sample.chip.channels() == 3));
+    let Samples::Eight(samples) = set.samples[0].chip.samples() else { panic!("8 bits") };
+    assert_eq!(samples[..6], [1, 1, 1, 2, 2, 2]);
+    assert_eq!(set.notes, ["2 of 3 images are gray; their channel is taken three times"]);
 }
 
 #[test]

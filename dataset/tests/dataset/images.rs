@@ -1,9 +1,8 @@
 //! Images made byte by byte, so that what is read is compared with the formats and not with an encoder.
 
-use twofold_dataset::folder::read_image;
 use twofold_dataset::{Chip, Samples};
 
-use crate::support::{Data, bmp, jpeg, png, tiff};
+use crate::support::{Data, bmp, jpeg, png, read_image, tiff};
 
 #[test]
 fn png_of_eight_and_sixteen_bits() {
@@ -38,7 +37,7 @@ fn tiff_of_eight_and_sixteen_bits() {
 }
 
 #[test]
-fn bmp_has_its_last_row_first_and_is_gray_if_its_palette_is() {
+fn bmp_has_its_last_row_first_and_is_gray_if_its_pixels_are() {
     let data = Data::new();
     let samples = [1, 2, 3, 4, 5, 255];
     let mut bytes = bmp(3, 2, &samples);
@@ -46,10 +45,14 @@ fn bmp_has_its_last_row_first_and_is_gray_if_its_palette_is() {
     let gray = Chip::new(2, 3, 1, Samples::Eight(samples.to_vec()));
     assert_eq!(read_image(&data.path("x.bmp")).unwrap(), gray);
 
-    // The blue of color 77, which no sample has.
+    // The blue of color 77, which no sample has, then that of color 5.
     bytes[54 + 4 * 77] = 0;
     data.write("x.bmp", &bytes);
-    let three = samples.iter().flat_map(|&gray| [gray; 3]).collect();
+    assert_eq!(read_image(&data.path("x.bmp")).unwrap(), gray);
+    bytes[54 + 4 * 5] = 0;
+    data.write("x.bmp", &bytes);
+    let mut three: Vec<u8> = samples.iter().flat_map(|&gray| [gray; 3]).collect();
+    three[14] = 0;
     assert_eq!(read_image(&data.path("x.bmp")).unwrap(), Chip::new(2, 3, 3, Samples::Eight(three)));
 }
 

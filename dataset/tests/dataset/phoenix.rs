@@ -1,10 +1,9 @@
 //! MSTAR original files, alone and in the folders they come in.
 
-use twofold_dataset::folder::read_image;
 use twofold_dataset::preprocess::apply;
 use twofold_dataset::{Chip, Samples, Split};
 
-use crate::support::{Data, Phoenix};
+use crate::support::{Data, Phoenix, read_image};
 
 fn read(phoenix: &Phoenix) -> Chip {
     let data = Data::new();

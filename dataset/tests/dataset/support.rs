@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use flate2::write::{GzEncoder, ZlibEncoder};
 use flate2::{Compression, Crc};
 use image::{GrayImage, Luma};
-use twofold_dataset::{DatasetError, ImageSet, Source, Split, SplitOptions};
+use twofold_dataset::{
+    Chip, DatasetError, ImageSet, ReadOptions, Source, Split, SplitOptions, folder,
+};
 
 /// A data folder that is removed at the end.
 pub(crate) struct Data(pub(crate) tempfile::TempDir);
@@ -65,6 +67,11 @@ impl Data {
     pub(crate) fn shown(&self, error: &DatasetError) -> String {
         error.to_string().replace(self.0.path().to_str().unwrap(), "DATA")
     }
+}
+
+/// Reads a file without any option.
+pub(crate) fn read_image(path: &Path) -> Result<Chip, DatasetError> {
+    folder::read_image(path, ReadOptions::default())
 }
 
 /// 4 columns and 3 rows.
