@@ -7,9 +7,13 @@ use codegen::{Options, Schedule};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use spec::files::{Limit, read_text};
 use spec::{ArrayConfig, ConfigError, Memories, Pattern, QuantNetwork};
 
 use crate::{Shortcut, Topology};
+
+/// A case.
+const CASE: Limit = Limit::new("a case", 1 << 20);
 
 /// A network with random weights, images and an array.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,7 +105,7 @@ impl Case {
             });
         }
         let path_name = || path.display().to_string();
-        let text = std::fs::read_to_string(&path)
+        let text = read_text(&path, CASE)
             .map_err(|source| CaseError::Read { path: path_name(), source })?;
         serde_json::from_str(&text)
             .map_err(|source| CaseError::Format { path: path_name(), source })

@@ -1,13 +1,16 @@
 //! Images of a run, preprocessed when they are asked for.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use dataset::{ImageSet, preprocess};
+use spec::files::{Limit, read_regular};
 use spec::{Preprocess, QuantNetwork};
 
 use crate::workload::shown;
+
+/// A file of int8 images.
+const INT8: Limit = Limit::new("a file of int8 images", 4 << 30);
 
 /// Images with or without labels.
 pub(crate) enum Images {
@@ -63,7 +66,8 @@ impl Images {
         path: &Path,
         n_images: Option<usize>,
     ) -> Result<Self> {
-        let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let bytes =
+            read_regular(path, INT8).with_context(|| format!("cannot read {}", path.display()))?;
         let n_bytes = network.input.n_bytes();
         if bytes.is_empty() || !bytes.len().is_multiple_of(n_bytes) {
             bail!(

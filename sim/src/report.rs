@@ -8,11 +8,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use spec::Program;
+use spec::files::{Limit, read_text};
 
 use crate::{Divergence, ImageResult, LostCycles, RunOutput, SimError};
 
 /// Version of the report's JSON.
 pub const FORMAT_VERSION: u32 = 1;
+/// A saved report.
+const REPORT: Limit = Limit::new("a report", 64 << 20);
 
 /// The report of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -273,7 +276,7 @@ impl Report {
             format_version: u32,
         }
         let error = |message: String| SimError::Report { path: path.to_owned(), message };
-        let text = std::fs::read_to_string(path).map_err(|source| error(source.to_string()))?;
+        let text = read_text(path, REPORT).map_err(|source| error(source.to_string()))?;
         let header: Header =
             serde_json::from_str(&text).map_err(|source| error(source.to_string()))?;
         if header.format_version != FORMAT_VERSION {

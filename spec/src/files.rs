@@ -1,12 +1,31 @@
-//! Networks and programs on disk. What is written appears whole or not at all: written aside, then renamed.
+//! Every file that is read or written: regular ones alone, and none of somebody else's replaced. With them networks and
+//! programs on disk.
+//!
+//! Who reads goes through [`read_regular`] and its kin; who writes a file that the user named, through [`Outputs`]; who
+//! writes in a folder that is the program's own, through [`write_atomically`] and its kin.
 
-use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
-
 use crate::{NetworkError, Program, ProgramError, QuantNetwork};
+
+mod ours;
+mod read;
+mod write;
+
+pub use ours::finish_wave;
+pub use read::{Limit, check_readable, open_regular, read_regular, read_text};
+pub use write::{
+    Outputs, Refusal, Target, make_folder, open_append, open_new_log, remove, write_atomically,
+    write_with,
+};
+
+/// The JSON file of a network.
+const NETWORK: Limit = Limit::new("a network", 64 << 20);
+/// The tensors of a network.
+const TENSORS: Limit = Limit::new("a network's tensors", 1 << 30);
+/// The manifest or a ROM of a program.
+const PROGRAM: Limit = Limit::new("a program's file", 1 << 30);
 
 /// A file that cannot be read, written or understood.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +42,22 @@ pub enum FileError {
     #[error("cannot write {path}: {reason}; help: check that the folder is writable and the disk has room", path = path.display())]
     Write {
         /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        reason: io::Error,
+    },
+    /// The file that a result would go to is not to be replaced.
+    #[error("cannot write {path}: {why}", path = path.display())]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: Refusal,
+    },
+    /// Removing failed.
+    #[error("cannot remove {path}: {reason}; help: check that the folder is writable", path = path.display())]
+    Remove {
+        /// The file.
         path: PathBuf,
         /// Why.
         reason: io::Error,
@@ -56,20 +91,22 @@ fn lines(errors: &[NetworkError]) -> String {
 pub fn read_network(path: &Path) -> Result<QuantNetwork, FileError> {
     let path = if path.is_dir() { path.join("network.json") } else { path.to_owned() };
     let wrong = |errors| FileError::Network { path: path.clone(), errors };
-    let read = |path: &Path| {
-        fs::read(path).map_err(|reason| FileError::Read { path: path.to_owned(), reason })
+    let read = |path: &Path, limit| {
+        let error = |reason| FileError::Read { path: path.to_owned(), reason };
+        read_regular(path, limit).map_err(error)
     };
-    let json = String::from_utf8(read(&path)?)
+    let json = String::from_utf8(read(&path, NETWORK)?)
         .map_err(|error| wrong(vec![NetworkError::Json { message: error.to_string() }]))?;
     let tensors = crate::network::tensor_file_name(&json).map_err(|error| wrong(vec![error]))?;
-    QuantNetwork::from_parts(&json, &read(&path.with_file_name(tensors))?).map_err(wrong)
+    QuantNetwork::from_parts(&json, &read(&path.with_file_name(tensors), TENSORS)?).map_err(wrong)
 }
 
 /// Writes a network: `path` is a JSON file, whose tensors go to the file of the same stem beside it, or a folder, which
 /// gets `network.json` and `weights.safetensors`.
 ///
 /// # Errors
-/// A folder or file that cannot be written. The JSON file is renamed into place last, and holds the tensors' digest.
+/// A folder or file that cannot be written, or a file that somebody else wrote. The JSON file is renamed into place last,
+/// and holds the tensors' digest.
 pub fn write_network(network: &QuantNetwork, path: &Path) -> Result<(), FileError> {
     let is_json = path.extension().is_some_and(|extension| extension == "json");
     let (json_path, tensors_path) = if is_json {
@@ -79,8 +116,18 @@ pub fn write_network(network: &QuantNetwork, path: &Path) -> Result<(), FileErro
     };
     let name = tensors_path.file_name().expect("a name was just set").to_string_lossy();
     let (json, tensors) = network.to_named_parts(&name);
-    write_atomically(&tensors_path, &tensors)?;
-    write_atomically(&json_path, json.as_bytes())
+    let outputs = Outputs::new(false);
+    let targets = [outputs.target(&tensors_path)?, outputs.target(&json_path)?];
+    write_all(&targets, &[&tensors, json.as_bytes()])
+}
+
+/// The files that [`read_network`] reads: the JSON file, and its tensors if it can say which.
+pub fn network_files(path: &Path) -> Vec<PathBuf> {
+    let json = if path.is_dir() { path.join("network.json") } else { path.to_owned() };
+    let text = read_text(&json, NETWORK).ok();
+    let tensors = text.and_then(|text| crate::network::tensor_file_name(&text).ok());
+    let tensors = tensors.map(|name| json.with_file_name(name));
+    [json].into_iter().chain(tensors).collect()
 }
 
 /// Reads a program from its folder.
@@ -88,58 +135,53 @@ pub fn write_network(network: &QuantNetwork, path: &Path) -> Result<(), FileErro
 /// # Errors
 /// A file that cannot be read or is not of the format.
 pub fn read_program(folder: &Path) -> Result<Program, FileError> {
-    Program::from_files(|name| fs::read_to_string(folder.join(name)))
+    Program::from_files(|name| read_text(&folder.join(name), PROGRAM))
         .map_err(|reason| FileError::Program { folder: folder.to_owned(), reason })
 }
 
-/// Writes all files of a program to a folder, or none: all are written aside before the first is renamed. The manifest,
-/// without which nothing reads the ROMs, comes last.
+/// Where the files of a program may be written.
+#[derive(Debug)]
+pub struct ProgramTarget {
+    /// In the order of [`Program::FILE_NAMES`].
+    files: Vec<Target>,
+}
+
+impl Outputs {
+    /// Checks a folder that is to take a program: each of its files follows the rules, and no other is touched.
+    ///
+    /// # Errors
+    /// As [`Outputs::target`].
+    pub fn program(&self, folder: &Path) -> Result<ProgramTarget, FileError> {
+        let files = Program::FILE_NAMES.iter().map(|name| self.target(&folder.join(name)));
+        Ok(ProgramTarget { files: files.collect::<Result<_, _>>()? })
+    }
+}
+
+impl ProgramTarget {
+    /// Writes all files of a program, or none: all are written aside before the first is renamed. The manifest, without
+    /// which nothing reads the ROMs, comes last.
+    ///
+    /// # Errors
+    /// A folder or file that cannot be written, or that somebody else has put there meanwhile.
+    pub fn write(&self, program: &Program) -> Result<(), FileError> {
+        let texts = program.to_files();
+        let texts: Vec<_> = texts.iter().rev().map(|(_, text)| text.as_bytes()).collect();
+        let files: Vec<_> = self.files.iter().rev().cloned().collect();
+        write_all(&files, &texts)
+    }
+}
+
+/// Writes a program to a folder that is this program's own.
 ///
 /// # Errors
 /// A folder or file that cannot be written.
 pub fn write_program(program: &Program, folder: &Path) -> Result<(), FileError> {
-    let files = program.to_files();
-    let paths: Vec<PathBuf> = files.iter().rev().map(|(name, _)| folder.join(name)).collect();
-    let aside: Vec<NamedTempFile> = files
-        .iter()
-        .rev()
-        .zip(&paths)
-        .map(|((_, text), path)| write_aside(path, text.as_bytes()))
-        .collect::<Result<_, _>>()?;
-    aside.into_iter().zip(&paths).try_for_each(|(file, path)| rename(file, path))
+    Outputs::new(true).program(folder)?.write(program)
 }
 
-/// Writes a file aside, then renames it into place; missing folders are made.
-///
-/// # Errors
-/// Whatever the file system says. The old file, if there was one, is then still whole.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    rename(write_aside(path, bytes)?, path)
-}
-
-/// A file beside `path` that is removed unless it is renamed.
-fn write_aside(path: &Path, bytes: &[u8]) -> Result<NamedTempFile, FileError> {
-    let write = || -> io::Result<NamedTempFile> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        fs::create_dir_all(folder)?;
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".twofold-");
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = builder.tempfile_in(folder)?;
-        // The file itself: errors of the wrapper name the path aside.
-        file.as_file_mut().write_all(bytes)?;
-        file.as_file().sync_all()?;
-        Ok(file)
-    };
-    write().map_err(|reason| FileError::Write { path: path.to_owned(), reason })
-}
-
-fn rename(file: NamedTempFile, path: &Path) -> Result<(), FileError> {
-    file.persist(path)
-        .map(drop)
-        .map_err(|error| FileError::Write { path: path.to_owned(), reason: error.error })
+/// Writes all files aside, then renames one after the other.
+fn write_all(targets: &[Target], contents: &[&[u8]]) -> Result<(), FileError> {
+    let aside = targets.iter().zip(contents).map(|(target, bytes)| target.aside(bytes));
+    let aside = aside.collect::<Result<Vec<_>, _>>()?;
+    aside.into_iter().try_for_each(write::Aside::place)
 }

@@ -18,8 +18,12 @@
 //! batch-norm on its own is a 1x1 convolution with one weight a channel. A layer with `prune = false` stays dense under every
 //! sparsity.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, bail};
 use spec::{Shape, TensorRef};
+
+use crate::limits::TOML;
 
 mod definition;
 mod expand;
@@ -177,8 +181,8 @@ impl Architecture {
     /// An unknown name, an unreadable file, or a definition that breaks a rule; the message names the layer.
     pub fn named(name: &str) -> Result<Self> {
         if name.ends_with(".toml") {
-            let text =
-                std::fs::read_to_string(name).with_context(|| format!("{name}: cannot be read"))?;
+            let text = spec::files::read_text(Path::new(name), TOML)
+                .with_context(|| format!("{name}: cannot be read"))?;
             return Self::parse(&text).with_context(|| format!("{name}: not a network definition"));
         }
         let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) else {

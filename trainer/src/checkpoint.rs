@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use spec::files::Limit;
 use tch::Tensor;
 
+use crate::limits::CHECKPOINT;
 use crate::model::Model;
 use crate::prune::Masks;
 
@@ -66,13 +68,22 @@ pub fn write_tensors<S: AsRef<str>, T: AsRef<Tensor>>(
     Ok(())
 }
 
+/// Reads named tensors.
+///
+/// # Errors
+/// A file that is not regular, larger than its limit, or holds no tensors.
+pub(crate) fn read_tensors(path: &Path, limit: Limit) -> Result<Vec<(String, Tensor)>> {
+    spec::files::check_readable(path, limit)?;
+    Ok(Tensor::read_safetensors(path)?)
+}
+
 /// Epochs that a checkpoint holds.
 ///
 /// # Errors
 /// A file that is no checkpoint; the message names it.
 pub fn n_epochs(path: &Path) -> Result<usize> {
     let damaged = || format!("{}: not a checkpoint; remove it to start over", path.display());
-    let tensors = Tensor::read_safetensors(path).with_context(damaged)?;
+    let tensors = read_tensors(path, CHECKPOINT).with_context(damaged)?;
     let (_, number) = tensors.iter().find(|(name, _)| name == EPOCHS).with_context(damaged)?;
     usize::try_from(number.f_int64_value(&[]).with_context(damaged)?).with_context(damaged)
 }
@@ -86,7 +97,7 @@ pub fn load(path: &Path, model: &mut Model) -> Result<State> {
         || format!("{}: not a checkpoint of this network; remove it to start over", path.display());
     let mut parts: BTreeMap<&str, BTreeMap<String, Tensor>> = BTreeMap::new();
     let mut numbers = BTreeMap::new();
-    for (name, tensor) in Tensor::read_safetensors(path).with_context(damaged)? {
+    for (name, tensor) in read_tensors(path, CHECKPOINT).with_context(damaged)? {
         match [MODEL, MOMENTUM, MASK]
             .into_iter()
             .find_map(|prefix| Some((prefix, name.strip_prefix(prefix)?)))

@@ -10,6 +10,7 @@ use clap::{Args, FromArgMatches};
 use dataset::{DatasetKind, ReadOptions};
 use toml::Value;
 
+use crate::limits::TOML;
 use crate::options::TrainOptions;
 
 /// Defaults for color photographs, where they differ from those for radar chips.
@@ -125,7 +126,7 @@ pub(crate) fn parse(flags: impl Iterator<Item = OsString>) -> Result<TrainOption
 }
 
 fn read_file(path: &Path) -> Result<Vec<String>> {
-    let text = std::fs::read_to_string(path)
+    let text = spec::files::read_text(path, TOML)
         .with_context(|| format!("{}: cannot be read", path.display()))?;
     flags_of(&text, path)
 }

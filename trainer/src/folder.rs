@@ -10,6 +10,7 @@ use crate::architecture::Architecture;
 use crate::config;
 use crate::difference;
 use crate::fit::RunFolder;
+use crate::limits::TOML;
 use crate::options::TrainOptions;
 use crate::report::{self, DataReport};
 use crate::run::Images;
@@ -154,7 +155,8 @@ fn different(
     files: &[(PathBuf, String)],
 ) -> Result<Option<String>> {
     let read = |path: &Path| {
-        std::fs::read_to_string(path).with_context(|| format!("{}: cannot be read", path.display()))
+        spec::files::read_text(path, TOML)
+            .with_context(|| format!("{}: cannot be read", path.display()))
     };
     let stored = read(config_path)?;
     let options = |text: &str| -> Result<serde_json::Value> {

@@ -19,6 +19,7 @@ mod fold;
 mod folder;
 pub mod forward;
 pub mod integer;
+mod limits;
 mod maps;
 pub mod memory;
 pub mod metrics;

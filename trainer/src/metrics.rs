@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
+use crate::limits::METRICS;
 use crate::prune::Churn;
 
 /// What one epoch did.
@@ -54,7 +55,7 @@ impl Metrics {
 /// # Errors
 /// A file that cannot be read, or a line that is no epoch.
 pub fn read(path: &Path) -> Result<Vec<Metrics>> {
-    let text = match std::fs::read_to_string(path) {
+    let text = match spec::files::read_text(path, METRICS) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         text => text.with_context(|| format!("{}: cannot be read", path.display()))?,
     };

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::evaluate::Evaluation;
 use crate::fit::RunFolder;
+use crate::limits::JSON;
 use crate::metrics;
 use crate::plots::{self, Curve};
 
@@ -141,7 +142,7 @@ impl Outcome {
     /// A run that is not finished, or a file of another layout.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
-        let text = std::fs::read_to_string(&path)
+        let text = spec::files::read_text(&path, JSON)
             .with_context(|| format!("{}: cannot be read", path.display()))?;
         serde_json::from_str(&text)
             .with_context(|| format!("{}: not the result of a run", path.display()))

@@ -16,6 +16,7 @@ use crate::distill::Lesson;
 use crate::evaluate::evaluate;
 use crate::fit::{Epoch, FitOptions, INTERRUPTED, RunFolder, fit};
 use crate::forward::Mode;
+use crate::limits::{CHECKPOINT, LESSONS};
 use crate::model::Model;
 use crate::options::TrainOptions;
 use crate::prune::{Masks, Pruning};
@@ -215,7 +216,8 @@ impl Teacher {
 
     fn checkpoint(&self) -> Result<Vec<u8>> {
         let path = self.folder.join(format!("{PHASE}.safetensors"));
-        std::fs::read(&path).with_context(|| format!("{}: cannot be read", path.display()))
+        spec::files::read_regular(&path, CHECKPOINT)
+            .with_context(|| format!("{}: cannot be read", path.display()))
     }
 }
 
@@ -241,7 +243,7 @@ impl Lessons {
     fn read(path: &Path, n_views: usize) -> Result<Self> {
         let damaged = || format!("{}: damaged; remove it, and it is made again", path.display());
         let mut tensors: BTreeMap<String, Tensor> =
-            Tensor::read_safetensors(path).with_context(damaged)?.into_iter().collect();
+            checkpoint::read_tensors(path, LESSONS).with_context(damaged)?.into_iter().collect();
         let mut rows =
             |name: &str| tensors.remove(name).map(|tensor| Rows::new(&tensor)).transpose();
         let logits = rows("logits")?.with_context(damaged)?;

@@ -1,13 +1,15 @@
 //! Reads a netlist that Yosys wrote as JSON: ports, kinds of cells, names of nets.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
+use spec::files::{Limit, open_regular};
 
+/// A netlist, as JSON or as RTLIL.
+pub(super) const NETLIST: Limit = Limit::new("a netlist", 4 << 30);
 /// The cell library's own modules, and the marks that flattening leaves, are no hardware.
 const NOT_HARDWARE: [&str; 2] = ["$scopeinfo", "$print"];
 
@@ -93,8 +95,8 @@ impl Netlist {
     /// # Errors
     /// If the file cannot be read, is no netlist, or lacks that module.
     pub(super) fn read(path: &Path, top: &str) -> Result<Self> {
-        let file =
-            File::open(path).with_context(|| format!("cannot read netlist {}", path.display()))?;
+        let file = open_regular(path, NETLIST)
+            .with_context(|| format!("cannot read netlist {}", path.display()))?;
         let file: JsonFile = serde_json::from_reader(BufReader::new(file))
             .with_context(|| format!("{} is not a netlist written by Yosys", path.display()))?;
         Self::from_json(file, top).with_context(|| format!("netlist {}", path.display()))

@@ -142,7 +142,10 @@ struct Rows {
 }
 
 impl Program {
-    /// Every file of the program: name and text.
+    /// The names of its files, the manifest first.
+    pub const FILE_NAMES: [&'static str; 6] = [MANIFEST, PROGRAM, TILE, WEIGHT, PARAMETER, LANE];
+
+    /// Every file of the program, in the order of [`Self::FILE_NAMES`]: name and text.
     pub fn to_files(&self) -> Vec<(&'static str, String)> {
         let manifest = Manifest {
             format: FORMAT.to_owned(),

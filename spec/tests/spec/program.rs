@@ -250,7 +250,7 @@ fn writing_replaces_whole_files_and_leaves_nothing_aside() {
     let blocked = folder.path().join("blocked");
     fs::create_dir_all(blocked.join("inner")).unwrap();
     let error = write_atomically(&blocked, b"x").unwrap_err();
-    assert!(matches!(error, FileError::Write { .. }));
+    assert!(matches!(error, FileError::Refused { .. }));
     assert!(std::error::Error::source(&error).is_none(), "the message has the reason already");
     assert!(error.to_string().starts_with("cannot write"), "{error}");
     assert_eq!(names(folder.path()), ["blocked", "file"]);

@@ -31,6 +31,7 @@ use serde_json::Value;
 
 use crate::architecture::Architecture;
 use crate::config;
+use crate::limits::TOML;
 
 /// Tables that come with the program.
 const BUILT_IN: [(&str, &str); 3] = [
@@ -160,7 +161,7 @@ impl Table {
     pub fn named(name: &str, changes: &[String]) -> Result<Self> {
         let text = match BUILT_IN.iter().find(|(known, _)| *known == name) {
             Some((_, text)) => (*text).to_owned(),
-            None if name.ends_with(".toml") => std::fs::read_to_string(Path::new(name))
+            None if name.ends_with(".toml") => spec::files::read_text(Path::new(name), TOML)
                 .with_context(|| format!("{name}: cannot be read"))?,
             None => {
                 let names: Vec<_> = BUILT_IN.iter().map(|(name, _)| *name).collect();

@@ -8,6 +8,8 @@ use dataset::Random;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::limits::{JSON, ROM};
+
 const FILE_NAME: &str = "hardware.json";
 const FORMAT_VERSION: u32 = 1;
 /// Images that are simulated: cycles do not depend on what they show, and every bit of them is checked.
@@ -52,7 +54,9 @@ pub fn measure(twofold: &Path, folder: &Path) -> Result<Hardware> {
     let path = folder.join(FILE_NAME);
     let network = spec::files::read_network(folder)?;
     let tensors_sha256 = tensors_digest(folder)?;
-    let stored = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let stored = spec::files::read_regular(&path, JSON)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok());
     if let Some(hardware) = stored.filter(|stored: &Hardware| {
         stored.format_version == FORMAT_VERSION && stored.tensors_sha256 == tensors_sha256
     }) {
@@ -101,7 +105,7 @@ pub fn measure(twofold: &Path, folder: &Path) -> Result<Hardware> {
 
 fn tensors_digest(folder: &Path) -> Result<String> {
     let path = folder.join("network.json");
-    let text = std::fs::read_to_string(&path)
+    let text = spec::files::read_text(&path, JSON)
         .with_context(|| format!("{}: cannot be read", path.display()))?;
     let json: Value = serde_json::from_str(&text)?;
     let digest = json["tensors_sha256"].as_str();
@@ -115,7 +119,7 @@ fn rom_bytes(program: &Path) -> Result<u64> {
     for entry in std::fs::read_dir(program).with_context(context)? {
         let path = entry.with_context(context)?.path();
         if path.extension().is_some_and(|extension| extension == "hex") {
-            let text = std::fs::read(&path).with_context(context)?;
+            let text = spec::files::read_regular(&path, ROM).with_context(context)?;
             n_digits += text.iter().filter(|byte| byte.is_ascii_hexdigit()).count();
         }
     }

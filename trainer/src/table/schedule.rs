@@ -15,6 +15,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::fit::INTERRUPTED;
+use crate::limits::{self, JSON};
 use crate::report;
 use crate::table::result;
 
@@ -283,7 +284,7 @@ fn prepare(job: &Job, log: &File) -> Result<Start> {
 /// A record that cannot be read; the message names it.
 pub(crate) fn read_record(folder: &Path) -> Result<Option<Value>> {
     let path = folder.join(RECORD);
-    match std::fs::read_to_string(&path) {
+    match spec::files::read_text(&path, JSON) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         text => {
             let text = text.with_context(|| format!("{}: cannot be read", path.display()))?;
@@ -297,7 +298,7 @@ pub(crate) fn read_record(folder: &Path) -> Result<Option<Value>> {
 
 fn tail(path: &Path) -> String {
     let read = || -> std::io::Result<String> {
-        let mut file = File::open(path)?;
+        let mut file = spec::files::open_regular(path, limits::LOG)?;
         let len = file.metadata()?.len();
         file.seek(SeekFrom::Start(len.saturating_sub(N_TAIL_BYTES)))?;
         let mut bytes = Vec::new();
