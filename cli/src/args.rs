@@ -147,6 +147,9 @@ pub(crate) struct CheckArgs {
     pub(crate) network: NetworkOperand,
     #[command(flatten)]
     pub(crate) array: ArrayArgs,
+    /// Make every memory just as deep as the network needs, in the dense schedule too where that fits.
+    #[arg(long)]
+    pub(crate) fit: bool,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
 }
@@ -161,7 +164,7 @@ pub(crate) struct CompileArgs {
     /// Which passes of a tile are run.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) schedule: ScheduleArg,
-    /// Make every memory just as deep as the network needs.
+    /// Make every memory just as deep as this program needs, as `verilog --fit` does for the same schedule.
     #[arg(long)]
     pub(crate) fit: bool,
     /// Folder for the program and its ROM files.
@@ -174,9 +177,12 @@ pub(crate) struct CompileArgs {
 pub(crate) struct VerilogArgs {
     #[command(flatten)]
     pub(crate) array: ArrayArgs,
-    /// Make every memory just as deep as this network needs.
+    /// Make every memory just as deep as this network's program needs, as `compile --fit` does.
     #[arg(long, value_name = "NETWORK")]
     pub(crate) fit: Option<PathBuf>,
+    /// Which passes of a tile that program runs.
+    #[arg(long, value_enum, default_value_t, requires = "fit")]
+    pub(crate) schedule: ScheduleArg,
     /// Instantiate the ECP5's multipliers instead of leaving them to the tools.
     #[arg(long)]
     pub(crate) ecp5: bool,
@@ -210,7 +216,7 @@ pub(crate) struct WorkloadArgs {
     pub(crate) band: Option<Band>,
     #[command(flatten)]
     pub(crate) array: ArrayArgs,
-    /// Make every memory just as deep as the network needs.
+    /// Make every memory just as deep as the network needs, in the dense schedule too where that fits.
     #[arg(long)]
     pub(crate) fit: bool,
 }

@@ -10,8 +10,12 @@ use crate::workload::{Chosen, choose_network, compile, fitted, shown};
 
 pub(crate) fn run(args: &CompileArgs) -> Result<Output> {
     let Chosen { network, config, .. } = choose_network(&(&args.network).into(), None)?;
-    let config = fitted(&network, args.array.config(&config)?, args.fit)?;
-    let program = compile(&network, &config, &args.schedule.into())?;
+    let options = args.schedule.into();
+    let mut config = args.array.config(&config)?;
+    if args.fit {
+        config = fitted(&network, &config, &options)?;
+    }
+    let program = compile(&network, &config, &options)?;
     write_program(&program, &args.out)?;
     Ok(format!(
         "{}: {} instructions, {} tiles, {} weight rows, {} parameter rows; {} cycles an image by the tile rule -> {}",

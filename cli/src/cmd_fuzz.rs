@@ -117,10 +117,13 @@ fn run_lot(lot: &Lot, progress: &ProgressBar) -> Result<FuzzReport> {
         let stall_seed = if seed % 2 == 0 { 0 } else { seed | 1 };
         let options = RunOptions { stall_seed, ..RunOptions::default() };
         // The dense schedule may need more memory than the network was made for.
-        let program = codegen::compile(&network, config, &Options { schedule }).or_else(|_| {
-            codegen::compile(&network, config, &Options { schedule: Schedule::Sparse })
-        });
-        let program = program.context("a random network fits its array")?;
+        let (schedule, program) = match codegen::compile(&network, config, &Options { schedule }) {
+            Ok(program) => (schedule, program),
+            Err(_) => {
+                let program = codegen::compile(&network, config, &Options::default());
+                (Schedule::Sparse, program.context("a random network fits its array")?)
+            }
+        };
         machine.load(&program)?;
         let what = match run_and_compare(&mut machine, &network, &images, &options) {
             Ok(checked) => {

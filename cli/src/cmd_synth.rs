@@ -25,7 +25,10 @@ pub(crate) fn synthesize_network(args: &SynthArgs) -> Result<(PathBuf, SynthRepo
     // Before anything is written.
     tools.yosys()?;
     let Chosen { network, config, .. } = choose_network(&args.network, None)?;
-    let config = fitted(&network, args.array.config(&config)?, !args.full_memories)?;
+    let mut config = args.array.config(&config)?;
+    if !args.full_memories {
+        config = fitted(&network, &config, &Options::default())?;
+    }
     let program = compile(&network, &config, &Options::default())?;
     let folder = tools.root().join(format!("build/synth/{}x{}", config.rows(), config.cols()));
     let verilog = folder.join("verilog/accelerator.v");

@@ -1,7 +1,6 @@
 //! `twofold verilog`: the accelerator's Verilog.
 
 use anyhow::Result;
-use codegen::Options;
 use hw::pe::Multiplier;
 use spec::Memories;
 use spec::files::{read_network, write_atomically};
@@ -9,13 +8,12 @@ use spec::files::{read_network, write_atomically};
 use crate::args::VerilogArgs;
 use crate::hardware;
 use crate::output::Output;
-use crate::workload::shown;
+use crate::workload::{fitted, shown};
 
 pub(crate) fn run(args: &VerilogArgs) -> Result<Output> {
     let mut config = args.array.config_with(Memories::default())?;
     if let Some(path) = &args.fit {
-        let memories = codegen::requirements(&read_network(path)?, &config, &Options::default())?;
-        config = args.array.config_with(memories)?;
+        config = fitted(&read_network(path)?, &config, &args.schedule.into())?;
     }
     let multiplier = if args.ecp5 { Multiplier::Ecp5 } else { Multiplier::Generic };
     let text = hardware::verilog(&config, multiplier)?;

@@ -78,17 +78,31 @@ fn network_for(classes: &[String]) -> Result<QuantNetwork> {
     )
 }
 
-/// Memories that just hold the network, both schedules, if `fit` is asked for.
+/// The array with memories that just hold the network's program.
 pub(crate) fn fitted(
     network: &QuantNetwork,
-    config: ArrayConfig,
-    fit: bool,
+    config: &ArrayConfig,
+    options: &Options,
 ) -> Result<ArrayConfig> {
-    if !fit {
-        return Ok(config);
-    }
-    let memories = codegen::requirements(network, &config, &Options::default())?;
+    let memories = codegen::requirements(network, config, options)
+        .with_context(|| does_not_run(network, config))?;
     Ok(ArrayConfig::new(config.rows(), config.cols(), memories)?)
+}
+
+/// The array with memories that just hold the network's program, and that of the dense schedule where any memories do.
+pub(crate) fn fitted_with_dense(
+    network: &QuantNetwork,
+    config: &ArrayConfig,
+    options: &Options,
+) -> Result<ArrayConfig> {
+    let memories = codegen::requirements_with_dense(network, config, options)
+        .with_context(|| does_not_run(network, config))?;
+    Ok(ArrayConfig::new(config.rows(), config.cols(), memories)?)
+}
+
+fn does_not_run(network: &QuantNetwork, config: &ArrayConfig) -> String {
+    let (rows, cols) = (config.rows(), config.cols());
+    format!("network {:?} does not run on the {rows}x{cols} array", network.name)
 }
 
 /// Compiles, and says which network did not fit.
@@ -97,10 +111,7 @@ pub(crate) fn compile(
     config: &ArrayConfig,
     options: &Options,
 ) -> Result<Program> {
-    codegen::compile(network, config, options).with_context(|| {
-        let (rows, cols) = (config.rows(), config.cols());
-        format!("network {:?} does not run on the {rows}x{cols} array", network.name)
-    })
+    codegen::compile(network, config, options).with_context(|| does_not_run(network, config))
 }
 
 /// Everything that a run needs.
@@ -122,8 +133,11 @@ impl Workload {
         let Chosen { network, config, case } = choose_network(&args.network, classes.as_deref())?;
         // The classes chose the network; which images are its test images, and which band of them, the network says.
         let set = source.map(|source| load(source, &network, args.band)).transpose()?;
-        let config = fitted(&network, args.array.config(&config)?, args.fit)?;
         let options = case.as_ref().map_or(Options::default(), Case::options);
+        let mut config = args.array.config(&config)?;
+        if args.fit {
+            config = fitted_with_dense(&network, &config, &options)?;
+        }
         let program = compile(&network, &config, &options)?;
         if let Some(path) = &args.int8 {
             let images = Images::int8(&network, path, n_images)?;

@@ -3,7 +3,7 @@
 //! The taps of a half-pruned layer are packed in their pairs, whose survivor the tile's mask picks: one pass a word,
 //! however the weights lie. Those of any other layer fill even and odd lanes alike, a pass each.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use itertools::iproduct;
 use spec::{ArrayConfig, Conv, InputSpec, Pattern, Shape};
@@ -124,9 +124,9 @@ impl<'a> Layouter<'a> {
         let [pad_top, _, pad_left, _] = self.conv.padding;
         let stride = self.conv.stride;
         let across = Axis { size: width, outputs: self.output.width, stride, padding: pad_left };
-        let center_x = across.center(&self.taps.iter().map(|tap| tap.kx).collect::<Vec<_>>())?;
+        let center_x = across.center(&self.taps.iter().map(|tap| tap.kx).collect())?;
         let down = Axis { size: height, outputs: self.output.height, stride, padding: pad_top };
-        let center_y = down.center(&rest.iter().map(|tap| tap.ky).collect::<Vec<_>>())?;
+        let center_y = down.center(&rest.iter().map(|tap| tap.ky).collect())?;
 
         let extra = self.rest_words(&rest);
         let mut words: Vec<Vec<Option<Source>>> =
@@ -271,8 +271,8 @@ struct Axis {
 impl Axis {
     /// A kernel position that lies inside the map whenever any of `positions` does: a word outside reads as zero, so the
     /// word that carries its neighbors must be inside.
-    fn center(&self, positions: &[usize]) -> Option<usize> {
-        let Some(last) = positions.iter().max() else { return Some(0) };
+    fn center(&self, positions: &BTreeSet<usize>) -> Option<usize> {
+        let Some(last) = positions.last() else { return Some(0) };
         let inside = |output: usize, position: usize| {
             (self.padding..self.padding + self.size).contains(&(output * self.stride + position))
         };

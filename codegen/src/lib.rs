@@ -8,19 +8,23 @@
 mod blocks;
 mod cycles;
 mod layouts;
+mod limits;
 mod listing;
 mod lower;
 mod pack;
 mod place;
 mod plan;
+mod rates;
 mod report;
 mod tiling;
 
 use serde::{Deserialize, Serialize};
+use spec::isa::{Record, field};
 use spec::{ArrayConfig, Memories, Program, QuantNetwork};
 
 pub use cycles::{layer_tile_cycles, tile_cycles};
 pub use listing::listing;
+pub use rates::{Bound, DenseRate, LayerRate, Rates, rates};
 pub use report::{CompileErrors, Problem, Report, Requirement};
 
 /// Which passes of a tile are run.
@@ -72,9 +76,8 @@ pub fn requirements(
     options: &Options,
 ) -> Result<Memories, CompileErrors> {
     let report = check(network, config, options);
-    let curable = |problem: &Problem| matches!(problem, Problem::Memory { needed, .. } | Problem::Activation { needed, .. } if *needed <= 1 << 16);
     let problems: Vec<Problem> =
-        report.problems.into_iter().filter(|problem| !curable(problem)).collect();
+        report.problems.into_iter().filter(|problem| !problem.is_curable()).collect();
     if !problems.is_empty() {
         return Err(CompileErrors { problems });
     }
@@ -97,19 +100,42 @@ pub fn requirements(
     })
 }
 
+/// [`requirements`] of memories that hold the dense schedule of `network` too, so that both can be run and compared;
+/// those of `options` alone where no depth of a memory holds the dense schedule.
+///
+/// # Errors
+/// Reasons that no depth of a memory can mend, in the schedule of `options`.
+pub fn requirements_with_dense(
+    network: &QuantNetwork,
+    config: &ArrayConfig,
+    options: &Options,
+) -> Result<Memories, CompileErrors> {
+    let own = requirements(network, config, options)?;
+    let dense = requirements(network, config, &Options { schedule: Schedule::Dense });
+    Ok(dense.map_or_else(|_| own.clone(), |dense| own.max(&dense)))
+}
+
 fn analyze(
     network: &QuantNetwork,
     config: &ArrayConfig,
     options: &Options,
 ) -> (Option<Program>, Report) {
+    let without_program =
+        |problems, notes| (None, Report { requirements: Vec::new(), problems, notes });
     if let Err(errors) = network.validate() {
-        let problems = errors.into_iter().map(Problem::Network).collect();
-        return (None, Report { requirements: Vec::new(), problems, notes: Vec::new() });
+        return without_program(errors.into_iter().map(Problem::Network).collect(), Vec::new());
     }
-    let plan = plan::plan(network, config, options);
+    let mut plan = plan::plan(network, config, options);
+    let (n_layers, most) = (plan.steps.len(), 1 << field(Record::Stream, "layer").width);
+    if n_layers > most {
+        // Placing so many maps would take long, and its result is of no use.
+        plan.problems.insert(0, Problem::TooManyLayers { n_layers, most });
+        return without_program(plan.problems, plan.notes);
+    }
     let requests: Vec<place::Request> =
         plan.steps.iter().map(|step| step.request(config)).collect();
     let available = config.memories().activation;
+    let depth_needed = place::min_depth(&requests);
     let mut problems = Vec::new();
     let placement = place::place(&requests, available).unwrap_or_else(|full| {
         problems.push(Problem::Activation {
@@ -117,13 +143,14 @@ fn analyze(
             n_maps: full.n_maps,
             n_words: full.words,
             word_channels: config.word_channels(),
-            needed: place::min_depth(&requests),
+            needed: depth_needed,
             available,
+            largest: Memories::largest("activation"),
         });
         place::place(&requests, usize::MAX).expect("endless banks hold every map")
     });
-    let (program, field_problems) = lower::lower(network, config, &plan, &placement);
-    let requirements = requirements_of(&plan, &program, &requests);
+    let (program, too_large) = lower::lower(network, config, &plan, &placement);
+    let requirements = requirements_of(&plan, &program, depth_needed);
     let short = requirements.iter().filter(|r| r.needed > r.available && r.memory != "activation");
     problems.splice(
         0..0,
@@ -132,25 +159,19 @@ fn analyze(
             unit: r.unit,
             needed: r.needed,
             available: r.available,
+            largest: Memories::largest(r.memory),
         }),
     );
     // An address that overflows says no more than the memory that is too small.
-    let is_address = |problem: &Problem| {
-        matches!(problem, Problem::Field { error, .. }
-            if error.field.ends_with("_base") || error.field.ends_with("_address") || error.field == "bytes_minus_1")
-    };
     let full = !problems.is_empty();
     problems.extend(plan.problems);
-    problems.extend(field_problems.into_iter().filter(|problem| !(full && is_address(problem))));
+    let of_network = too_large.into_iter().filter(|found| !(full && found.is_address()));
+    problems.extend(of_network.map(limits::TooLarge::problem));
     let notes = plan.notes;
     (Some(program), Report { requirements, problems, notes })
 }
 
-fn requirements_of(
-    plan: &plan::Plan,
-    program: &Program,
-    requests: &[place::Request],
-) -> Vec<Requirement> {
+fn requirements_of(plan: &plan::Plan, program: &Program, depth_needed: usize) -> Vec<Requirement> {
     let steps = &plan.steps;
     let blocks = steps.iter().filter(|step| !step.sum).flat_map(|step| &step.blocks);
     // The last drain step writes whole lanes.
@@ -165,7 +186,7 @@ fn requirements_of(
         ("lane records", program.lanes.len()),
         ("bytes", program.n_input_bytes),
         ("words", plan.loader.n_words()),
-        ("words a bank", place::min_depth(requests)),
+        ("words a bank", depth_needed),
         ("accumulators a column", blocks.map(blocks::Block::n_pixels).max().unwrap_or(1)),
         ("logits", n_logits),
     ];

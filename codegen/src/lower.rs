@@ -3,8 +3,8 @@
 use spec::isa::{FieldError, INSTRUCTION_WORDS, Record, TILE_WORDS, encode};
 use spec::{ArrayConfig, LayerInfo, Program, QuantNetwork, Region};
 
-use crate::Problem;
 use crate::blocks::Block;
+use crate::limits::TooLarge;
 use crate::pack::View;
 use crate::place::{MapId, Place, Placement, Reads};
 use crate::plan::{Plan, Step};
@@ -16,7 +16,7 @@ pub(crate) fn lower(
     config: &ArrayConfig,
     plan: &Plan,
     placement: &Placement,
-) -> (Program, Vec<Problem>) {
+) -> (Program, Vec<TooLarge>) {
     let program = Program {
         config: config.clone(),
         network: network.name.clone(),
@@ -34,8 +34,9 @@ pub(crate) fn lower(
         plan,
         placement,
         program,
-        layer: "input".to_owned(),
-        problems: Vec::new(),
+        last_input_reader: plan.steps.iter().rposition(Step::reads_input),
+        place: "input".to_owned(),
+        too_large: Vec::new(),
     };
     writer.load(network);
     for index in 0..plan.steps.len() {
@@ -43,7 +44,7 @@ pub(crate) fn lower(
     }
     let n_logits = plan.steps.last().map_or(1, |step| step.output.channels);
     writer.instruction(Record::End, &[("logits_minus_1", number(n_logits) - 1)]);
-    (writer.program, writer.problems)
+    (writer.program, writer.too_large)
 }
 
 /// The largest modulus of an address: its field has 16 bits and wraps.
@@ -60,8 +61,10 @@ struct Writer<'a> {
     plan: &'a Plan,
     placement: &'a Placement,
     program: Program,
-    layer: String,
-    problems: Vec<Problem>,
+    /// The step after which bank 0 may be overwritten.
+    last_input_reader: Option<usize>,
+    place: String,
+    too_large: Vec<TooLarge>,
 }
 
 impl Writer<'_> {
@@ -69,7 +72,7 @@ impl Writer<'_> {
         let (input, loader) = (&network.input, &self.plan.loader);
         match loader.lane_table(input) {
             Ok(table) => self.program.lanes = table,
-            Err(error) => self.problem(error),
+            Err(error) => self.too_large(error),
         }
         let block = loader.block(input);
         self.instruction(
@@ -89,22 +92,18 @@ impl Writer<'_> {
 
     fn step(&mut self, index: usize) {
         let step = &self.plan.steps[index];
-        self.layer.clone_from(&step.name);
+        self.place = format!("layer {:?}", step.name);
         self.stream(index, step);
         self.drain(index, step);
         let late = self.late_tiles(index);
         self.tiles(step, &late);
-        let last_reader = self.plan.steps.iter().rposition(|step| {
-            step.input == MapId::Input
-                || step.residual.is_some_and(|residual| residual.map == MapId::Input)
-        });
         let wait_late = late.contains(&true);
         for (number, block) in step.blocks.iter().enumerate() {
             let is_last = number + 1 == step.blocks.len();
             let flags = [
                 ("wait_late", i64::from(number == 0 && wait_late)),
                 ("wait_all", i64::from(number == 0 && self.placement.reads[index].wait_all)),
-                ("release_input", i64::from(is_last && last_reader == Some(index))),
+                ("release_input", i64::from(is_last && self.last_input_reader == Some(index))),
                 ("layer_end", i64::from(is_last)),
             ];
             self.block(index, step, block, flags);
@@ -273,19 +272,17 @@ impl Writer<'_> {
 
     fn encode(&mut self, record: Record, fields: &[(&str, i64)]) -> [u32; INSTRUCTION_WORDS] {
         encode(record, fields).unwrap_or_else(|error| {
-            self.problem(error);
+            self.too_large(error);
             [0; INSTRUCTION_WORDS]
         })
     }
 
-    /// The first problem of each field of a layer.
-    fn problem(&mut self, error: FieldError) {
-        let known = self.problems.iter().any(|problem| {
-            matches!(problem, Problem::Field { layer, error: known }
-                if *layer == self.layer && known.record == error.record && known.field == error.field)
-        });
-        if !known {
-            self.problems.push(Problem::Field { layer: self.layer.clone(), error });
+    /// Keeps the largest value of each field of a layer.
+    fn too_large(&mut self, error: FieldError) {
+        let found = TooLarge { place: self.place.clone(), error };
+        match self.too_large.iter_mut().rev().find(|known| known.is_like(&found)) {
+            Some(known) => known.error.value = known.error.value.max(found.error.value),
+            None => self.too_large.push(found),
         }
     }
 }

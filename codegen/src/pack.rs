@@ -47,6 +47,14 @@ pub(crate) struct Loader {
     pub(crate) words: Vec<Vec<Option<Source>>>,
 }
 
+/// From the best to the worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    Now,
+    InDeeperMemories,
+    Never,
+}
+
 /// A packed input and the layer that reads it.
 #[derive(Clone, Debug)]
 pub(crate) struct Packing {
@@ -105,15 +113,25 @@ impl Loader {
         Ok(table)
     }
 
-    fn fits(&self, input: &InputSpec, config: &ArrayConfig) -> bool {
+    /// Whether the memories hold it; where the answer is no, deeper memories may or can never.
+    fn fits(&self, input: &InputSpec, config: &ArrayConfig) -> Fit {
         let memories = config.memories();
-        let table = self.lane_table(input);
-        self.n_words() <= memories.input && table.is_ok_and(|table| table.len() <= memories.lane)
+        match self.lane_table(input) {
+            Err(_) => Fit::Never,
+            Ok(table) if self.n_words() > memories.input || table.len() > memories.lane => {
+                Fit::InDeeperMemories
+            }
+            Ok(_) => Fit::Now,
+        }
     }
 }
 
 /// The packing with the fewest passes that fits, else the one with the fewest words, for an input that `conv` alone
 /// reads. `output` is what is computed, before pooling.
+///
+/// A half-pruned layer's taps are packed in their pairs, which serves one of each a pass. Where the masks do not match
+/// the array's columns such a word takes two passes, and the packing of the dense schedule may take fewer in all: then
+/// that one is used. Pixel blocks are the same whatever the packing, so the fewest passes are the fewest cycles.
 pub(crate) fn pack(
     input: &InputSpec,
     conv: &Conv,
@@ -122,18 +140,31 @@ pub(crate) fn pack(
     schedule: Schedule,
 ) -> Packing {
     let kept = kept_positions(&conv.weight, conv.sparsity);
-    let layouts = layouts(input, conv, output, config, schedule).into_iter();
-    let packings = layouts.map(|(loader, view, anchors)| {
-        let groups = tile_groups(&conv.weight, &kept, &anchors, config, schedule);
-        Packing { loader, view, groups }
-    });
-    let cost = |packing: &Packing| {
-        let n_words = packing.loader.n_words();
-        let fits = packing.loader.fits(input, config);
-        let n_passes = packing.groups.iter().map(Vec::len).sum();
-        if fits { (0, n_passes, n_words) } else { (1, n_words, n_passes) }
+    let best = |schedule: Schedule| {
+        let packings = layouts(input, conv, output, config, schedule).into_iter().map(|layout| {
+            let (loader, view, anchors) = layout;
+            let groups = tile_groups(&conv.weight, &kept, &anchors, config, schedule);
+            let n_words = loader.n_words();
+            let n_passes: usize = groups.iter().map(Vec::len).sum();
+            let fits = loader.fits(input, config);
+            let (first, second) =
+                if fits == Fit::Now { (n_passes, n_words) } else { (n_words, n_passes) };
+            let cost = (fits, first, second);
+            (cost, Packing { loader, view, groups }, anchors)
+        });
+        packings.min_by_key(|(cost, ..)| *cost).expect("the natural layout always exists")
     };
-    packings.min_by_key(cost).expect("the natural layout always exists")
+    let (cost, packing, _) = best(schedule);
+    if schedule == Schedule::Dense {
+        return packing;
+    }
+    let (dense_cost, dense, anchors) = best(Schedule::Dense);
+    if cost <= dense_cost {
+        return packing;
+    }
+    // Passes without a survivor are left out of this packing too.
+    let groups = tile_groups(&conv.weight, &kept, &anchors, config, schedule);
+    Packing { groups, ..dense }
 }
 
 #[cfg(test)]

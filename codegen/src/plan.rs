@@ -8,15 +8,14 @@ use std::collections::HashMap;
 use itertools::Itertools;
 use ndarray::Array4;
 use spec::{
-    ArrayConfig, Conv, Layer, Op, Parameter, Pattern, QuantNetwork, Residual, Shape, Sparsity,
-    TensorRef,
+    ArrayConfig, Conv, Layer, Op, Parameter, QuantNetwork, Residual, Shape, Sparsity, TensorRef,
 };
 
 use crate::blocks::{Block, Limits, split};
 use crate::pack::{Loader, View, pack};
 use crate::place::{MapId, Request};
-use crate::tiling::{Tile, kept_positions, natural_anchors, tile_groups};
-use crate::{Options, Problem, Schedule};
+use crate::tiling::{Tile, identity_groups, kept_positions, natural_anchors, tile_groups};
+use crate::{Options, Problem};
 
 /// A layer of the program.
 #[derive(Clone, Debug)]
@@ -62,8 +61,16 @@ const TARGETS: [usize; 3] = [64, 128, 256];
 
 /// Plans a validated network.
 pub(crate) fn plan(network: &QuantNetwork, config: &ArrayConfig, options: &Options) -> Plan {
-    let mut planner =
-        Planner { network, config, options, loader: None, steps: Vec::new(), notes: Vec::new() };
+    let mut planner = Planner {
+        network,
+        config,
+        options,
+        shapes: network.shapes(),
+        n_input_reads: n_input_reads(network),
+        loader: None,
+        steps: Vec::new(),
+        notes: Vec::new(),
+    };
     let mut maps: HashMap<TensorRef, MapId> = HashMap::from([(TensorRef::Input, MapId::Input)]);
     let mut problems = Vec::new();
     let mut copy = None;
@@ -76,7 +83,7 @@ pub(crate) fn plan(network: &QuantNetwork, config: &ArrayConfig, options: &Optio
         let mut residual = layer.residual().map(|residual| StepResidual {
             map: maps[&residual.from],
             stride: residual.stride,
-            shape: network.shape(residual.from),
+            shape: planner.shape(residual.from),
         });
         let reads_input_twice = layer.input == TensorRef::Input;
         if let Some(residual) =
@@ -98,6 +105,13 @@ pub(crate) fn plan(network: &QuantNetwork, config: &ArrayConfig, options: &Optio
     Plan { loader, steps, problems, notes }
 }
 
+fn n_input_reads(network: &QuantNetwork) -> usize {
+    let reads = network.layers.iter().flat_map(|layer| {
+        [Some(layer.input), layer.residual().map(|residual| residual.from)].into_iter().flatten()
+    });
+    reads.filter(|map| *map == TensorRef::Input).count()
+}
+
 /// Instructions of the whole program.
 pub(crate) fn n_instructions(steps: &[Step]) -> usize {
     2 + steps.iter().map(|step| 2 + step.blocks.len()).sum::<usize>()
@@ -116,6 +130,12 @@ impl Step {
         let words = self.output.n_pixels() * self.output.channels.div_ceil(config.word_channels());
         let residual = self.residual.map(|residual| residual.map);
         Request { input: self.input, residual, words: if self.logits { 0 } else { words } }
+    }
+
+    /// Whether it reads the network's input from bank 0.
+    pub(crate) fn reads_input(&self) -> bool {
+        let residual = self.residual.map(|residual| residual.map);
+        [Some(self.input), residual].contains(&Some(MapId::Input))
     }
 
     pub(crate) fn n_tiles(&self) -> usize {
@@ -141,15 +161,25 @@ struct Planner<'a> {
     network: &'a QuantNetwork,
     config: &'a ArrayConfig,
     options: &'a Options,
+    shapes: Vec<Shape>,
+    /// Layers that read the network's input, and residuals that are taken from it.
+    n_input_reads: usize,
     loader: Option<Loader>,
     steps: Vec<Step>,
     notes: Vec<String>,
 }
 
 impl Planner<'_> {
+    fn shape(&self, map: TensorRef) -> Shape {
+        match map {
+            TensorRef::Input => self.network.input.shape(),
+            TensorRef::Layer(index) => self.shapes[index],
+        }
+    }
+
     fn layer(&mut self, index: usize, input: MapId, residual: Option<StepResidual>) -> MapId {
         let layer = &self.network.layers[index];
-        let shape = self.network.shape(layer.input);
+        let shape = self.shape(layer.input);
         let output = layer.output_shape(shape);
         let pool = matches!(&layer.op, Op::Conv(conv) if conv.max_pool);
         let mut step = Step {
@@ -173,13 +203,13 @@ impl Planner<'_> {
         match &layer.op {
             Op::GlobalAveragePool => {
                 step.sum = true;
-                step.groups = self.identity_tiles(shape.channels);
+                step.groups = identity_groups(shape.channels, self.config);
             }
             Op::Conv(conv) => {
                 let [pad_top, _, pad_left, _] = conv.padding;
                 step.view = View { stride: conv.stride, pad_top, pad_left, ..step.view };
                 self.weights(&mut step, &conv.weight, conv.sparsity);
-                if input == MapId::Input && self.is_only_reader(index) {
+                if input == MapId::Input && self.n_input_reads == 1 {
                     let computed = step.computed();
                     let packing = pack(
                         &self.network.input,
@@ -195,7 +225,6 @@ impl Planner<'_> {
             }
             Op::FullyConnected(fc) => self.weights(&mut step, &fc.weight, fc.sparsity),
         }
-        self.note_passes(&step, layer);
         self.steps.push(step);
         MapId::Step(self.steps.len() - 1)
     }
@@ -219,7 +248,7 @@ impl Planner<'_> {
             relu: false,
             logits: false,
             sum: false,
-            groups: self.identity_tiles(shape.channels),
+            groups: identity_groups(shape.channels, self.config),
             blocks: Vec::new(),
             parameters: self.parameter_rows(vec![unit; shape.channels]),
             n_useful_macs: 0,
@@ -240,25 +269,6 @@ impl Planner<'_> {
         let n_pixels = step.computed().n_pixels() as u64;
         step.n_useful_macs = kept.iter().filter(|kept| **kept).count() as u64 * n_pixels;
         step.n_dense_macs = weight.len() as u64 * n_pixels;
-    }
-
-    /// Additions are no MACs: no position counts as kept.
-    fn identity_tiles(&self, channels: usize) -> Vec<Vec<Tile>> {
-        let weight = Array4::from_shape_fn((channels, 1, 1, channels), |(output, _, _, input)| {
-            i8::from(output == input)
-        });
-        let kept = weight.mapv(|_| false);
-        let anchors = natural_anchors(&weight, self.config);
-        tile_groups(&weight, &kept, &anchors, self.config, Schedule::Sparse)
-    }
-
-    fn is_only_reader(&self, index: usize) -> bool {
-        let readers = |(other, layer): (usize, &Layer)| {
-            let residual =
-                layer.residual().is_some_and(|residual| residual.from == TensorRef::Input);
-            residual || (other != index && layer.input == TensorRef::Input)
-        };
-        !self.network.layers.iter().enumerate().any(readers)
     }
 
     /// One row a drain step: full groups of `group_steps` rows, the last as many as it needs.
@@ -283,34 +293,5 @@ impl Planner<'_> {
         let lanes = self.config.lanes();
         parameters.resize(parameters.len().next_multiple_of(lanes), Parameter::default());
         parameters.into_iter().chunks(lanes).into_iter().map(Iterator::collect).collect()
-    }
-
-    fn note_passes(&mut self, step: &Step, layer: &Layer) {
-        let (weight, sparsity) = match &layer.op {
-            Op::Conv(conv) => (&conv.weight, conv.sparsity),
-            Op::FullyConnected(fc) => (&fc.weight, fc.sparsity),
-            Op::GlobalAveragePool => return,
-        };
-        let n_single = natural_anchors(weight, self.config).len() * step.groups.len();
-        if !sparsity.pattern.is_half()
-            || self.options.schedule == Schedule::Dense
-            || step.n_tiles() <= n_single
-        {
-            return;
-        }
-        let (name, n_tiles) = (&layer.name, step.n_tiles());
-        let channels = self.config.group_channels();
-        self.notes.push(match sparsity.pattern {
-            Pattern::UhpFree => format!(
-                "layer {name:?}: uhp-free runs in two passes, at the rate of a dense layer; \
-                 help: uhp-shared with group = {channels} runs in one"
-            ),
-            _ => format!(
-                "layer {name:?}: {n_tiles} passes where {n_single} would do, because {channels} output channels share a \
-                 tile but groups of {} a position; help: prune with a multiple of {channels} as group, or choose \
-                 --cols {}",
-                sparsity.group, sparsity.group
-            ),
-        });
     }
 }

@@ -4,7 +4,6 @@ use std::fmt;
 
 use serde::Serialize;
 use spec::NetworkError;
-use spec::isa::FieldError;
 
 /// Something that keeps a network from running on an array.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -14,8 +13,9 @@ pub enum Problem {
     Network(NetworkError),
     /// A memory that is too small.
     #[error(
-        "{memory} memory: {needed} {unit} are needed, it has {available}; help: size the memories \
-         with --fit, where the device has room, or make the network smaller"
+        "{memory} memory: {needed} {unit} are needed, {limit}; help: {help}",
+        limit = limit(*needed, *available, *largest),
+        help = memory_help(memory, *needed, *largest)
     )]
     Memory {
         /// Field of [`spec::Memories`].
@@ -26,12 +26,15 @@ pub enum Problem {
         needed: usize,
         /// Entries that there are.
         available: usize,
+        /// Entries that the instruction set can address.
+        largest: usize,
     },
     /// Activation banks that are too small for the maps alive at a time.
     #[error(
         "layer {layer:?}: activation memory: {n_maps} map(s) of {n_words} words of {word_channels} channels in all are alive, \
-         which takes banks of {needed} words, banks have {available}; help: size the \
-         memories with --fit, where the device has room, or use fewer channels or smaller maps"
+         which takes banks of {needed} words, {limit}; help: {help}",
+        limit = limit(*needed, *available, *largest),
+        help = memory_help("activation", *needed, *largest)
     )]
     Activation {
         /// The first layer whose output finds no room.
@@ -46,6 +49,8 @@ pub enum Problem {
         needed: usize,
         /// Words of a bank.
         available: usize,
+        /// Words of a bank that the instruction set can address.
+        largest: usize,
     },
     /// A pooled pixel does not fit the accumulators.
     #[error(
@@ -58,14 +63,83 @@ pub enum Problem {
         /// Accumulators of a column.
         accumulators: usize,
     },
-    /// A value that the ISA has no room for.
-    #[error("layer {layer:?}: {error}")]
-    Field {
-        /// The layer.
-        layer: String,
-        /// The value.
-        error: FieldError,
+    /// More layers than can be numbered.
+    #[error(
+        "network: {n_layers} layers, copies of the input included, at most {most} can be numbered; help: use fewer layers"
+    )]
+    TooManyLayers {
+        /// Layers of the program.
+        n_layers: usize,
+        /// Largest number.
+        most: usize,
     },
+    /// A quantity that the instruction set has no room for.
+    #[error("{place}: {value} {quantity}, at most {most} can be encoded; help: {help}")]
+    TooLarge {
+        /// The layer, or the input.
+        place: String,
+        /// What it is, in the plural.
+        quantity: &'static str,
+        /// Its value.
+        value: i64,
+        /// Its largest value.
+        most: i64,
+        /// What to do.
+        help: &'static str,
+    },
+}
+
+impl Problem {
+    /// Whether memories of other depths cure it.
+    pub fn is_curable(&self) -> bool {
+        match self {
+            Self::Memory { needed, largest, .. } | Self::Activation { needed, largest, .. } => {
+                needed <= largest
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The limit that counts: the depth, or where no depth helps that of the instruction set.
+fn limit(needed: usize, available: usize, largest: usize) -> String {
+    if needed <= largest {
+        format!("it has {available}")
+    } else {
+        format!("at most {largest} can be addressed")
+    }
+}
+
+fn memory_help(memory: &str, needed: usize, largest: usize) -> &'static str {
+    if needed <= largest {
+        return "size the memories with --fit, where the device has room, or make the network smaller";
+    }
+    match memory {
+        "weight" | "tile" => {
+            "--fit does not cure this; use fewer channels or layers, half-pruned weights (uhp-shared), or an array of \
+             more rows and columns, a tile of which holds more weights"
+        }
+        "program" => "--fit does not cure this; use fewer layers or smaller maps",
+        "parameter" => {
+            "--fit does not cure this; use fewer output channels or classes, or an even number of rows, which drains \
+             four channels at a time"
+        }
+        "lane" => {
+            "--fit does not cure this; use fewer input channels or a smaller space-to-depth block"
+        }
+        "image" => {
+            "--fit does not cure this; use smaller images, cropped or reduced before they come here"
+        }
+        "input" => {
+            "--fit does not cure this; use smaller images or a larger space-to-depth block, or more rows, which make \
+             words wider"
+        }
+        "activation" => {
+            "--fit does not cure this; use a larger stride or a max-pool earlier, fewer channels, or more rows, which \
+             make words wider"
+        }
+        _ => "--fit does not cure this; use fewer classes",
+    }
 }
 
 /// All problems of a network, never empty.

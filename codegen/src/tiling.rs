@@ -78,29 +78,52 @@ pub(crate) fn tile_groups(
         .collect()
 }
 
+/// The tiles that copy each of `channels` channels into a channel of its own. One group's weights are made at a time: all
+/// of them would be as many as the square of the channels.
+pub(crate) fn identity_groups(channels: usize, config: &ArrayConfig) -> Vec<Vec<Tile>> {
+    let n_lanes = config.word_channels();
+    let group = |first: usize| {
+        let end = (first + config.group_channels()).min(channels);
+        let first_word = first / n_lanes;
+        let base = first_word * n_lanes;
+        let n_inputs = end.next_multiple_of(n_lanes).min(channels) - base;
+        let weight =
+            Array4::from_shape_fn((end - first, 1, 1, n_inputs), |(output, _, _, input)| {
+                i8::from(first + output == base + input)
+            });
+        let kept = weight.mapv(|_| false);
+        let anchors = natural_anchors(&weight, config);
+        let tiles = tile_groups(&weight, &kept, &anchors, config, Schedule::Sparse);
+        let shifted = |tile: Tile| Tile { word: tile.word + first_word, ..tile };
+        tiles.into_iter().flatten().map(shifted).collect()
+    };
+    (0..channels).step_by(config.group_channels()).map(group).collect()
+}
+
 /// The positions that a pattern keeps: every position of a dense layer, the non-zeros of an unstructured one, one of
 /// each existing pair of a half-pruned one, be its weight zero or not.
 pub(crate) fn kept_positions(weight: &Array4<i8>, sparsity: Sparsity) -> Array4<bool> {
-    let (n_outputs, _, width, n_inputs) = weight.dim();
+    let (n_outputs, height, width, n_inputs) = weight.dim();
     let sharing = match sparsity.pattern {
         Pattern::Dense => return weight.mapv(|_| true),
         Pattern::Unstructured => return weight.mapv(|value| value != 0),
-        Pattern::UhpShared => sparsity.group.max(1),
-        Pattern::UhpFixed | Pattern::UhpFree => 1,
+        Pattern::UhpFixed => {
+            return Array4::from_shape_fn(weight.dim(), |(_, ky, kx, input)| {
+                fixed_channel(input / 2, ky * width + kx) == input
+            });
+        }
+        Pattern::UhpShared => sparsity.group.clamp(1, n_outputs.max(1)),
+        Pattern::UhpFree => 1,
     };
+    let shape = (n_outputs.div_ceil(sharing), height, width, n_inputs.div_ceil(2));
+    let mut takes_odd = Array4::from_elem(shape, false);
+    for ((output, ky, kx, input), value) in weight.indexed_iter() {
+        if input % 2 == 1 && *value != 0 {
+            takes_odd[[output / sharing, ky, kx, input / 2]] = true;
+        }
+    }
     Array4::from_shape_fn(weight.dim(), |(output, ky, kx, input)| {
-        let pair = input / 2;
-        let channel = if sparsity.pattern == Pattern::UhpFixed {
-            fixed_channel(pair, ky * width + kx)
-        } else {
-            let first = output / sharing * sharing;
-            let odd = 2 * pair + 1;
-            let takes_odd = odd < n_inputs
-                && (first..(first + sharing).min(n_outputs))
-                    .any(|output| weight[[output, ky, kx, odd]] != 0);
-            2 * pair + usize::from(takes_odd)
-        };
-        channel == input
+        takes_odd[[output / sharing, ky, kx, input / 2]] == (input % 2 == 1)
     })
 }
 

@@ -207,6 +207,28 @@ impl Memories {
             ("logit", self.logit, 1 << 16),
         ]
     }
+
+    /// The largest addressable depth of the memory of this name, 0 if there is none.
+    pub fn largest(name: &str) -> usize {
+        let limits = Self::default().limits();
+        limits.iter().find(|(memory, ..)| *memory == name).map_or(0, |(_, _, largest)| *largest)
+    }
+
+    /// The larger depth of each memory.
+    pub fn max(&self, other: &Self) -> Self {
+        Self {
+            program: self.program.max(other.program),
+            tile: self.tile.max(other.tile),
+            weight: self.weight.max(other.weight),
+            parameter: self.parameter.max(other.parameter),
+            lane: self.lane.max(other.lane),
+            image: self.image.max(other.image),
+            input: self.input.max(other.input),
+            activation: self.activation.max(other.activation),
+            accumulator: self.accumulator.max(other.accumulator),
+            logit: self.logit.max(other.logit),
+        }
+    }
 }
 
 #[cfg(test)]

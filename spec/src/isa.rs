@@ -31,6 +31,9 @@ impl Record {
     /// All kinds of instruction, in the order of their opcodes.
     pub const INSTRUCTIONS: [Self; 5] =
         [Self::Stream, Self::Drain, Self::Block, Self::End, Self::Load];
+    /// All kinds of record.
+    pub const ALL: [Self; 7] =
+        [Self::Stream, Self::Drain, Self::Block, Self::End, Self::Load, Self::Tile, Self::Lane];
 
     /// The name used in documentation and disassembly.
     pub fn name(self) -> &'static str {

@@ -214,14 +214,28 @@ impl QuantNetwork {
         self.provenance.pointer("/options/band").and_then(Value::as_str)
     }
 
-    /// The shape of a feature map of a validated network.
-    pub fn shape(&self, tensor: TensorRef) -> Shape {
-        match tensor {
-            TensorRef::Input => self.input.shape(),
-            TensorRef::Layer(index) => {
-                let layer = &self.layers[index];
-                layer.output_shape(self.shape(layer.input))
-            }
+    /// The output shape of every layer of a validated network.
+    pub fn shapes(&self) -> Vec<Shape> {
+        let mut shapes: Vec<Shape> = Vec::with_capacity(self.layers.len());
+        for layer in &self.layers {
+            let input = match layer.input {
+                TensorRef::Input => self.input.shape(),
+                TensorRef::Layer(index) => shapes[index],
+            };
+            shapes.push(layer.output_shape(input));
         }
+        shapes
+    }
+
+    /// The shape of a feature map of a validated network. Walks the layers before it: [`Self::shapes`] gives those of all.
+    pub fn shape(&self, tensor: TensorRef) -> Shape {
+        let mut chain = Vec::new();
+        let mut map = tensor;
+        while let TensorRef::Layer(index) = map {
+            chain.push(index);
+            map = self.layers[index].input;
+        }
+        let input = self.input.shape();
+        chain.iter().rev().fold(input, |shape, index| self.layers[*index].output_shape(shape))
     }
 }

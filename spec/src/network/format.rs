@@ -229,6 +229,15 @@ impl Op {
             Self::GlobalAveragePool => None,
         }
     }
+
+    /// How its weights were pruned, `None` for a pool.
+    pub fn sparsity(&self) -> Option<Sparsity> {
+        match self {
+            Self::Conv(conv) => Some(conv.sparsity),
+            Self::FullyConnected(fc) => Some(fc.sparsity),
+            Self::GlobalAveragePool => None,
+        }
+    }
 }
 
 /// The name of the tensor file in the text of a JSON file.

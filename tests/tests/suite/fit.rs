@@ -1,9 +1,13 @@
 //! Networks against memories: what `codegen` needs, refuses and says.
 
-use cases::{Case, Shortcut, Size, Topology, random_config, random_image, random_network};
-use codegen::{Options, Problem, check, compile, requirements};
+use cases::{
+    Builder, Case, ConvSpec, Shortcut, Size, Topology, random_config, random_image, random_network,
+};
+use codegen::{
+    DenseRate, Options, Problem, Schedule, check, compile, requirements, requirements_with_dense,
+};
 use proptest::prelude::*;
-use spec::{ArrayConfig, Memories, Pattern, QuantNetwork};
+use spec::{ArrayConfig, Memories, Pattern, QuantNetwork, Sparsity, TensorRef};
 use twofold_tests::differential::compare;
 
 fn resnet20(pattern: Pattern) -> QuantNetwork {
@@ -106,7 +110,7 @@ fn an_invalid_network_is_refused_with_its_own_errors() {
 }
 
 #[test]
-fn values_beyond_the_isa_name_layer_and_field() {
+fn a_network_of_too_many_layers_is_told_so_once() {
     let mut network = Topology::Tiny.network(Pattern::Dense, 0, Shortcut::Identity, 1);
     let fc = network.layers[1].clone();
     for index in 0..300 {
@@ -131,25 +135,70 @@ fn values_beyond_the_isa_name_layer_and_field() {
     fc.weight = ndarray::Array4::zeros([3, 4, 4, 4]);
     let errors = compile(&network, &ArrayConfig::default(), &Options::default()).unwrap_err();
     let text = errors.to_string();
+    assert!(text.contains("network: 301 layers, ") && text.contains("at most 256"), "{text}");
+    assert_eq!(errors.problems.len(), 1, "{text}");
+}
+
+#[test]
+fn what_no_memory_cures_says_its_limit_and_does_not_send_the_user_to_fit() {
+    let sparsity = Sparsity { pattern: Pattern::UhpShared, group: 16 };
+    let mut builder = Builder::new([8, 8, 16], 1, 1);
+    let mut map = TensorRef::Input;
+    for layer in 0..3 {
+        map = builder.conv(&format!("conv{layer}"), map, &ConvSpec::same(512, 3, sparsity));
+    }
+    builder.fully_connected("classes", map, 10, sparsity, false);
+    let network = builder.finish("large");
+    let config = ArrayConfig::default();
+    let report = check(&network, &config, &Options::default());
+    let needed = report.requirements.iter().find(|found| found.memory == "weight").unwrap().needed;
+    assert!(needed > 65536, "{needed}");
+    let find = |problems: &[Problem], what: &str| -> String {
+        let mut texts = problems.iter().map(ToString::to_string);
+        texts.find(|text| text.starts_with(what)).unwrap_or_else(|| panic!("{what}: {problems:?}"))
+    };
+    let text = find(&report.problems, "weight memory: ");
     assert!(
-        text.starts_with("layer \"conv256\": STREAM.layer = 256 does not fit 8 bits; help: "),
+        text.contains(&format!("{needed} weight rows are needed, at most 65536 can be addressed")),
         "{text}"
     );
-    assert_eq!(errors.problems.len(), 301 - 256);
+    assert!(text.contains("--fit does not cure this; use fewer channels"), "{text}");
+    let text = find(&report.problems, "tile memory: ");
+    assert!(text.contains("it has 4096; help: size the memories with --fit"), "{text}");
+    let errors = requirements(&network, &config, &Options::default()).unwrap_err();
+    assert!(errors.to_string().contains("at most 65536"), "{errors}");
+    assert!(!errors.to_string().contains("size the memories with --fit"), "{errors}");
+}
+
+#[test]
+fn fitted_memories_hold_the_dense_schedule_too() {
+    let network = resnet20(Pattern::UhpShared);
+    let own = requirements(&network, &ArrayConfig::default(), &Options::default()).unwrap();
+    let dense = Options { schedule: Schedule::Dense };
+    assert!(compile(&network, &with(own.clone()), &dense).is_err());
+    let both =
+        requirements_with_dense(&network, &ArrayConfig::default(), &Options::default()).unwrap();
+    assert!(compile(&network, &with(both.clone()), &Options::default()).is_ok());
+    assert!(compile(&network, &with(both.clone()), &dense).is_ok());
+    assert!(both.weight > own.weight && both.activation == own.activation, "{both:?}");
 }
 
 #[test]
 fn what_costs_cycles_is_noted() {
-    let notes = |pattern, cols: usize| {
+    let reasons = |pattern, cols: usize| {
         let config = ArrayConfig::new(8, cols, Memories::default()).unwrap();
-        check(&resnet20(pattern), &config, &Options::default()).notes
+        let rates = codegen::rates(&resnet20(pattern), &config, &Options::default());
+        let reasons = rates.layers.into_iter().filter_map(|layer| layer.dense_rate);
+        reasons.filter(|reason| *reason != DenseRate::NotPruned).collect::<Vec<_>>()
     };
-    assert_eq!(notes(Pattern::UhpShared, 16), [""; 0]);
-    assert_eq!(notes(Pattern::UhpFixed, 32), [""; 0]);
-    assert_eq!(notes(Pattern::UhpFree, 16).len(), 19);
-    assert!(notes(Pattern::UhpFree, 16)[0].contains("two passes"));
-    let wide = notes(Pattern::UhpShared, 32);
-    assert!(wide[0].contains("groups of 16") && wide[0].contains("--cols 16"), "{}", wide[0]);
+    assert_eq!(reasons(Pattern::UhpShared, 16), []);
+    assert_eq!(reasons(Pattern::UhpFixed, 32), []);
+    assert_eq!(
+        reasons(Pattern::UhpFree, 16),
+        vec![DenseRate::FreePositions { tile_channels: 16 }; 19]
+    );
+    let wide = reasons(Pattern::UhpShared, 32);
+    assert_eq!(wide[0], DenseRate::Groups { group: 16, tile_channels: 32 });
     let case = Case::read(
         std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/cases")),
         "toy-small-array",

@@ -7,6 +7,7 @@ mod fit;
 mod listing;
 mod mutants;
 mod properties;
+mod rates;
 mod reports;
 mod rtl;
 mod support;

@@ -1,0 +1,197 @@
+//! How fast layers run: never slower than their dense schedule, and as fast as `codegen::rates` says.
+
+use cases::{Builder, ConvSpec, Size, random_config, random_image, random_network};
+use codegen::{Bound, DenseRate, Options, Rates, Schedule, rates, requirements_with_dense};
+use proptest::prelude::*;
+use sim::RunOptions;
+use spec::{ArrayConfig, Memories, Pattern, QuantNetwork, Sparsity, TensorRef};
+use twofold_tests::differential::compare;
+
+use crate::support::{array, case, load, machine};
+
+const DENSE: Options = Options { schedule: Schedule::Dense };
+
+/// A network of few input channels whose masks are shared by `group` output channels.
+fn photographs(group: usize, seed: u64) -> QuantNetwork {
+    let sparsity = Sparsity { pattern: Pattern::UhpShared, group };
+    let mut builder = Builder::new([16, 16, 3], 1, seed);
+    let first = builder.conv("first", TensorRef::Input, &ConvSpec::same(16, 3, sparsity));
+    let second = ConvSpec { max_pool: true, ..ConvSpec::same(32, 3, sparsity) };
+    let second = builder.conv("second", first, &second);
+    let pool = builder.global_average_pool("pool", second);
+    builder.fully_connected("classes", pool, 10, sparsity, false);
+    builder.finish("photographs")
+}
+
+fn layer_cycles(network: &QuantNetwork, config: &ArrayConfig, options: &Options) -> Vec<u64> {
+    let program = codegen::compile(network, config, options).expect("the memories are fitted");
+    codegen::layer_tile_cycles(&program)
+}
+
+/// Cycles of each layer in the RTL.
+fn measured(network: &QuantNetwork, config: &ArrayConfig, options: &Options) -> Vec<u64> {
+    let mut machine = machine(config);
+    load(&mut machine, network, config, options);
+    let image = random_image(network, 1);
+    let run = machine.run(&[&image], &RunOptions::default()).expect("the accelerator runs");
+    run.images[0].layers.iter().map(|layer| layer.counters.n_cycles).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_layer_of_a_random_network_is_slower_than_dense(seed: u64, number: u64, narrow: bool) {
+        let config = random_config(number);
+        let size = if narrow { Size { n_layers: 1, side: 12, channels: 5 } } else { Size::default() };
+        let network = random_network(seed, size, &config);
+        let memories = requirements_with_dense(&network, &config, &Options::default()).unwrap();
+        let config = ArrayConfig::new(config.rows(), config.cols(), memories).unwrap();
+        let sparse = layer_cycles(&network, &config, &Options::default());
+        let dense = layer_cycles(&network, &config, &DENSE);
+        prop_assert_eq!(sparse.len(), dense.len());
+        for (layer, (sparse, dense)) in sparse.iter().zip(&dense).enumerate() {
+            prop_assert!(sparse <= dense, "layer {layer}: {sparse} cycles, dense {dense}, on {config:?}");
+        }
+        let rates = rates(&network, &config, &Options::default());
+        let of_rates = |cycles: fn(&codegen::LayerRate) -> u64| rates.layers.iter().map(cycles).collect::<Vec<_>>();
+        prop_assert_eq!(of_rates(|layer| layer.n_tile_cycles), sparse);
+        prop_assert_eq!(of_rates(|layer| layer.n_tile_cycles_dense), dense);
+    }
+}
+
+#[test]
+fn masks_narrower_than_the_columns_cost_no_more_than_dense() {
+    let config = array(8, 16);
+    for (group, seed) in [(8, 1), (8, 2), (4, 3), (5, 4), (12, 5)] {
+        let network = photographs(group, seed);
+        let image = random_image(&network, seed);
+        if let Err(difference) = compare(&network, &config, &Options::default(), &image) {
+            panic!("group {group}: {difference}");
+        }
+        let sparse = layer_cycles(&network, &config, &Options::default());
+        let dense = layer_cycles(&network, &config, &DENSE);
+        assert!(sparse.iter().zip(&dense).all(|(a, b)| a <= b), "{group}: {sparse:?}, {dense:?}");
+        let sparse = measured(&network, &config, &Options::default());
+        let dense = measured(&network, &config, &DENSE);
+        assert!(sparse.iter().zip(&dense).all(|(a, b)| a <= b), "{group}: {sparse:?}, {dense:?}");
+    }
+}
+
+#[test]
+fn no_layer_of_a_case_is_slower_than_dense_in_the_rtl() {
+    for name in
+        ["toy-uhp", "toy-uhp-free", "toy-unstructured", "s2d-uhp", "resnet20-uhp-conv-shortcut"]
+    {
+        let case = case(name);
+        let (network, config) = (case.build(), case.config().unwrap());
+        let sparse = measured(&network, &config, &Options::default());
+        let dense = measured(&network, &config, &DENSE);
+        for (layer, (sparse, dense)) in network.layers.iter().zip(sparse.iter().zip(&dense)) {
+            assert!(sparse <= dense, "{name}, {}: {sparse} cycles, dense {dense}", layer.name);
+        }
+    }
+}
+
+#[test]
+fn the_rules_give_the_cycles_of_the_rtl() {
+    for (name, most_percent) in
+        [("resnet20-uhp-conv-shortcut", 1), ("resnet20-dense", 1), ("s2d-uhp", 2), ("toy-uhp", 25)]
+    {
+        let case = case(name);
+        let (network, config) = (case.build(), case.config().unwrap());
+        let rates = rates(&network, &config, &case.options());
+        let measured: u64 = measured(&network, &config, &case.options()).iter().sum();
+        println!("{name}: {} cycles by the rules, {measured} in the RTL", rates.n_cycles);
+        assert!(
+            100 * measured.abs_diff(rates.n_cycles) <= most_percent * measured,
+            "{name}: {} cycles by the rules, {measured} in the RTL",
+            rates.n_cycles
+        );
+        let mut machine = machine(&config);
+        load(&mut machine, &network, &config, &case.options());
+        let images =
+            [random_image(&network, 1), random_image(&network, 2), random_image(&network, 3)];
+        let images: Vec<_> = images.iter().map(Vec::as_slice).collect();
+        let run = machine.run(&images, &RunOptions::default()).expect("the accelerator runs");
+        let load = run.images[0].n_load_cycles;
+        assert_eq!(load, rates.n_receive_cycles + rates.n_pack_cycles, "{name}");
+        let between = run.images[2].done_at - run.images[1].done_at;
+        println!(
+            "{name}: {} cycles between images, {between} in the RTL",
+            rates.n_cycles_between_images
+        );
+        assert!(
+            100 * between.abs_diff(rates.n_cycles_between_images) <= most_percent * between,
+            "{name}: {} cycles between images by the rules, {between} in the RTL",
+            rates.n_cycles_between_images
+        );
+    }
+}
+
+fn rates_of(network: &QuantNetwork, config: &ArrayConfig) -> Rates {
+    rates(network, config, &Options::default())
+}
+
+#[test]
+fn every_reason_for_the_dense_rate_is_told() {
+    let config = array(8, 16);
+    let network = |pattern, group, channels| {
+        let sparsity = Sparsity { pattern, group };
+        let mut builder = Builder::new([8, 8, channels], 1, 1);
+        let map = builder.conv("conv", TensorRef::Input, &ConvSpec::same(16, 3, sparsity));
+        builder.fully_connected("classes", map, 10, Sparsity::default(), false);
+        builder.finish("reasons")
+    };
+    let reason = |pattern, group, channels| {
+        rates_of(&network(pattern, group, channels), &config).layers[0].dense_rate.clone()
+    };
+    assert_eq!(reason(Pattern::UhpShared, 16, 16), None);
+    assert_eq!(reason(Pattern::UhpFixed, 0, 16), None);
+    assert_eq!(reason(Pattern::Dense, 0, 16), Some(DenseRate::NotPruned));
+    let tile_channels = 16;
+    assert_eq!(
+        reason(Pattern::Unstructured, 0, 16),
+        Some(DenseRate::Unstructured { tile_channels })
+    );
+    assert_eq!(reason(Pattern::UhpFree, 0, 16), Some(DenseRate::FreePositions { tile_channels }));
+    let groups = DenseRate::Groups { group: 8, tile_channels };
+    assert_eq!(reason(Pattern::UhpShared, 8, 16), Some(groups));
+    assert_eq!(reason(Pattern::UhpShared, 16, 1), Some(DenseRate::FewChannels { channels: 1 }));
+
+    let free = network(Pattern::UhpFree, 0, 16);
+    let findings = rates_of(&free, &config).findings(&config);
+    assert!(
+        findings[0].contains("\"conv\" runs at the dense rate")
+            && findings[0].contains("uhp-shared with group = 16"),
+        "{findings:?}"
+    );
+    assert!(
+        findings.iter().any(|line| line.contains("\"classes\" is bound by weight load")),
+        "{findings:?}"
+    );
+    let wide = rates_of(&photographs(16, 1), &array(8, 32));
+    assert!(wide.findings(&array(8, 32)).iter().any(|line| line.contains("--cols 16")), "{wide:?}");
+}
+
+#[test]
+fn what_bounds_a_layer_is_told() {
+    let config = ArrayConfig::new(8, 16, Memories::default()).unwrap();
+    let sparsity = Sparsity { pattern: Pattern::UhpShared, group: 16 };
+    let mut builder = Builder::new([32, 32, 16], 1, 1);
+    let wide = builder.conv("wide", TensorRef::Input, &ConvSpec::same(16, 3, sparsity));
+    let pointwise = ConvSpec { stride: 2, ..ConvSpec::same(16, 1, sparsity) };
+    let pointwise = builder.conv("pointwise", wide, &pointwise);
+    builder.fully_connected("classes", pointwise, 10, sparsity, false);
+    let rates = rates_of(&builder.finish("bounds"), &config);
+    let bounds: Vec<_> = rates.layers.iter().map(|layer| layer.bound).collect();
+    assert_eq!(bounds, [Bound::Array, Bound::Drain, Bound::WeightLoad]);
+    assert_eq!(rates.layers[1].n_tile_cycles, 256);
+    assert_eq!(rates.layers[1].n_drain_cycles, 4 * (64 * 4 + 16));
+    assert_eq!(rates.layers[2].n_weight_load_cycles, 16 * 16 * 7);
+    assert!(rates.is_bound_by_load());
+    let findings = rates.findings(&config);
+    let load = findings.last().unwrap();
+    assert!(load.contains("bound by image load") && load.contains("16384"), "{load}");
+    assert!(!rates_of(&case("resnet20-uhp").build(), &config).is_bound_by_load());
+}
