@@ -50,7 +50,7 @@ help: ## Show this list.
 	@echo "  Variables, explained in the Makefile: ROWS COLS CASE NETWORK DATA IMAGES FIT FORMAT N SEED CLOCK_MHZ TRAIN_ARGS"
 	@echo "  TABLE SEEDS JOBS TABLE_ARGS PYTORCH"
 
-sim: verilator ## Run the default network (or CASE, NETWORK) on its images (or DATA) through the RTL and check every bit.
+sim: verilator ## Run a network (CASE, NETWORK) on images (DATA): check every bit of the RTL, report cycles between images.
 	$(TWOFOLD) sim $(RUN_ARGS) $(if $(IMAGES),--images $(IMAGES)) --format $(FORMAT)
 
 report: ## Print the report of the last run again.

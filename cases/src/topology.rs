@@ -13,6 +13,9 @@ pub enum Topology {
     Resnet20,
     /// 64x64 gray chips, space-to-depth 4, five 3x3 convolutions of 32 to 64 channels, 10 classes.
     S2d,
+    /// The same chips, three 3x3 convolutions of 16 and 32 channels and a dense classifier: computed in fewer cycles than
+    /// an image takes to load.
+    S2dS,
     /// A few small layers with every kind of operation.
     Toy,
     /// Two layers, small enough to print.
@@ -44,6 +47,7 @@ impl Topology {
         match self {
             Self::Resnet20 => resnet20(sparsity, shortcut, seed),
             Self::S2d => s2d(sparsity, seed),
+            Self::S2dS => s2d_s(sparsity, seed),
             Self::Toy => toy(sparsity, shortcut, seed),
             Self::Tiny => tiny(sparsity, seed),
         }
@@ -98,6 +102,20 @@ fn s2d(sparsity: Sparsity, seed: u64) -> QuantNetwork {
     let map = builder.global_average_pool("pool", map);
     builder.fully_connected("fc", map, 10, sparsity, false);
     builder.finish("s2d")
+}
+
+fn s2d_s(sparsity: Sparsity, seed: u64) -> QuantNetwork {
+    let mut builder = Builder::new([64, 64, 1], 4, seed);
+    let mut map = TensorRef::Input;
+    for (index, (channels, max_pool)) in
+        [(16, true), (32, true), (32, false)].into_iter().enumerate()
+    {
+        let spec = ConvSpec { max_pool, ..ConvSpec::same(channels, 3, sparsity) };
+        map = builder.conv(&format!("conv{}", index + 1), map, &spec);
+    }
+    let map = builder.global_average_pool("pool", map);
+    builder.fully_connected("fc", map, 10, Sparsity::default(), false);
+    builder.finish("s2d_s")
 }
 
 fn toy(sparsity: Sparsity, shortcut: Shortcut, seed: u64) -> QuantNetwork {

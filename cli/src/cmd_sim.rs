@@ -14,6 +14,9 @@ use crate::runner;
 use crate::table::report_table;
 use crate::workload::{Workload, report_path};
 
+/// Images that the dense schedule is run on: enough for its steady state.
+const N_DENSE: usize = 4;
+
 pub(crate) fn run(args: &SimArgs) -> Result<Output> {
     let n_images = args.images.map(|n_images| n_images as usize);
     let workload = Workload::read(&args.workload, n_images)?;
@@ -27,13 +30,16 @@ pub(crate) fn run(args: &SimArgs) -> Result<Output> {
         Ok(dense) => {
             let mut machine = Machine::new(&model, &dense.config)?;
             machine.load(&dense)?;
-            let image = images.get(0);
-            let checked = run_and_compare(&mut machine, network, &[&image], &RunOptions::default())
-                .context("dense schedule")?;
-            if let [Some(divergence)] = &checked.divergences[..] {
+            let dense_images: Vec<_> =
+                (0..images.len().min(N_DENSE)).map(|index| images.get(index)).collect();
+            let dense_images: Vec<_> = dense_images.iter().map(Vec::as_slice).collect();
+            let checked =
+                run_and_compare(&mut machine, network, &dense_images, &RunOptions::default())
+                    .context("dense schedule")?;
+            if let Some(divergence) = checked.divergences.iter().flatten().next() {
                 bail!("dense schedule: {divergence}");
             }
-            checked.run.images.into_iter().next()
+            Some(checked.run)
         }
         Err(error) => {
             eprintln!("note: no speed-up over the dense schedule: {error:#}");
@@ -41,6 +47,7 @@ pub(crate) fn run(args: &SimArgs) -> Result<Output> {
         }
     };
     let input = ReportInput {
+        network,
         program,
         data: images.description(),
         clock_mhz: args.clock_mhz,

@@ -1,7 +1,7 @@
 //! Reports as text.
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
-use sim::{LayerReport, Report};
+use sim::{Bound, LayerReport, Report, ScheduleReport};
 
 /// A table with a header, whose columns but the first are aligned to the right.
 pub(crate) fn new_table(header: &[&str]) -> Table {
@@ -26,20 +26,88 @@ pub(crate) fn grouped(value: u64) -> String {
     text
 }
 
-/// The report of a run: what it came to, where the cycles went, layer by layer.
+/// The report of a run: cycles between images first, then what it came to, where the cycles went, layer by layer.
 pub(crate) fn report_table(report: &Report) -> String {
     let mut summary = new_table(&["", ""]);
     for (name, value) in summary_rows(report) {
         summary.add_row([Cell::new(name), Cell::new(value)]);
     }
+    let title = format!(
+        "{} on {}, array of {} rows x {} columns",
+        report.network, report.data, report.array.rows, report.array.cols
+    );
+    let single = if report.schedule.n_cycles_between_images.is_none() {
+        "\none image is not the steady state: its cycles between images are measured on two or more\n"
+    } else {
+        ""
+    };
+    let divergence = report.first_divergence.as_ref();
+    let divergence =
+        divergence.map_or(String::new(), |found| format!("\nfirst divergence: {found}\n"));
+    let (cycles, layers) = (cycles_table(report), layers_table(report));
+    format!(
+        "{title}\n\n{cycles}\n{single}\n{summary}\n{divergence}\n{layers}\n\ndocs/report.md defines every figure\n"
+    )
+}
+
+/// The cycles of an image under both schedules.
+fn cycles_table(report: &Report) -> Table {
+    let (own, dense) = (&report.schedule, report.dense_schedule.as_ref());
+    let mut table = match dense {
+        Some(_) => {
+            new_table(&["cycles an image", "compiled", "dense schedule", "dense / compiled"])
+        }
+        None => new_table(&["cycles an image", "compiled"]),
+    };
+    let between = |schedule: &ScheduleReport| {
+        schedule.n_cycles_between_images.map_or("not measured".to_owned(), grouped)
+    };
+    let bound = |schedule: &ScheduleReport| {
+        let bound = schedule.bound_by.map(|bound| match bound {
+            Bound::Compute => "computing",
+            Bound::Load => "loading",
+        });
+        bound.unwrap_or("-").to_owned()
+    };
+    let speedup = |ratio: Option<f64>| ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.3}"));
+    type Shown<'a> = &'a dyn Fn(&ScheduleReport) -> String;
+    let rows: [(_, Shown, _); 5] = [
+        ("between images, steady state", &between, speedup(report.speedup_vs_dense)),
+        ("  bound by", &bound, String::new()),
+        (
+            "computing",
+            &|schedule| grouped(schedule.n_compute_cycles_per_image),
+            speedup(report.compute_speedup_vs_dense),
+        ),
+        ("loading", &|schedule| grouped(schedule.n_load_cycles_per_image), String::new()),
+        ("output", &|schedule| grouped(schedule.n_output_cycles_per_image), String::new()),
+    ];
+    for (name, shown, ratio) in rows {
+        let mut row = vec![name.to_owned(), shown(own)];
+        if let Some(dense) = dense {
+            row.extend([shown(dense), ratio]);
+        }
+        table.add_row(row);
+    }
+    table
+}
+
+fn layers_table(report: &Report) -> Table {
     let lost = report.lost_cycles.by_cause();
     let used: Vec<usize> = (0..lost.len())
         .filter(|&cause| {
             report.layers.iter().any(|layer| layer.lost_cycles.by_cause()[cause].1 != 0)
         })
         .collect();
-    let mut header =
-        vec!["layer", "cycles", "useful MACs", "utilization", "dense cycles", "speed-up"];
+    let mut header = vec![
+        "layer",
+        "cycles",
+        "useful MACs",
+        "real pixels",
+        "utilization",
+        "dense cycles",
+        "speed-up",
+    ];
     header.extend(used.iter().map(|&cause| lost[cause].0));
     let mut layers = new_table(&header);
     for layer in &report.layers {
@@ -48,6 +116,7 @@ pub(crate) fn report_table(report: &Report) -> String {
             name.clone(),
             grouped(*n_cycles),
             grouped(*n_useful_macs),
+            layer.real_pixel_share.map_or("-".to_owned(), percent),
             percent(*utilization),
             layer.n_cycles_dense.map_or("-".to_owned(), grouped),
             layer.speedup_vs_dense.map_or("-".to_owned(), |ratio| format!("{ratio:.3}")),
@@ -55,14 +124,7 @@ pub(crate) fn report_table(report: &Report) -> String {
         row.extend(used.iter().map(|&cause| grouped(layer.lost_cycles.by_cause()[cause].1)));
         layers.add_row(row);
     }
-    let title = format!(
-        "{} on {}, array of {} rows x {} columns",
-        report.network, report.data, report.array.rows, report.array.cols
-    );
-    let divergence = report.first_divergence.as_ref();
-    let divergence =
-        divergence.map_or(String::new(), |found| format!("\nfirst divergence: {found}\n"));
-    format!("{title}\n\n{summary}\n{divergence}\n{layers}\n")
+    layers
 }
 
 fn summary_rows(report: &Report) -> Vec<(&'static str, String)> {
@@ -72,27 +134,26 @@ fn summary_rows(report: &Report) -> Vec<(&'static str, String)> {
     } else {
         format!("NO, {} images differ", report.n_mismatched_images)
     };
-    let varying = if report.same_cycles_for_all_images { "" } else { " (first image; they vary)" };
+    let steady = |value: Option<String>| value.unwrap_or("not measured".to_owned());
     let mut rows = vec![
         ("images", grouped(report.n_images as u64)),
         ("accuracy, RTL", accuracy(report.accuracy_rtl)),
         ("accuracy, reference", accuracy(report.accuracy_reference)),
         ("bit-exact", exact),
-        ("cycles an image", grouped(report.n_cycles_per_image) + varying),
-        ("load cycles, overlapped", grouped(report.n_load_cycles_per_image)),
-        ("cycles between images", grouped(report.n_cycles_between_images)),
-        ("useful MACs", grouped(report.n_useful_macs_per_image)),
-        ("utilization", percent(report.utilization)),
+        ("clock, MHz", format!("{}", report.clock_mhz)),
         (
-            "dense MACs / PE / cycle",
+            "images a second at it, steady state",
+            steady(report.images_per_second.map(|n| format!("{n:.1}"))),
+        ),
+        ("useful MACs", grouped(report.n_useful_macs_per_image)),
+        ("  that meet real pixels", report.real_pixel_share.map_or("-".to_owned(), percent)),
+        ("utilization, steady state", steady(report.steady_state_utilization.map(percent))),
+        ("utilization, computing", percent(report.compute_utilization)),
+        (
+            "dense MACs / PE / cycle, computing",
             format!("{:.3}", report.dense_equivalent_macs_per_pe_per_cycle),
         ),
     ];
-    if let (Some(cycles), Some(ratio)) = (report.n_cycles_per_image_dense, report.speedup_vs_dense)
-    {
-        rows.push(("cycles, dense schedule", grouped(cycles)));
-        rows.push(("speed-up over dense", format!("{ratio:.3}")));
-    }
     for (cause, n_cycles) in report.lost_cycles.by_cause() {
         let name = match cause {
             "idle_pes" => "lost: idle PEs",
@@ -104,8 +165,9 @@ fn summary_rows(report: &Report) -> Vec<(&'static str, String)> {
         };
         rows.push((name, grouped(n_cycles)));
     }
-    rows.push(("clock, MHz", format!("{}", report.clock_mhz)));
-    rows.push(("images a second at it", format!("{:.1}", report.images_per_second)));
+    if !report.same_cycles_for_all_images {
+        rows.push(("cycles", "of the first image; they vary".to_owned()));
+    }
     let speed = report.simulated_cycles_per_second;
     rows.push(("simulated cycles / s, one core", grouped(speed.round() as u64)));
     rows

@@ -58,7 +58,7 @@ fn bad_input_is_one_clear_error_with_the_right_exit_code() {
         (&["compile", "--case", "tiny-uhp", "-o", "file/program"], 1, "cannot write file/program"),
         (&["verilog", "-o", "file"], 1, "cannot write file/accelerator.v"),
         (&["disassemble", "program"], 1, "program.json: \"other\" version 1 is not"),
-        (&["report", "report.json"], 1, "report.json: report version 7 is not 1"),
+        (&["report", "report.json"], 1, "report.json: report version 7 is not 2"),
         (&["report", "none.json"], 1, "none.json: No such file"),
         (&["sim", "--data", "nowhere"], 1, "nowhere"),
         (&["sim", "--data", "no-classes"], 1, "no-classes"),
@@ -104,7 +104,7 @@ fn a_case_runs_bit_exact_and_prints_the_promised_json() {
     let stdout = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!(report["format_version"], 1);
+    assert_eq!(report["format_version"], 2);
     assert_eq!(report["network"], "tiny-uhp");
     assert_eq!((&report["array"]["rows"], &report["array"]["cols"]), (&2.into(), &2.into()));
     assert_eq!(report["n_images"], 2);
@@ -120,7 +120,7 @@ fn a_case_runs_bit_exact_and_prints_the_promised_json() {
     let layers = report["layers"].as_array().unwrap();
     assert_eq!(layers.iter().map(lost).sum::<u64>(), lost(&report));
     let cycles = layers.iter().map(|layer| number(&layer["n_cycles"])).sum::<u64>();
-    assert_eq!(cycles, number(&report["n_cycles_per_image"]));
+    assert_eq!(cycles, number(&report["schedule"]["n_compute_cycles_per_image"]));
     for layer in layers {
         let macs = number(&layer["n_useful_macs"]) as f64;
         let expected = macs / (4.0 * number(&layer["n_cycles"]) as f64);

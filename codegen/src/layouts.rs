@@ -289,9 +289,9 @@ impl Axis {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tiling::{kept_positions, tile_groups};
+    use crate::tiling::tile_groups;
     use ndarray::{Array3, Array4};
-    use spec::{Memories, Sparsity, fixed_channel};
+    use spec::{Memories, Sparsity, fixed_channel, kept_positions};
 
     fn conv(
         pattern: Pattern,

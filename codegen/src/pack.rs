@@ -11,11 +11,11 @@
 //! alone reads. The layout with the fewest passes wins.
 
 use spec::isa::{FieldError, Record, encode};
-use spec::{ArrayConfig, Conv, InputSpec, Shape};
+use spec::{ArrayConfig, Conv, InputSpec, Shape, kept_positions};
 
 use crate::Schedule;
 use crate::layouts::layouts;
-use crate::tiling::{Tile, kept_positions, tile_groups};
+use crate::tiling::{Tile, tile_groups};
 
 /// How a layer walks a map: pixels and words of the map, and where the kernel's tap 0 falls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

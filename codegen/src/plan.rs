@@ -9,12 +9,13 @@ use itertools::Itertools;
 use ndarray::Array4;
 use spec::{
     ArrayConfig, Conv, Layer, Op, Parameter, QuantNetwork, Residual, Shape, Sparsity, TensorRef,
+    kept_positions,
 };
 
 use crate::blocks::{Block, Limits, split};
 use crate::pack::{Loader, View, pack};
 use crate::place::{MapId, Request};
-use crate::tiling::{Tile, identity_groups, kept_positions, natural_anchors, tile_groups};
+use crate::tiling::{Tile, identity_groups, natural_anchors, tile_groups};
 use crate::{Options, Problem};
 
 /// A layer of the program.

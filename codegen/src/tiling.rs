@@ -5,7 +5,7 @@
 //! behind every lane, so that packed first layers and plain ones are tiled alike.
 
 use ndarray::Array4;
-use spec::{ArrayConfig, Pattern, Sparsity, fixed_channel};
+use spec::ArrayConfig;
 
 use crate::Schedule;
 
@@ -100,33 +100,6 @@ pub(crate) fn identity_groups(channels: usize, config: &ArrayConfig) -> Vec<Vec<
     (0..channels).step_by(config.group_channels()).map(group).collect()
 }
 
-/// The positions that a pattern keeps: every position of a dense layer, the non-zeros of an unstructured one, one of
-/// each existing pair of a half-pruned one, be its weight zero or not.
-pub(crate) fn kept_positions(weight: &Array4<i8>, sparsity: Sparsity) -> Array4<bool> {
-    let (n_outputs, height, width, n_inputs) = weight.dim();
-    let sharing = match sparsity.pattern {
-        Pattern::Dense => return weight.mapv(|_| true),
-        Pattern::Unstructured => return weight.mapv(|value| value != 0),
-        Pattern::UhpFixed => {
-            return Array4::from_shape_fn(weight.dim(), |(_, ky, kx, input)| {
-                fixed_channel(input / 2, ky * width + kx) == input
-            });
-        }
-        Pattern::UhpShared => sparsity.group.clamp(1, n_outputs.max(1)),
-        Pattern::UhpFree => 1,
-    };
-    let shape = (n_outputs.div_ceil(sharing), height, width, n_inputs.div_ceil(2));
-    let mut takes_odd = Array4::from_elem(shape, false);
-    for ((output, ky, kx, input), value) in weight.indexed_iter() {
-        if input % 2 == 1 && *value != 0 {
-            takes_odd[[output / sharing, ky, kx, input / 2]] = true;
-        }
-    }
-    Array4::from_shape_fn(weight.dim(), |(output, ky, kx, input)| {
-        takes_odd[[output / sharing, ky, kx, input / 2]] == (input % 2 == 1)
-    })
-}
-
 struct Group<'a> {
     weight: &'a Array4<i8>,
     kept: &'a Array4<bool>,
@@ -196,7 +169,7 @@ impl Group<'_> {
 mod tests {
     use super::*;
     use itertools::iproduct;
-    use spec::Memories;
+    use spec::{Memories, Pattern, Sparsity, kept_positions};
 
     fn config(rows: usize, cols: usize) -> ArrayConfig {
         ArrayConfig::new(rows, cols, Memories::default()).unwrap()

@@ -70,10 +70,23 @@ impl Default for RunOptions {
 pub struct RunOutput {
     /// One an image.
     pub images: Vec<ImageResult>,
+    /// Cycles of sending the logits and the class of the image that was sent last.
+    pub n_output_cycles: u64,
     /// Cycles simulated, reset not counted.
     pub n_cycles: u64,
     /// Processor time that the simulation took.
     pub cpu_time: Duration,
+}
+
+impl RunOutput {
+    /// Cycles from the end of the last image but one to the end of the last; `None` of one image alone.
+    ///
+    /// Of images that were offered back to back, that is the steady state: the accelerator takes as many cycles from the
+    /// first image to the second as from any other to the next.
+    pub fn n_cycles_between_images(&self) -> Option<u64> {
+        let [.., before, last] = &self.images[..] else { return None };
+        Some(last.done_at - before.done_at)
+    }
 }
 
 struct Loaded {
@@ -164,6 +177,7 @@ impl Machine {
             (0..images.len()).map(|image| loaded.image_result(&self.config, &result, image));
         Ok(RunOutput {
             images: images.collect::<Result<_, _>>()?,
+            n_output_cycles: u64::from(result.output_cycles),
             n_cycles: result.n_cycles,
             cpu_time: result.cpu_time,
         })

@@ -1,23 +1,21 @@
-//! The cycle report: what the hardware's own counters say about a run.
-//!
-//! Table and JSON print the same [`Report`]. Accuracies and the comparison with the reference are counted by a
-//! [`Tally`]; everything about cycles and MACs comes from the counters of the first image, which all images share.
+//! The cycle report: what the hardware's own counters say about a run. docs/report.md defines every figure.
 
 use std::path::Path;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use spec::Program;
 use spec::files::{Limit, read_text};
 
 use crate::{Divergence, ImageResult, LostCycles, RunOutput, SimError};
 
 /// Version of the report's JSON.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 /// A saved report.
 const REPORT: Limit = Limit::new("a report", 64 << 20);
+/// Cycles between the last beat of an image's output and the first cycle of the next image's computation, if that
+/// image is packed by then: `LOAD` is read and executed.
+const RESTART_CYCLES: u64 = 2;
 
-/// The report of a run.
+/// The report of a run. Table and JSON print the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
@@ -29,8 +27,36 @@ pub struct Report {
     pub data: String,
     /// The array.
     pub array: ArrayReport,
+    /// Cycles of the network as it was compiled.
+    pub schedule: ScheduleReport,
+    /// Cycles of the same network on the same RTL with every tile in two passes, if that fits.
+    pub dense_schedule: Option<ScheduleReport>,
+    /// Cycles between images of the dense schedule over those of this one, in the steady state of both.
+    pub speedup_vs_dense: Option<f64>,
+    /// The same of the cycles that computing takes, as if images came and logits went in no time.
+    pub compute_speedup_vs_dense: Option<f64>,
+    /// The clock that `images_per_second` assumes.
+    pub clock_mhz: f64,
+    /// Images a second at that clock, in the steady state; `None` where that was not measured.
+    pub images_per_second: Option<f64>,
+    /// Multiplications of kept weights, padding and kept zeros included.
+    pub n_useful_macs_per_image: u64,
+    /// Part of them whose activation is a pixel of the map, not of the padding around it; `None` without MACs.
+    pub real_pixel_share: Option<f64>,
+    /// Multiplications of the same network without pruning.
+    pub n_dense_macs_per_image: u64,
+    /// Useful MACs over PEs times the cycles between images; `None` where those were not measured.
+    pub steady_state_utilization: Option<f64>,
+    /// Useful MACs over PEs times the cycles of computing.
+    pub compute_utilization: f64,
+    /// MACs of the network without pruning, over PEs times the cycles of computing.
+    pub dense_equivalent_macs_per_pe_per_cycle: f64,
+    /// Cycles of computing without useful work, by cause.
+    pub lost_cycles: LostCycles,
     /// Images run.
     pub n_images: usize,
+    /// Whether every image took exactly as many cycles, layer by layer and cause by cause.
+    pub same_cycles_for_all_images: bool,
     /// Part of the labeled images that the RTL classified correctly, `None` without labels.
     pub accuracy_rtl: Option<f64>,
     /// The same for the integer reference.
@@ -41,32 +67,6 @@ pub struct Report {
     pub n_mismatched_images: usize,
     /// The first difference.
     pub first_divergence: Option<Divergence>,
-    /// Cycles from a packed image to its last logit in the accelerator, without loading and sending.
-    pub n_cycles_per_image: u64,
-    /// Whether every image took exactly as many cycles, layer by layer and cause by cause.
-    pub same_cycles_for_all_images: bool,
-    /// Cycles to receive and pack an image; they overlap with the image before.
-    pub n_load_cycles_per_image: u64,
-    /// Cycles from one image's end to the next one's when images are streamed back to back.
-    pub n_cycles_between_images: u64,
-    /// Multiplications by kept weights.
-    pub n_useful_macs_per_image: u64,
-    /// Multiplications of the same network without pruning.
-    pub n_dense_macs_per_image: u64,
-    /// Useful MACs over PEs times cycles.
-    pub utilization: f64,
-    /// MACs of the network without pruning, over PEs times cycles.
-    pub dense_equivalent_macs_per_pe_per_cycle: f64,
-    /// Cycles without useful work, by cause.
-    pub lost_cycles: LostCycles,
-    /// Cycles of the same network on the same RTL with every tile in two passes.
-    pub n_cycles_per_image_dense: Option<u64>,
-    /// Those cycles over `n_cycles_per_image`.
-    pub speedup_vs_dense: Option<f64>,
-    /// The clock that `images_per_second` assumes.
-    pub clock_mhz: f64,
-    /// Images a second at that clock, streamed back to back.
-    pub images_per_second: f64,
     /// Cycles that were simulated for this report.
     pub n_simulated_cycles: u64,
     /// Simulated cycles a second of processor time, that is on one core.
@@ -87,6 +87,33 @@ pub struct ArrayReport {
     pub lanes: usize,
 }
 
+/// The cycles of an image under one schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduleReport {
+    /// From one image's end to the next one's, of images that are streamed back to back: loading, computing and sending
+    /// are in it. `None` where a single image was run, which is not the steady state.
+    pub n_cycles_between_images: Option<u64>,
+    /// What those cycles are spent on; `None` with them.
+    pub bound_by: Option<Bound>,
+    /// From a packed image to its last result, without loading and sending.
+    pub n_compute_cycles_per_image: u64,
+    /// To receive and pack an image; the image before is computed and sent meanwhile.
+    pub n_load_cycles_per_image: u64,
+    /// To send logits and class; the next image is loaded meanwhile, not computed.
+    pub n_output_cycles_per_image: u64,
+}
+
+/// What the cycles between images are spent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bound {
+    /// Computing an image and sending its logits: the next one is loaded by then.
+    Compute,
+    /// Loading: the array waits for the next image.
+    Load,
+}
+
 /// A layer's part of the counters, from its first fetch to the next layer's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -95,8 +122,10 @@ pub struct LayerReport {
     pub name: String,
     /// All cycles.
     pub n_cycles: u64,
-    /// Multiplications by kept weights.
+    /// Multiplications of kept weights, padding and kept zeros included.
     pub n_useful_macs: u64,
+    /// Part of them whose activation is a pixel of the map; `None` in a layer without MACs.
+    pub real_pixel_share: Option<f64>,
     /// Useful MACs over PEs times cycles.
     pub utilization: f64,
     /// Cycles without useful work, by cause.
@@ -107,161 +136,24 @@ pub struct LayerReport {
     pub speedup_vs_dense: Option<f64>,
 }
 
-/// What is counted over all images of a run, perhaps on several threads.
-#[derive(Clone, Debug, Default)]
-pub struct Tally {
-    first: Option<ImageResult>,
-    varying: bool,
-    n_images: usize,
-    n_labeled: usize,
-    n_correct_rtl: usize,
-    n_correct_reference: usize,
-    n_mismatched: usize,
-    first_divergence: Option<(usize, Divergence)>,
-    n_cycles_between: Option<u64>,
-    n_cycles: u64,
-    cpu_time: Duration,
-}
-
-/// What a report says beside the counters.
-#[derive(Clone, Debug)]
-pub struct ReportInput<'a> {
-    /// The program that ran.
-    pub program: &'a Program,
-    /// What the images are.
-    pub data: String,
-    /// The clock for `images_per_second`.
-    pub clock_mhz: f64,
-    /// One image of the dense schedule, layers in the same order.
-    pub dense: Option<&'a ImageResult>,
-}
-
-impl Tally {
-    /// Counts the cycles and the time of a run, whose images then follow one by one.
-    pub fn add_run(&mut self, run: &RunOutput) {
-        self.n_cycles += run.n_cycles;
-        self.cpu_time += run.cpu_time;
-        if let [.., before, last] = &run.images[..] {
-            self.n_cycles_between = Some(last.done_at - before.done_at);
-        }
-    }
-
-    /// Counts an image: what the RTL gave, the reference's class, the right class if it is known, and the first
-    /// difference. `index` orders the images of all threads.
-    pub fn add_image(
-        &mut self,
-        index: usize,
-        result: &ImageResult,
-        reference_class: usize,
-        label: Option<usize>,
-        divergence: Option<Divergence>,
-    ) {
-        self.n_images += 1;
-        if let Some(label) = label {
-            self.n_labeled += 1;
-            self.n_correct_rtl += usize::from(result.logits.class == label);
-            self.n_correct_reference += usize::from(reference_class == label);
-        }
-        if let Some(divergence) = divergence {
-            self.n_mismatched += 1;
-            if self.first_divergence.as_ref().is_none_or(|(first, _)| index < *first) {
-                self.first_divergence = Some((index, divergence));
-            }
-        }
-        match &self.first {
-            None => self.first = Some(result.clone()),
-            Some(first) => self.varying |= !same_cycles(first, result),
-        }
-    }
-
-    /// Adds what another thread counted.
-    pub fn merge(mut self, other: Self) -> Self {
-        self.varying |= other.varying;
-        match (&self.first, other.first) {
-            (Some(ours), Some(theirs)) => self.varying |= !same_cycles(ours, &theirs),
-            (None, theirs) => self.first = theirs,
-            (Some(_), None) => {}
-        }
-        self.n_images += other.n_images;
-        self.n_labeled += other.n_labeled;
-        self.n_correct_rtl += other.n_correct_rtl;
-        self.n_correct_reference += other.n_correct_reference;
-        self.n_mismatched += other.n_mismatched;
-        let divergences = [self.first_divergence.take(), other.first_divergence];
-        self.first_divergence = divergences.into_iter().flatten().min_by_key(|(index, _)| *index);
-        self.n_cycles_between = self.n_cycles_between.or(other.n_cycles_between);
-        self.n_cycles += other.n_cycles;
-        self.cpu_time += other.cpu_time;
-        self
-    }
-
-    /// Images counted.
-    pub fn n_images(&self) -> usize {
-        self.n_images
-    }
-
-    /// The report, `None` if no image was counted.
-    pub fn report(&self, input: &ReportInput) -> Option<Report> {
-        let first = self.first.as_ref()?;
-        let config = &input.program.config;
-        let infos = &input.program.layers;
-        let total = &first.counters;
-        let pe_cycles = total.n_cycles as f64 * config.n_pes() as f64;
-        let n_dense_macs: u64 = infos.iter().map(|info| info.n_dense_macs).sum();
-        let n_dense_cycles = input.dense.map(|dense| dense.counters.n_cycles);
-        let accuracy =
-            |n_correct| (self.n_labeled > 0).then(|| n_correct as f64 / self.n_labeled as f64);
-        let between = self.n_cycles_between.unwrap_or(total.n_cycles + first.n_load_cycles);
-        let dense_layers = input.dense.map(|dense| &dense.layers);
-        let layers = infos.iter().zip(&first.layers).enumerate().map(|(index, (info, layer))| {
-            let counters = &layer.counters;
-            let n_cycles_dense = dense_layers
-                .and_then(|layers| layers.get(index))
-                .map(|dense| dense.counters.n_cycles);
-            LayerReport {
-                name: info.name.clone(),
-                n_cycles: counters.n_cycles,
-                n_useful_macs: counters.n_useful_macs,
-                utilization: ratio(
-                    counters.n_useful_macs,
-                    counters.n_cycles * config.n_pes() as u64,
-                ),
-                lost_cycles: counters.lost,
-                n_cycles_dense,
-                speedup_vs_dense: n_cycles_dense.map(|dense| ratio(dense, counters.n_cycles)),
-            }
-        });
-        Some(Report {
-            format_version: FORMAT_VERSION,
-            network: input.program.network.clone(),
-            data: input.data.clone(),
-            array: ArrayReport { rows: config.rows(), cols: config.cols(), lanes: config.lanes() },
-            n_images: self.n_images,
-            accuracy_rtl: accuracy(self.n_correct_rtl),
-            accuracy_reference: accuracy(self.n_correct_reference),
-            bit_exact: self.n_mismatched == 0,
-            n_mismatched_images: self.n_mismatched,
-            first_divergence: self
-                .first_divergence
-                .as_ref()
-                .map(|(_, divergence)| divergence.clone()),
-            n_cycles_per_image: total.n_cycles,
-            same_cycles_for_all_images: !self.varying,
-            n_load_cycles_per_image: first.n_load_cycles,
+impl ScheduleReport {
+    /// Of an image, the cycles between images that were measured, and those of sending.
+    pub(crate) fn new(image: &ImageResult, between: Option<u64>, n_output_cycles: u64) -> Self {
+        let n_compute_cycles = image.counters.n_cycles;
+        let busy = n_compute_cycles + n_output_cycles + RESTART_CYCLES;
+        Self {
             n_cycles_between_images: between,
-            n_useful_macs_per_image: total.n_useful_macs,
-            n_dense_macs_per_image: n_dense_macs,
-            utilization: total.n_useful_macs as f64 / pe_cycles,
-            dense_equivalent_macs_per_pe_per_cycle: n_dense_macs as f64 / pe_cycles,
-            lost_cycles: total.lost,
-            n_cycles_per_image_dense: n_dense_cycles,
-            speedup_vs_dense: n_dense_cycles.map(|dense| ratio(dense, total.n_cycles)),
-            clock_mhz: input.clock_mhz,
-            images_per_second: input.clock_mhz * 1e6 / between as f64,
-            n_simulated_cycles: self.n_cycles,
-            simulated_cycles_per_second: self.n_cycles as f64 / self.cpu_time.as_secs_f64(),
-            layers: layers.collect(),
-        })
+            bound_by: between.map(|n| if n > busy { Bound::Load } else { Bound::Compute }),
+            n_compute_cycles_per_image: n_compute_cycles,
+            n_load_cycles_per_image: image.n_load_cycles,
+            n_output_cycles_per_image: n_output_cycles,
+        }
+    }
+
+    /// Of a run, by its first image; `None` of no image.
+    pub(crate) fn of_run(run: &RunOutput) -> Option<Self> {
+        let first = run.images.first()?;
+        Some(Self::new(first, run.n_cycles_between_images(), run.n_output_cycles))
     }
 }
 
@@ -291,15 +183,4 @@ impl Report {
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).expect("keys are strings")
     }
-}
-
-fn ratio(numerator: u64, denominator: u64) -> f64 {
-    if denominator == 0 { 0.0 } else { numerator as f64 / denominator as f64 }
-}
-
-fn same_cycles(left: &ImageResult, right: &ImageResult) -> bool {
-    left.layers
-        .iter()
-        .map(|layer| &layer.counters)
-        .eq(right.layers.iter().map(|layer| &layer.counters))
 }

@@ -8,12 +8,13 @@
 use std::fs;
 use std::path::Path;
 
-use ndarray::Array3;
+use ndarray::{Array1, Array3};
 use sim::tools::Tools;
 use sim::{Machine, Model, RunOptions, SimError, Tally, TraceMode, first_divergence};
 use spec::isa::{Record, encode};
 use spec::{
-    ArrayConfig, Inference, LayerInfo, LayerOutput, Logits, Memories, Parameter, Program, Region,
+    ArrayConfig, Inference, InputSpec, Layer, LayerInfo, LayerOutput, Logits, Memories, Op,
+    Parameter, Program, QuantNetwork, Region, Requantize, TensorRef,
 };
 use twofold_sim as sim;
 
@@ -24,6 +25,7 @@ const BIAS: i32 = 1000;
 /// Fetch and stream of a layer: two cycles, then one a word.
 const LAYER_CYCLES: u64 = 2 + N_BYTES as u64 / 4;
 const LOGIT_CYCLES: u64 = 2 + 4;
+const N_LOAD_CYCLES: u64 = N_BYTES as u64 + 8 - 1;
 
 fn tools() -> Tools {
     Tools::find().unwrap()
@@ -87,6 +89,34 @@ fn program() -> Program {
     }
 }
 
+/// The toy adds, so that its layers have no MACs.
+fn network() -> QuantNetwork {
+    let none = || Array1::zeros(0);
+    let layer = |index: usize| Layer {
+        name: format!("add{index}"),
+        input: TensorRef::Input,
+        op: Op::GlobalAveragePool,
+        requantize: Requantize { bias: none(), multiplier: none(), shift: none() },
+        relu: false,
+        scale: 1.0,
+    };
+    let input = InputSpec {
+        height: 2,
+        width: 4,
+        channels: 4,
+        space_to_depth: 1,
+        scale: 1.0,
+        preprocess: None,
+    };
+    QuantNetwork {
+        name: "toy".to_owned(),
+        input,
+        classes: program().classes,
+        layers: (0..=ADD.len()).map(layer).collect(),
+        provenance: serde_json::Value::Null,
+    }
+}
+
 fn image(seed: u8) -> Vec<i8> {
     (0..N_BYTES as u8).map(|index| index.wrapping_mul(37).wrapping_add(seed) as i8).collect()
 }
@@ -135,7 +165,7 @@ fn bits_and_counters_are_those_of_the_verilog() {
     assert_eq!(result.counters.lost.fetch, 4 * 2);
     // Register 10 is then 5 for the last layer and 1 for the lane table; an array has four PEs.
     assert_eq!(result.counters.n_useful_macs, 4 * (3 * 8 + 4) - 6);
-    assert_eq!(result.n_load_cycles, N_BYTES as u64 + 8 - 1);
+    assert_eq!(result.n_load_cycles, N_LOAD_CYCLES);
     for (index, layer) in result.layers.iter().enumerate() {
         let own = if index < 3 { LAYER_CYCLES } else { LOGIT_CYCLES };
         assert_eq!(layer.counters.n_cycles, own);
@@ -227,7 +257,9 @@ fn a_tally_makes_a_report_that_survives_json() {
         tallies.push(tally);
     }
     let tally = tallies.pop().unwrap().merge(tallies.pop().unwrap());
+    let network = network();
     let input = sim::ReportInput {
+        network: &network,
         program: &program,
         data: "toys".to_owned(),
         clock_mhz: 50.0,
@@ -243,18 +275,22 @@ fn a_tally_makes_a_report_that_survives_json() {
     assert_eq!(lost, 8);
     assert_eq!(
         report.layers.iter().map(|layer| layer.n_cycles).sum::<u64>(),
-        report.n_cycles_per_image
+        report.schedule.n_compute_cycles_per_image
     );
-    assert_eq!(report.images_per_second, 50e6 / report.n_cycles_between_images as f64);
+    let schedule = report.schedule;
+    assert_eq!(schedule.n_compute_cycles_per_image, 3 * LAYER_CYCLES + LOGIT_CYCLES);
+    assert_eq!(schedule.n_load_cycles_per_image, N_LOAD_CYCLES);
+    let between = schedule.n_cycles_between_images.unwrap();
+    assert_eq!(report.images_per_second, Some(50e6 / between as f64));
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("report.json");
     fs::write(&path, report.to_json()).unwrap();
     assert_eq!(sim::Report::read(&path).unwrap(), report);
-    fs::write(&path, report.to_json().replace("\"format_version\": 1", "\"format_version\": 9"))
+    fs::write(&path, report.to_json().replace("\"format_version\": 2", "\"format_version\": 1"))
         .unwrap();
     let error = sim::Report::read(&path).unwrap_err().to_string();
-    assert!(error.ends_with("report version 9 is not 1; help: run `twofold sim` again"), "{error}");
+    assert!(error.ends_with("report version 1 is not 2; help: run `twofold sim` again"), "{error}");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 mod config;
 pub mod files;
 pub mod isa;
+mod macs;
 mod network;
 mod preprocess;
 mod program;
@@ -16,6 +17,7 @@ mod sparsity;
 pub mod status;
 
 pub use config::{ArrayConfig, ConfigError, Memories};
+pub use macs::Macs;
 pub use network::{
     Conv, FullyConnected, InputSpec, Layer, NetworkError, Op, QuantNetwork, Requantize, Residual,
     Shape, TensorRef,
@@ -26,4 +28,4 @@ pub use quant::{
     MAX_MULTIPLIER, MAX_RESIDUAL_MULTIPLIER, MAX_SHIFT, clamp_i8, clamp_i16, scale_round,
 };
 pub use reference::{Inference, LayerOutput, Logits, run_reference};
-pub use sparsity::{Pattern, Sparsity, fixed_channel};
+pub use sparsity::{Pattern, Sparsity, fixed_channel, kept_positions};

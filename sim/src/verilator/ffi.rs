@@ -14,7 +14,7 @@ use std::time::Duration;
 use libloading::{Library, Symbol};
 
 /// Changes with every change of the structures below or of `shim.cpp`'s functions.
-pub(crate) const ABI: u32 = 1;
+pub(crate) const ABI: u32 = 2;
 /// Status registers in a snapshot.
 pub(crate) const N_REGISTERS: usize = 16;
 
@@ -66,6 +66,7 @@ struct RawResult {
     n_cycles: u64,
     cpu_ns: u64,
     watch_cycle: u64,
+    output_cycles: u32,
     status: u32,
     image: u32,
     stream_layer: u32,
@@ -160,6 +161,8 @@ pub(crate) struct RunResult {
     pub(crate) cpu_time: Duration,
     /// The cycle counter at the watched byte's last change, zero if it did not change.
     pub(crate) watch_cycle: u64,
+    /// Cycles of sending the logits and the class of the image that was sent last.
+    pub(crate) output_cycles: u32,
     /// How it ended.
     pub(crate) ending: Ending,
     /// Image that was being computed at the end.
@@ -367,6 +370,7 @@ impl Instance {
             n_cycles: 0,
             cpu_ns: 0,
             watch_cycle: 0,
+            output_cycles: 0,
             status: 0,
             image: 0,
             stream_layer: 0,
@@ -382,6 +386,7 @@ impl Instance {
             n_cycles: result.n_cycles,
             cpu_time: Duration::from_nanos(result.cpu_ns),
             watch_cycle: result.watch_cycle,
+            output_cycles: result.output_cycles,
             ending: match result.status {
                 0 => Ending::Finished,
                 1 => Ending::Timeout,

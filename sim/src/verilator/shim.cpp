@@ -77,6 +77,7 @@ struct Result {
     uint64_t n_cycles;
     uint64_t cpu_ns;
     uint64_t watch_cycle;
+    uint32_t output_cycles;
     uint32_t status;
     uint32_t image;
     uint32_t stream_layer;
@@ -263,6 +264,7 @@ void run(Model& model, const Job& job, Result& result) {
     result.image = static_cast<uint32_t>(result.status == hardware_error ? computed : answered);
     result.stream_layer = root.stream_layer;
     result.drained_layers = root.drained_layers;
+    result.output_cycles = read_register(model, 12);
     result.program_counter = read_register(model, 13);
     result.busy = root.busy;
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::Checkout;
 
 /// Keys that readers of the JSON rely on.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "format_version",
     "network",
     "array",
@@ -13,7 +13,8 @@ const KEYS: [&str; 10] = [
     "accuracy_rtl",
     "accuracy_reference",
     "bit_exact",
-    "n_cycles_per_image",
+    "schedule",
+    "dense_schedule",
     "lost_cycles",
     "speedup_vs_dense",
 ];
@@ -50,6 +51,11 @@ fn a_half_pruned_toy() {
 }
 
 #[test]
+fn a_small_network_that_loading_bounds() {
+    insta::assert_snapshot!(report("s2d-s-uhp"));
+}
+
+#[test]
 fn resnet20_dense() {
     insta::assert_snapshot!(report("resnet20-dense"));
 }
@@ -82,7 +88,7 @@ fn the_json_holds_what_programs_rely_on() {
     for key in KEYS.iter().chain(&["simulated_cycles_per_second", "layers"]) {
         assert!(keys.contains_key(*key), "{key} is not in {text}");
     }
-    assert_eq!(report["format_version"], 1);
+    assert_eq!(report["format_version"], 2);
     assert_eq!(report["network"], "toy-uhp");
     assert_eq!((&report["array"]["rows"], &report["array"]["cols"]), (&8.into(), &16.into()));
     assert_eq!(report["n_images"], 2);
@@ -99,7 +105,7 @@ fn the_json_holds_what_programs_rely_on() {
         n_cycles += whole(&layer["n_cycles"]);
         n_lost += sum_of_causes(&layer["lost_cycles"]);
     }
-    assert_eq!(n_cycles, whole(&report["n_cycles_per_image"]));
+    assert_eq!(n_cycles, whole(&report["schedule"]["n_compute_cycles_per_image"]));
     assert_eq!(n_lost, sum_of_causes(&report["lost_cycles"]));
 
     let saved = checkout.run(&["report", "--format", "json"]);

@@ -11,9 +11,10 @@ use serde_json::Value;
 use crate::limits::{JSON, ROM};
 
 const FILE_NAME: &str = "hardware.json";
-const FORMAT_VERSION: u32 = 1;
-/// Images that are simulated: cycles do not depend on what they show, and every bit of them is checked.
-const N_IMAGES: usize = 2;
+const FORMAT_VERSION: u32 = 2;
+/// Images that are simulated, enough for the steady state: cycles do not depend on what they show, and every bit of them
+/// is checked.
+const N_IMAGES: usize = 4;
 
 /// Figures of the reference array, 8 rows by 16 columns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,8 +25,10 @@ pub struct Hardware {
     pub tensors_sha256: String,
     /// Bytes of all ROM files together.
     pub rom_bytes: u64,
-    /// Cycles an image, from the simulated RTL.
-    pub n_cycles_per_image: u64,
+    /// Cycles from one image's end to the next one's in the steady state, from the simulated RTL.
+    pub n_cycles_between_images: u64,
+    /// Cycles that computing an image takes.
+    pub n_compute_cycles_per_image: u64,
     /// Whether memories had to be made deeper than they are by default.
     pub fitted_memories: bool,
 }
@@ -84,9 +87,10 @@ pub fn measure(twofold: &Path, folder: &Path) -> Result<Hardware> {
         },
     };
     let report: Value = serde_json::from_str(&report).context("twofold sim printed no report")?;
-    let n_cycles_per_image = report["n_cycles_per_image"]
-        .as_u64()
-        .context("the report of twofold sim lacks `n_cycles_per_image`")?;
+    let cycles = |key: &str| {
+        let n_cycles = report["schedule"][key].as_u64();
+        n_cycles.with_context(|| format!("the report of twofold sim lacks `schedule.{key}`"))
+    };
     let program = scratch.path().join("program");
     let mut command = Command::new(twofold);
     command.arg("compile").arg(folder).arg("--out").arg(&program);
@@ -95,7 +99,8 @@ pub fn measure(twofold: &Path, folder: &Path) -> Result<Hardware> {
         format_version: FORMAT_VERSION,
         tensors_sha256,
         rom_bytes: rom_bytes(&program)?,
-        n_cycles_per_image,
+        n_cycles_between_images: cycles("n_cycles_between_images")?,
+        n_compute_cycles_per_image: cycles("n_compute_cycles_per_image")?,
         fitted_memories,
     };
     let json = serde_json::to_string_pretty(&hardware)? + "\n";

@@ -63,7 +63,8 @@ fn header(text: &mut String, summary: &Summary) {
     if summary.groups.iter().flat_map(|group| &group.rows).any(|row| row.hardware.is_some()) {
         line(
             "hardware",
-            "array of 8 rows x 16 columns; cycles of the simulated RTL, every bit checked",
+            "array of 8 rows x 16 columns; cycles of the simulated RTL in the steady state, every bit checked; those between images \
+             include loading and sending, unless computing hides them",
         );
     }
     line("precision", &format!("{} while training", summary.precisions.join(" and ")));
@@ -96,8 +97,8 @@ fn group_text(group: &GroupSummary) -> String {
         ),
         _ => "No difference is resolved: no row has two seeds.\n\n".to_owned(),
     };
-    text += "| row | network | sparsity | teacher | weights kept | ROM KiB | cycles an image | float % | int8 % | seeds |\n";
-    text += "|---|---|---|---|---:|---:|---:|---:|---:|---:|\n";
+    text += "| row | network | sparsity | teacher | weights kept | ROM KiB | cycles between images | computing | float % | int8 % | seeds |\n";
+    text += "|---|---|---|---|---:|---:|---:|---:|---:|---:|---:|\n";
     group.rows.iter().for_each(|row| text += &row_line(row));
     text.push('\n');
     for statement in &group.statements {
@@ -113,17 +114,19 @@ fn row_line(row: &RowSummary) -> String {
         grouped(row.n_kept),
         100.0 * row.n_kept as f64 / row.n_weights.max(1) as f64
     );
-    let (rom, cycles) = match &row.hardware {
-        Some(hardware) => (
-            format!("{:.1}", hardware.rom_bytes as f64 / 1024.0),
-            grouped(hardware.n_cycles_per_image as usize),
+    let hardware = match &row.hardware {
+        Some(hardware) => format!(
+            "{:.1} | {} | {}",
+            hardware.rom_bytes as f64 / 1024.0,
+            grouped(hardware.n_cycles_between_images as usize),
+            grouped(hardware.n_compute_cycles_per_image as usize)
         ),
-        None => ("-".to_owned(), "-".to_owned()),
+        None => "- | - | -".to_owned(),
     };
     let teacher = row.teacher.as_deref().unwrap_or("-");
     let (float, int8) = (shown(row.float), shown(row.int8));
     format!(
-        "| {name} | {network} | {sparsity} | {teacher} | {kept} | {rom} | {cycles} | {float} | {int8} | {n_seeds} |\n"
+        "| {name} | {network} | {sparsity} | {teacher} | {kept} | {hardware} | {float} | {int8} | {n_seeds} |\n"
     )
 }
 

@@ -335,8 +335,8 @@ fn what(row: &RowSummary, uhp: &RowSummary) -> String {
     let name = &row.name;
     match (row.kind, &row.hardware, &uhp.hardware) {
         (Kind::Narrow, Some(hardware), Some(_)) => {
-            let cycles = grouped(hardware.n_cycles_per_image as usize);
-            format!("{name}, the narrow dense network of {cycles} cycles")
+            let cycles = grouped(hardware.n_cycles_between_images as usize);
+            format!("{name}, the narrow dense network of {cycles} cycles between images")
         }
         (Kind::Narrow, _, _) => format!("{name}, the narrow dense rival"),
         _ => name.clone(),

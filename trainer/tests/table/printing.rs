@@ -58,11 +58,12 @@ fn printed_with(
         summary::Context { output: &output, jobs: &jobs, n_seeds, date: "2026-11-24", command };
     let hardware = |folder: &Path| {
         assert!(folder.ends_with("seed-1"));
-        cycles(&folder.display().to_string()).map(|n_cycles_per_image| Hardware {
-            format_version: 1,
+        cycles(&folder.display().to_string()).map(|n_compute_cycles_per_image| Hardware {
+            format_version: 2,
             tensors_sha256: String::new(),
             rom_bytes: 70_000,
-            n_cycles_per_image,
+            n_cycles_between_images: n_compute_cycles_per_image + 13,
+            n_compute_cycles_per_image,
             fitted_memories: false,
         })
     };
@@ -123,7 +124,10 @@ fn a_narrow_rival_is_named_with_its_own_cycles() {
     results(&bench);
     let statement = |cycles| printed_with(&bench, 3, cycles).groups.remove(0).statements.remove(0);
     let text = statement(|folder| Some(if folder.contains("half") { 30_265 } else { 32_565 }));
-    assert!(text.ends_with("below dense, the narrow dense network of 32,565 cycles."), "{text}");
+    assert!(
+        text.ends_with("below dense, the narrow dense network of 32,578 cycles between images."),
+        "{text}"
+    );
     let text = statement(|folder| folder.contains("half").then_some(30_265));
     assert!(text.ends_with("below dense, the narrow dense rival."), "{text}");
 }
@@ -158,7 +162,7 @@ case "$*" in
     *--fit*) ;;
     *) echo "compiling" >&2; echo "error: memory weight is full" >&2; exit 1 ;;
 esac
-[ "$1" = sim ] && echo '{ "n_cycles_per_image": 123456 }'
+[ "$1" = sim ] && echo '{ "schedule": { "n_cycles_between_images": 123456, "n_compute_cycles_per_image": 4417 } }'
 for word in "$@"; do [ "$previous" = --out ] && { mkdir -p "$word"; printf '01ff\na0b1\n' > "$word/weight.hex"; echo '{}' > "$word/program.json"; }; previous=$word; done
 exit 0
 "#,
@@ -166,7 +170,8 @@ exit 0
     fs::set_permissions(bench.path("twofold"), fs::Permissions::from_mode(0o755)).unwrap();
     let twofold = hardware::find_twofold(&trainer).unwrap();
     let measured = hardware::measure(&twofold, &bench.path("run")).unwrap();
-    assert_eq!((measured.n_cycles_per_image, measured.rom_bytes), (123_456, 4));
+    assert_eq!((measured.n_cycles_between_images, measured.rom_bytes), (123_456, 4));
+    assert_eq!(measured.n_compute_cycles_per_image, 4417);
     assert!(measured.fitted_memories);
     let calls = bench.calls();
     let starts: Vec<_> = calls.iter().map(|call| call.split(' ').next().unwrap()).collect();

@@ -54,7 +54,9 @@ fn a_wrong_report() {
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, &text[..text.find("\"n_images\"").unwrap()]).unwrap();
     refusals.refuses("truncated report", FAILURE, &["report"]);
-    fs::write(&path, text.replace("\"format_version\": 1", "\"format_version\": 7")).unwrap();
+    // As the version before wrote it: other keys follow.
+    let old = "{\n  \"format_version\": 1,\n  \"network\": \"tiny-uhp\",\n  \"n_cycles_per_image\": 100\n}";
+    fs::write(&path, old).unwrap();
     refusals.refuses("report of another version", FAILURE, &["report", "--format", "json"]);
     refusals.refuses("no such report", FAILURE, &["report", "other.json"]);
     assert_eq!(refusals.n, 4);
