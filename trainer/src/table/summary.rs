@@ -168,7 +168,7 @@ pub fn gather(
         groups.push(group_summary(group, n_train, rows));
     }
     Ok(Summary {
-        format_version: 1,
+        format_version: 2,
         table: table.name.clone(),
         date: context.date.to_owned(),
         command: context.command.to_owned(),
