@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use cases::{Size, random_config, random_image, random_network};
 use codegen::{Options, Schedule};
 use hw::pe::Multiplier;
-use indicatif::ProgressBar;
+use progress::Progress;
 use serde::Serialize;
 use sim::tools::Tools;
 use sim::{Machine, Model, RunOptions, TraceMode, run_and_compare};
@@ -17,7 +17,7 @@ use spec::ArrayConfig;
 use crate::args::FuzzArgs;
 use crate::hardware;
 use crate::output::{Output, formatted};
-use crate::runner::{n_threads, progress_bar};
+use crate::runner::n_threads;
 
 /// What `fuzz` found.
 #[derive(Debug, Default, Serialize)]
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &FuzzArgs) -> Result<Output> {
         let first_seed = seed.wrapping_mul(1_000_000_007);
         lots.push(Lot { config, first_seed, n_layers: (args.n as usize).div_ceil(n_arrays) });
     }
-    let progress = progress_bar((args.n as usize) as u64);
+    let progress = Progress::new("fuzz", args.n as u64, "layers");
     let next = AtomicUsize::new(0);
     let total = Mutex::new(Ok(FuzzReport {
         format_version: 1,
@@ -83,7 +83,7 @@ pub(crate) fn run(args: &FuzzArgs) -> Result<Output> {
             });
         }
     });
-    progress.finish_and_clear();
+    progress.clear();
     let report = total.into_inner().expect("no thread panics while it holds the lock")?;
     let n = report.mismatches.len();
     let failure = report.mismatches.first().map(|first| {
@@ -99,7 +99,7 @@ fn array_name(config: &ArrayConfig) -> String {
     format!("{}x{}", config.rows(), config.cols())
 }
 
-fn run_lot(lot: &Lot, progress: &ProgressBar) -> Result<FuzzReport> {
+fn run_lot(lot: &Lot, progress: &Progress) -> Result<FuzzReport> {
     let config = &lot.config;
     let verilog = hardware::verilog(config, Multiplier::Generic)?;
     let model = Model::build(&Tools::find()?, &verilog, TraceMode::Off)?;

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use progress::Progress;
 use sim::{CheckedRun, Machine, Model, RunOptions, SimError, Tally, run_and_compare};
 use spec::{Logits, Program, QuantNetwork};
 
@@ -29,7 +29,7 @@ pub(crate) fn run_images(
     images: &Images,
     n_threads: usize,
 ) -> Result<(Tally, Vec<Logits>), SimError> {
-    let progress = progress_bar(images.len() as u64);
+    let progress = Progress::new("sim", images.len() as u64, "images");
     let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
     let total: Mutex<Result<Tally, SimError>> = Mutex::new(Ok(Tally::default()));
@@ -78,16 +78,10 @@ pub(crate) fn run_images(
             });
         }
     });
-    progress.finish_and_clear();
+    progress.clear();
     let total = total.into_inner().expect("no thread panics while it holds the lock")?;
     let logits = logits.into_inner().expect("no thread panics while it holds the lock");
     Ok((total, logits.into_values().collect()))
-}
-
-/// A progress bar on stderr; nothing where stderr is no terminal.
-pub(crate) fn progress_bar(len: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg} {elapsed} (left {eta})");
-    ProgressBar::new(len).with_style(style.expect("the template is valid"))
 }
 
 /// The image's index in the whole set instead of in its batch.

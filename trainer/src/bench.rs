@@ -14,8 +14,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use dataset::Random;
-use indicatif::{ProgressBar, ProgressStyle};
 use nix::time::{ClockId, clock_gettime};
+use progress::Progress;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use spec::{Preprocess, Shape};
@@ -138,11 +138,11 @@ pub fn run(options: &BenchOptions) -> Result<BenchReport> {
         options.python.display()
     );
     tch::set_num_threads(i32::from(options.threads));
-    let bar = progress_bar(options.networks.len() * usize::from(options.rounds));
+    let n_rounds = options.networks.len() * usize::from(options.rounds);
+    let progress = Progress::new("bench", n_rounds as u64, "rounds");
     let mut versions = Vec::new();
     let mut networks = Vec::new();
     for name in &options.networks {
-        bar.set_message(name.clone());
         let architecture = Architecture::named(name)?;
         let mut plain = Python::start(options, &architecture, false)?;
         let mut tuned = Python::start(options, &architecture, true)?;
@@ -154,12 +154,12 @@ pub fn run(options: &BenchOptions) -> Result<BenchReport> {
                 bail!("interrupted");
             }
             rounds.push([ours.epoch()?, plain.epoch()?, tuned.epoch()?]);
-            bar.inc(1);
+            progress.step(name);
         }
         versions.push(plain.said.torch.clone());
         networks.push(report(name, &rounds, n_images(options)));
     }
-    bar.finish_and_clear();
+    progress.clear();
     versions.dedup();
     Ok(BenchReport {
         format_version: 1,
@@ -354,12 +354,6 @@ impl Drop for Python {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn progress_bar(n_rounds: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} rounds, {eta} left, {msg}")
-        .expect("the template is well-formed");
-    ProgressBar::new(n_rounds as u64).with_style(style)
 }
 
 #[cfg(test)]

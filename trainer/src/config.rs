@@ -137,7 +137,7 @@ fn flags_of(text: &str, path: &Path) -> Result<Vec<String>> {
     let table: toml::Table = text.parse().with_context(|| format!("{shown}: not a TOML file"))?;
     let mut flags = Vec::with_capacity(table.len());
     for (key, value) in table {
-        if ["config", "output", "resume"].contains(&key.as_str()) {
+        if ["config", "output", "resume", "replace", "format"].contains(&key.as_str()) {
             bail!("{shown}: `{key}` belongs on the command line");
         }
         let value = match value {

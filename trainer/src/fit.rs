@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Result, bail};
-use indicatif::{ProgressBar, ProgressStyle};
+use progress::Progress;
 use tch::{Kind, Tensor};
 
 use crate::checkpoint::{self, State};
@@ -158,9 +158,8 @@ fn run_epochs(
         }
     };
     metrics::forget_after(&folder.metrics(), &options.phase, state.n_epochs)?;
-    let progress = progress_bar(options.n_epochs, &options.phase);
-    progress.set_position(state.n_epochs as u64);
-    progress.reset_eta();
+    let progress = Progress::new(&options.phase, options.n_epochs as u64, "epochs");
+    progress.start_at(state.n_epochs as u64);
     std::thread::scope(|scope| -> Result<()> {
         let make = |epoch: usize| {
             let epoch_images = &epoch_images;
@@ -197,17 +196,14 @@ fn run_epochs(
             metrics.append(&folder.metrics())?;
             checkpoint::save(&path, model, &state)?;
             if let Some(churn) = churn.filter(|churn| churn.largest > HIGH_CHURN) {
-                progress.println(format!(
+                progress.say(&format!(
                     "warning: {:.1} % of a mask changed before epoch {}; raise --masked-decay, or choose masks once",
                     100.0 * churn.largest,
                     state.n_epochs
                 ));
             }
-            progress.set_message(format!(
-                "loss {loss:.4}, validation {:.2} %",
-                100.0 * validation.accuracy
-            ));
-            progress.inc(1);
+            progress
+                .step(&format!("loss {loss:.4}, validation {:.2} %", 100.0 * validation.accuracy));
         }
         Ok(())
     })?;
@@ -361,11 +357,4 @@ pub(crate) fn one_epoch(
         bail!("the loss of phase `{}` is not finite; lower --learning-rate", options.phase);
     }
     Ok((mean, rate))
-}
-
-fn progress_bar(n_epochs: usize, phase: &str) -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{prefix:>10} {bar:30} {pos}/{len} epochs, {eta} left, {msg}")
-            .expect("the template is well-formed");
-    ProgressBar::new(n_epochs as u64).with_style(style).with_prefix(phase.to_owned())
 }

@@ -1,4 +1,4 @@
-//! The folder of a run: made or resumed, locked, and never emptied of what somebody else put there.
+//! The folder of a run: made, resumed or replaced, locked, and never emptied of what somebody else put there.
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::architecture::Architecture;
+use crate::checkpoint;
 use crate::config;
 use crate::difference;
 use crate::fit::RunFolder;
@@ -35,12 +36,34 @@ const OURS: [&str; 10] = [
     "per_class.svg",
 ];
 
-/// Makes the run folder, or checks that the one to resume had the same options, networks and images.
+/// What lies in a run folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Found {
+    /// No run.
+    Nothing,
+    /// Files that a run would write, without the options that they were made with: the first of them.
+    Files(String),
+    /// A run that differs, and in what.
+    Other(String),
+    /// The same run, with this many epochs done.
+    Unfinished { n_epochs: usize },
+    /// The same run, with its result.
+    Finished,
+}
+
+/// Makes the run folder, or resumes what lies in it. Unasked, nothing that a run left is replaced.
+///
+/// | in the folder | no flag | `--resume` | `--replace` |
+/// |---|---|---|---|
+/// | no run | starts | starts, and says so | starts |
+/// | the same run, unfinished | refused | goes on | starts over |
+/// | the same run, finished | refused | nothing is trained again | starts over |
+/// | another run, or files of one | refused | refused | starts over |
 ///
 /// The folder is this process's own as long as the file lives that comes with it.
 ///
 /// # Errors
-/// A folder in which another run lies or goes on, or that cannot be written; nothing in it has changed then.
+/// A run that is refused or goes on elsewhere, or a folder that cannot be written; nothing in it has changed then.
 pub(crate) fn open(
     options: &TrainOptions,
     images: &Images,
@@ -54,12 +77,6 @@ pub(crate) fn open(
         "{shown}: is the folder of the teacher; give another --output"
     );
     let config_path = path.join(CONFIG);
-    if options.resume {
-        ensure!(
-            config_path.exists(),
-            "{shown}: holds no run to resume; leave --resume out to start one"
-        );
-    }
     std::fs::create_dir_all(&path)
         .with_context(|| format!("{shown}: the run folder cannot be made"))?;
     let lock = lock(&path)?;
@@ -68,22 +85,74 @@ pub(crate) fn open(
         .iter()
         .map(|(phase, network)| (path.join(format!("{phase}.toml")), network.definition.clone()))
         .collect();
-    if config_path.exists() {
-        let different = different(&config_path, &config, &files)?;
-        ensure!(
-            different.is_none(),
-            "{shown}: holds another run: {}; give the same, or another --output, or remove the folder",
-            different.unwrap_or_default()
-        );
-    }
-    files.push((config_path, config));
-    if !options.resume {
+    let found = if options.replace { Found::Nothing } else { find(&path, &config, &files)? };
+    let resume = options.resume
+        && match &found {
+            Found::Unfinished { .. } | Found::Finished => true,
+            Found::Nothing => {
+                progress::say(&format!("{shown}: holds no run to resume; starting one"));
+                false
+            }
+            Found::Files(_) | Found::Other(_) => false,
+        };
+    if !resume {
+        refuse(&found, shown)?;
+        files.push((config_path, config));
         remove_old(&path)?;
         for (path, text) in &files {
             spec::files::write_atomically(path, text.as_bytes())?;
         }
     }
-    Ok((RunFolder { path, resume: options.resume }, lock))
+    Ok((RunFolder { path, resume }, lock))
+}
+
+/// Tells what to do with a run that nobody said anything about.
+fn refuse(found: &Found, shown: std::path::Display) -> Result<()> {
+    match found {
+        Found::Nothing => Ok(()),
+        Found::Files(name) => bail!(
+            "{shown}: holds {name}, which a run would replace and no run here made; give another --output, or --replace"
+        ),
+        Found::Other(what) => bail!(
+            "{shown}: holds another run: {what}; give the same, or another --output, or --replace to remove it and start over"
+        ),
+        Found::Unfinished { n_epochs } => bail!(
+            "{shown}: holds this run, unfinished after {n_epochs} epochs; give --resume to go on, or --replace to start over"
+        ),
+        Found::Finished => bail!(
+            "{shown}: holds this run, finished; give --resume to see its result again, or --replace to start over, or \
+             another --output"
+        ),
+    }
+}
+
+/// Looks at what lies in a folder; `files` are what the run to come would write there beside its options.
+fn find(path: &Path, config: &str, files: &[(PathBuf, String)]) -> Result<Found> {
+    let config_path = path.join(CONFIG);
+    if !config_path.exists() {
+        // A start that was cut off leaves the networks' definitions, as they would be written now.
+        let is_same = |name: &Path| {
+            files.iter().any(|(path, text)| {
+                path == name && std::fs::read_to_string(path).is_ok_and(|there| there == *text)
+            })
+        };
+        let mut ours = ours(path)?;
+        ours.retain(|path| !is_same(path));
+        let name = |path: PathBuf| path.file_name().unwrap_or_default().display().to_string();
+        return Ok(ours.into_iter().next().map_or(Found::Nothing, |path| Found::Files(name(path))));
+    }
+    if let Some(different) = different(&config_path, config, files)? {
+        return Ok(Found::Other(different));
+    }
+    if path.join(report::FILE).exists() {
+        return Ok(Found::Finished);
+    }
+    let phases = [teacher::PHASE, student::PHASE, student::QAT_PHASE];
+    let n_epochs = phases.map(|phase| {
+        // One that is damaged is told when it is read.
+        checkpoint::n_epochs(&path.join(format!("{phase}.safetensors"))).unwrap_or(0)
+    });
+    Ok(Found::Unfinished { n_epochs: n_epochs.iter().sum() })
 }
 
 /// Removes the result of a finished run, which goes on because some of its epochs are missing.
@@ -188,9 +257,18 @@ fn different(
 
 /// Removes what an earlier run left in the folder.
 fn remove_old(path: &Path) -> Result<()> {
-    let shown = path.display();
-    let context = || format!("{shown}: an old run cannot be removed");
+    for file in ours(path)? {
+        std::fs::remove_file(&file)
+            .with_context(|| format!("{}: an old run cannot be removed", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Files in the folder that are named as a run names its own. The options come last: a removal that is cut off leaves them.
+fn ours(path: &Path) -> Result<Vec<PathBuf>> {
+    let context = || format!("{}: cannot be read", path.display());
     let phases = [teacher::PHASE, student::PHASE, student::QAT_PHASE];
+    let mut files = Vec::new();
     for entry in std::fs::read_dir(path).with_context(context)? {
         let path = entry.with_context(context)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -198,8 +276,9 @@ fn remove_old(path: &Path) -> Result<()> {
         if OURS.contains(&name.as_str())
             || name.strip_suffix(".safetensors").is_some_and(is_tensors)
         {
-            std::fs::remove_file(&path).with_context(context)?;
+            files.push(path);
         }
     }
-    Ok(())
+    files.sort_by_key(|path| (path.ends_with(CONFIG), path.clone()));
+    Ok(files)
 }

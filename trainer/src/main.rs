@@ -151,10 +151,8 @@ fn stop_when_interrupted() -> Result<()> {
             match first {
                 None => {
                     first = Some(Instant::now());
-                    // Nobody may read stderr any more.
-                    _ = writeln!(
-                        std::io::stderr(),
-                        "interrupted: stopping after the current batch; Ctrl-C again ends it at once"
+                    progress::say(
+                        "interrupted: stopping after the current batch; Ctrl-C again ends it at once",
                     );
                 }
                 Some(first) if first.elapsed() < SAME_INTERRUPTION => {}

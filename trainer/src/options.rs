@@ -140,10 +140,14 @@ pub struct TrainOptions {
     #[arg(long)]
     #[serde(skip)]
     pub output: Option<PathBuf>,
-    /// Continue an interrupted run of the same options
+    /// Go on where a run of the same options was cut off; start it where there is none
     #[arg(long)]
     #[serde(skip)]
     pub resume: bool,
+    /// Remove the run that lies in the run folder, and start over
+    #[arg(long, conflicts_with = "resume")]
+    #[serde(skip)]
+    pub replace: bool,
     /// Fail unless the result equals this network file, bit for bit
     #[arg(long, value_name = "NETWORK")]
     #[serde(skip)]

@@ -11,7 +11,10 @@ use crate::evaluate::Evaluation;
 use crate::fit::RunFolder;
 use crate::limits::JSON;
 use crate::metrics;
-use crate::plots::{self, Curve};
+use crate::options::TrainOptions;
+use crate::plots::{self, Curve, Mark};
+use crate::prune::Pruning;
+use crate::{student, teacher};
 
 /// Name of the file in a run folder; it appears when the run is finished.
 pub const FILE: &str = "result.json";
@@ -164,23 +167,33 @@ impl Outcome {
 ///
 /// # Errors
 /// Metrics that cannot be read, or a folder that cannot be written.
-pub fn draw(folder: &RunFolder, outcome: &Outcome) -> Result<()> {
+pub fn draw(folder: &RunFolder, outcome: &Outcome, options: &TrainOptions) -> Result<()> {
     let lines = metrics::read(&folder.metrics())?;
     let mut phases: Vec<Phase> = Vec::new();
     for line in &lines {
         if phases.last().is_none_or(|phase| phase.name != line.phase) {
-            phases.push(Phase { name: &line.phase, loss: Vec::new(), accuracy: Vec::new() });
+            phases.push(Phase { name: &line.phase, ..Phase::default() });
         }
         let phase = phases.last_mut().expect("one was just pushed");
         phase.loss.push(line.loss);
         phase.accuracy.push(line.validation_accuracy);
+        phase.cross_entropy.push(line.validation_cross_entropy);
     }
+    let student = options.fit_options(student::PHASE);
+    let marks = marks(&student.pruning, student.n_epochs);
     let curves: Vec<Curve> = phases
         .iter()
         .map(|phase| Curve {
             label: phase.name,
-            loss: &phase.loss,
             validation_accuracy: &phase.accuracy,
+            validation_cross_entropy: &phase.cross_entropy,
+            loss: &phase.loss,
+            loss_name: match phase.name {
+                teacher::PHASE => "cross-entropy",
+                _ if outcome.teacher.is_none() || options.distill == 0.0 => "cross-entropy",
+                _ => "distillation",
+            },
+            marks: if phase.name == student::PHASE { &marks } else { &[] },
         })
         .collect();
     let title = format!("{} on {}", outcome.trained().join(" and "), outcome.data.name);
@@ -196,11 +209,28 @@ pub fn draw(folder: &RunFolder, outcome: &Outcome) -> Result<()> {
     Ok(())
 }
 
+/// When the student is pruned.
+fn marks(pruning: &Pruning, n_epochs: usize) -> Vec<Mark> {
+    match pruning.chosen_after(n_epochs) {
+        None => Vec::new(),
+        Some((0, 0)) => vec![Mark { after: 0, text: "pruned from the start".to_owned() }],
+        Some((first, last)) if first == last => {
+            vec![Mark { after: first, text: format!("pruned after epoch {first}") }]
+        }
+        Some((first, last)) => vec![
+            Mark { after: first, text: format!("pruning begins after epoch {first}") },
+            Mark { after: last, text: format!("masks frozen after epoch {last}") },
+        ],
+    }
+}
+
 /// Epochs of one phase.
+#[derive(Default)]
 struct Phase<'a> {
     name: &'a str,
     loss: Vec<f64>,
     accuracy: Vec<f64>,
+    cross_entropy: Vec<f64>,
 }
 
 /// Counts of true class (rows) and given class (columns).
@@ -236,12 +266,35 @@ pub fn git_revision() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
+    use crate::options::SparsityKind;
+    use crate::prune::Schedule;
 
     #[test]
     fn confusion_has_true_classes_in_rows() {
         let counts = confusion(&[0, 0, 1, 2], &[0, 2, 1, 1], 3);
         assert_eq!(counts, [[1, 0, 1], [0, 1, 0], [0, 1, 0]]);
         assert_eq!(per_class(&counts), [0.5, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn the_pruning_epoch_is_marked() {
+        let told = |sparsity, schedule| {
+            let options = TrainOptions { sparsity, masks: schedule, ..config::defaults() };
+            let options = options.fit_options(student::PHASE);
+            let marks = marks(&options.pruning, 30).into_iter();
+            marks.map(|mark| (mark.after, mark.text)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(SparsityKind::Dense, Schedule::Once), []);
+        let once = told(SparsityKind::UhpShared, Schedule::Once);
+        assert_eq!(once, [(10, "pruned after epoch 10".to_owned())]);
+        let fixed = told(SparsityKind::UhpFixed, Schedule::Once);
+        assert_eq!(fixed, [(0, "pruned from the start".to_owned())]);
+        for schedule in [Schedule::Gradual, Schedule::Rechosen] {
+            let several = told(SparsityKind::UhpShared, schedule);
+            assert_eq!(several[0], (10, "pruning begins after epoch 10".to_owned()));
+            assert_eq!(several[1], (19, "masks frozen after epoch 19".to_owned()));
+        }
     }
 
     #[test]

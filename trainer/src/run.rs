@@ -139,7 +139,7 @@ pub fn train(options: &TrainOptions) -> Result<Finished> {
         spec::files::write_network(network, &folder.path)
             .with_context(|| format!("{}: cannot write the network", folder.path.display()))?;
     }
-    report::draw(&folder, &outcome)?;
+    report::draw(&folder, &outcome, options)?;
     outcome.write(&folder.path)?;
     Ok(Finished { folder: folder.path, outcome, network })
 }

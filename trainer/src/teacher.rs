@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, bail, ensure};
-use indicatif::{ProgressBar, ProgressStyle};
+use progress::Progress;
 use sha2::{Digest, Sha256};
 use tch::{Device, Tensor};
 
@@ -172,10 +172,7 @@ impl Teacher {
 
     fn ask(&self, views: &Views, with_features: bool) -> Result<Lesson> {
         let _guard = tch::no_grad_guard();
-        let style =
-            ProgressStyle::with_template("{prefix:>10} {bar:30} {pos}/{len} views, {eta} left")
-                .expect("the template is well-formed");
-        let progress = ProgressBar::new(views.len() as u64).with_style(style).with_prefix("lesson");
+        let progress = Progress::new("lessons", views.len() as u64, "views");
         let (none, mut logits, mut features) = (Masks::new(), Vec::new(), Vec::new());
         for first in (0..views.len()).step_by(BATCH) {
             if INTERRUPTED.load(Ordering::Relaxed) {

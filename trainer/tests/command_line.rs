@@ -75,6 +75,44 @@ fn a_table_that_cannot_be_is_misuse() {
     }
 }
 
+#[test]
+fn a_loop_of_resume_starts_and_progress_is_plain_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |flags: &[&str]| {
+        let small = ["train", "--output", "run", "--teacher", "linear", "--teacher-epochs", "2"];
+        let student = ["--student", "s2d_s", "--sparsity", "uhp-fixed", "--epochs", "1"];
+        let images = ["--train-images", "40", "--batch", "20", "--views", "1"];
+        let output = Command::new(env!("CARGO_BIN_EXE_trainer"))
+            .args([&small[..], &student, &images, flags].concat())
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, log) = run(&["--resume"]);
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("run: holds no run to resume; starting one\n"), "{log}");
+    assert!(log.chars().all(|c| c == '\n' || !c.is_control()), "{log:?}");
+    for start in [
+        "teacher: 1 of 2 epochs, loss ",
+        "teacher: 2 of 2 epochs, loss ",
+        "student: 1 of 1 epochs, loss ",
+    ] {
+        assert_eq!(log.lines().filter(|line| line.starts_with(start)).count(), 1, "{log}");
+    }
+    let first = log.lines().find(|line| line.starts_with("teacher: 1")).unwrap();
+    assert!(first.contains(", validation ") && first.ends_with(" left"), "{first}");
+
+    let (code, log) = run(&[]);
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("holds this run, finished; give --resume"), "{log}");
+    let (code, log) = run(&["--resume", "--replace"]);
+    assert_eq!(code, Some(2), "{log}");
+    let (code, log) = run(&["--resume"]);
+    assert_eq!(code, Some(0), "{log}");
+    assert!(!log.contains("epochs"), "nothing is trained again: {log}");
+}
+
 fn interrupt(child: &Child, signal: &str) {
     let status = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
     assert!(status.success());

@@ -47,15 +47,74 @@ fn a_folder_keeps_what_it_holds() {
 
     let message = refusal(&TrainOptions { seed: 2, ..options.clone() });
     assert!(message.contains("holds another run: seed is 1 there and 2 here"), "{message}");
+    assert!(message.contains("--replace"), "{message}");
+    let message = refusal(&options);
+    assert!(message.contains("holds this run, finished; give --resume"), "{message}");
     let message =
         refusal(&TrainOptions { epochs: 1, sparsity: SparsityKind::UhpShared, ..options.clone() });
     assert!(message.contains("no one is left to prune in"), "{message}");
     assert!(read("weights.safetensors") == weights && read("result.json") == result);
 
-    run::train(&options).unwrap();
+    let again = TrainOptions { replace: true, ..options.clone() };
+    run::train(&again).unwrap();
     assert!(read("weights.safetensors") == weights, "the same run again");
+    run::train(&TrainOptions { seed: 2, ..again }).unwrap();
+    assert!(read("weights.safetensors") != weights, "another run in its place");
     for name in ["drawing.svg", "mine.safetensors"] {
         assert_eq!(read(name), b"mine", "{name}");
+    }
+}
+
+#[test]
+fn an_unfinished_run_is_not_started_over_unasked() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("run");
+    let options = small(&folder);
+    run::train(&options).unwrap();
+    let weights = fs::read(folder.join("weights.safetensors")).unwrap();
+    for name in ["student.safetensors", "result.json"] {
+        fs::remove_file(folder.join(name)).unwrap();
+    }
+    let message = refusal(&options);
+    assert!(
+        message.contains("holds this run, unfinished after 1 epochs; give --resume"),
+        "{message}"
+    );
+    assert!(message.contains("--replace"), "{message}");
+    assert!(folder.join("teacher.safetensors").exists());
+    run::train(&TrainOptions { resume: true, ..options }).unwrap();
+    assert!(fs::read(folder.join("weights.safetensors")).unwrap() == weights);
+}
+
+#[test]
+fn resuming_starts_where_nothing_is_and_where_a_start_was_cut_off() {
+    let root = tempfile::tempdir().unwrap();
+    let options = |name: &str| TrainOptions { resume: true, ..small(&root.path().join(name)) };
+    let first = run::train(&options("new")).unwrap();
+    // The definitions are written before the options.
+    let cut_off = root.path().join("cut-off");
+    fs::create_dir(&cut_off).unwrap();
+    fs::copy(first.folder.join("teacher.toml"), cut_off.join("teacher.toml")).unwrap();
+    let second = run::train(&options("cut-off")).unwrap();
+    assert_eq!(first.network.unwrap().layers, second.network.unwrap().layers);
+}
+
+#[test]
+fn a_network_without_its_run_is_not_replaced() {
+    let root = tempfile::tempdir().unwrap();
+    for name in ["network.json", "student.toml"] {
+        let folder = root.path().join(name).join("run");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(name), "somebody's").unwrap();
+        for resume in [false, true] {
+            let message = refusal(&TrainOptions { resume, ..small(&folder) });
+            assert!(
+                message.contains(&format!("run: holds {name}, which a run would replace")),
+                "{message}"
+            );
+        }
+        assert_eq!(fs::read(folder.join(name)).unwrap(), b"somebody's");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
     }
 }
 

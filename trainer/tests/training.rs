@@ -330,11 +330,9 @@ fn a_run_that_was_cut_off_ends_with_the_same_bits() {
 }
 
 #[test]
-fn resuming_needs_the_same_options_and_a_run() {
+fn resuming_needs_the_same_options() {
     let folder = tempfile::tempdir().unwrap();
     let resumed = TrainOptions { resume: true, ..small(folder.path(), SparsityKind::Dense) };
-    let message = format!("{:#}", run::train(&resumed).unwrap_err());
-    assert!(message.contains("holds no run to resume"), "{message}");
     run::train(&small(folder.path(), SparsityKind::Dense)).unwrap();
     let message =
         format!("{:#}", run::train(&TrainOptions { seed: 2, ..resumed.clone() }).unwrap_err());

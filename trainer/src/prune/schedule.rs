@@ -88,6 +88,19 @@ impl Pruning {
         }
     }
 
+    /// Epochs that are done when masks are chosen for the first time, and for the last; none where nothing is pruned.
+    pub fn chosen_after(&self, n_epochs: usize) -> Option<(usize, usize)> {
+        if self.sparsity.pattern == Pattern::Dense {
+            return None;
+        }
+        if self.is_known_in_advance() {
+            return Some((0, 0));
+        }
+        let first = (0..n_epochs).find(|&epoch| self.part_at(epoch, n_epochs, false).1)?;
+        let again = (first..n_epochs).rfind(|&epoch| self.part_at(epoch, n_epochs, true).1);
+        Some((first, again.unwrap_or(first)))
+    }
+
     /// Whether masks are there from the first epoch, since their positions depend on no weight.
     pub fn is_known_in_advance(&self) -> bool {
         match self.sparsity.pattern {

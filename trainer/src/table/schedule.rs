@@ -1,7 +1,7 @@
 //! Runs as child processes, several at a time: what is done is skipped, what was cut off goes on, what fails is told.
 
 use std::fs::{File, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering;
@@ -9,9 +9,9 @@ use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use indicatif::{ProgressBar, ProgressStyle};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use progress::Progress;
 use serde_json::Value;
 
 use crate::fit::INTERRUPTED;
@@ -74,8 +74,8 @@ enum State {
 pub fn run_all(jobs: &[Job], executable: &Path, n_parallel: usize) -> Vec<Outcome> {
     let initial = |job| if is_done(job) { State::Done(Outcome::Skipped) } else { State::Waiting };
     let states: Vec<_> = jobs.iter().map(initial).collect();
-    let bar =
-        progress_bar(jobs.len(), states.iter().filter(|state| **state != State::Waiting).count());
+    let progress = Progress::new("table", jobs.len() as u64, "runs");
+    progress.start_at(states.iter().filter(|state| **state != State::Waiting).count() as u64);
     let states = Mutex::new(states);
     let changed = Condvar::new();
     let set = |idx: usize, state: State| {
@@ -88,7 +88,7 @@ pub fn run_all(jobs: &[Job], executable: &Path, n_parallel: usize) -> Vec<Outcom
             let started = Instant::now();
             let outcome = run_job(job, executable)
                 .unwrap_or_else(|error| Outcome::Failed(format!("{error:#}")));
-            tell(&bar, job, &outcome, started.elapsed());
+            tell(&progress, job, &outcome, started.elapsed());
             set(idx, State::Done(outcome));
         }
     };
@@ -97,7 +97,7 @@ pub fn run_all(jobs: &[Job], executable: &Path, n_parallel: usize) -> Vec<Outcom
             scope.spawn(work);
         }
     });
-    bar.finish_and_clear();
+    progress.clear();
     let states = states.into_inner().expect("no thread panics while it holds the lock");
     let outcome = |state| match state {
         State::Done(outcome) => outcome,
@@ -306,32 +306,19 @@ fn tail(path: &Path) -> String {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     };
     let text = read().unwrap_or_else(|error| format!("(unreadable: {error})"));
-    // A progress bar rewrites its line after a carriage return: the last state is what counts.
-    let lines: Vec<_> =
-        text.trim_end().lines().map(|line| line.rsplit('\r').next().unwrap_or(line)).collect();
+    let lines: Vec<_> = text.trim_end().lines().collect();
     lines[lines.len().saturating_sub(N_TAIL_LINES)..].join("\n")
 }
 
-fn tell(bar: &ProgressBar, job: &Job, outcome: &Outcome, elapsed: Duration) {
+fn tell(progress: &Progress, job: &Job, outcome: &Outcome, elapsed: Duration) {
     let what = match outcome {
         Outcome::Skipped => format!("{}: was done by another process", job.name),
-        Outcome::Finished => format!("{}: done in {:.0} s", job.name, elapsed.as_secs_f64()),
+        Outcome::Finished => {
+            format!("{}: done in {}", job.name, progress::duration(elapsed.as_secs_f64()))
+        }
         Outcome::Failed(reason) => format!("{}: failed: {reason}", job.name),
         Outcome::Left => format!("{}: stopped", job.name),
     };
-    bar.inc(1);
-    bar.suspend(|| {
-        let _ = writeln!(std::io::stderr(), "{what}");
-    });
-}
-
-fn progress_bar(n_jobs: usize, n_done: usize) -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{bar:30} {pos}/{len} runs, {elapsed} so far, {eta} left")
-            .expect("the template is well-formed");
-    let bar = ProgressBar::new(n_jobs as u64).with_style(style);
-    bar.set_position(n_done as u64);
-    bar.reset_eta();
-    bar.enable_steady_tick(Duration::from_secs(1));
-    bar
+    progress.say(&what);
+    progress.inc(1);
 }

@@ -90,5 +90,9 @@ fn an_interrupted_run_leaves_the_last_report_and_nothing_else() {
         String::from_utf8_lossy(&output.stderr)
     );
     assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+    // How far it came is told in plain lines, since nobody sees a bar in a pipe.
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(log.contains("sim: ") && log.contains(" of 500 images, "), "{log:?}");
+    assert!(log.chars().all(|c| c == '\n' || !c.is_control()), "{log:?}");
     assert!(before == files(&checkout.path("")), "the run left something behind");
 }
