@@ -4,6 +4,7 @@
 //! to the bit. 8-bit chips go through tables of 256 entries, which changes the time and no result. [`View`] moves
 //! and mirrors the window and changes the exponent of the curve, for training only.
 
+mod downsample;
 mod window;
 
 use spec::{Normalize, Preprocess, Transfer};
@@ -14,9 +15,9 @@ use crate::{Chip, Samples};
 /// How a training view differs from the plain one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct View {
-    /// Rows that the window moves down by.
+    /// Rows that the window moves down by, after downsampling.
     pub down: isize,
-    /// Columns that the window moves right by.
+    /// Columns that the window moves right by, after downsampling.
     pub right: isize,
     /// Whether the window, after it was moved, is read from right to left.
     pub mirror: bool,
@@ -87,6 +88,17 @@ impl Preprocessor {
     pub fn apply_view_into(&self, chip: &Chip, view: View, input: &mut [i8]) {
         assert_eq!(input.len(), self.definition.n_values(), "the input has the definition's shape");
         input.fill(0);
+        if self.definition.downsample == 1 {
+            self.apply_blocks_into(chip, view, input);
+        } else if let Some(blocks) =
+            downsample(chip, self.definition.downsample, self.definition.channels)
+        {
+            self.apply_blocks_into(&blocks, view, input);
+        }
+    }
+
+    /// The steps after downsampling.
+    fn apply_blocks_into(&self, chip: &Chip, view: View, input: &mut [i8]) {
         let window = Window::new(&self.definition, chip, view);
         match (chip.samples(), chip.channels(), self.definition.channels) {
             (Samples::Eight(bytes), 1, 1) => self.bytes::<1, 1>(bytes, &window, view, input),
@@ -185,6 +197,14 @@ impl Preprocessor {
             }
         }
     }
+}
+
+/// The first three steps of [`Preprocess`]: a chip of 16 bits and so many channels, each pixel of which is the mean of a block
+/// of `side` x `side` pixels; `None` when no block fits.
+pub fn downsample(chip: &Chip, side: usize, channels: usize) -> Option<Chip> {
+    downsample::blocks(chip, side, channels, |pixel, channel| {
+        channel_sample(chip, pixel, channel, channels)
+    })
 }
 
 /// 8-bit sample as 16 bits.

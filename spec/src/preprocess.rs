@@ -42,15 +42,19 @@ pub enum Normalize {
 ///    Floating-point magnitudes `m` (MSTAR original files) become `u = round_half_even((m / largest) * 65535)` in
 ///    binary64, with the largest of the same chip; a chip of zeros stays zero.
 /// 2. **Channels.** One to three: repeat. Three to one: `u = (299 r + 587 g + 114 b + 500) / 1000`, floor.
-/// 3. **Transfer.** `y` from `u`, see [`Transfer`].
-/// 4. **Window.** About the center, for each axis: with input size `s` and output size `t`, output
-///    index `i` reads input index `i + o` with `o = (s - t) / 2`, rounded toward zero. Indices outside
+/// 3. **Downsample.** With `N` above 1, each channel is averaged over blocks of `N` x `N` pixels, a box filter. An axis of
+///    `s` pixels has `floor(s / N)` blocks, the first of which begins at pixel `floor((s mod N) / 2)`; what is left on
+///    both sides is dropped. With `S` the sum of a block's samples, its sample is `u = floor((2 S + N^2) / (2 N^2))`, the
+///    mean rounded half up. An image with a side below `N` has no block: all of the input is padding.
+/// 4. **Transfer.** `y` from `u`, see [`Transfer`].
+/// 5. **Window.** About the center, for each axis: with image size `s` (of blocks, after step 3) and input size `t`,
+///    input index `i` reads image index `i + o` with `o = (s - t) / 2`, rounded toward zero. Indices outside
 ///    the image are padding: they count in no statistic, and their output is 0.
-/// 5. **Normalize.** [`Normalize::PerChip`]: over the `n` values inside the window, with exact integers
+/// 6. **Normalize.** [`Normalize::PerChip`]: over the `n` values inside the window, with exact integers
 ///    `S = sum y`, `Q = sum y^2`, `V = n Q - S^2`: `z = (n y - S) / sqrt(V)`, where `n y - S` and `V` are
 ///    converted to binary64 first; `V = 0` gives `z = 0`. (That is `(y - mean) / standard deviation`.)
 ///    [`Normalize::Fixed`]: `z = (y / 65535 - mean) / std`.
-/// 6. **Quantize.** `q = round_half_even(((z * scale) / clip) * 127)`, limited to -127..=127.
+/// 7. **Quantize.** `q = round_half_even(((z * scale) / clip) * 127)`, limited to -127..=127.
 ///
 /// The real value of `q` is `q * clip / 127`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,6 +66,9 @@ pub struct Preprocess {
     pub width: usize,
     /// Output channels: 1 (gray) or 3 (red, green, blue).
     pub channels: usize,
+    /// Side of the blocks that are averaged to a pixel each, 1 for none.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub downsample: usize,
     /// Curve applied to each sample.
     pub transfer: Transfer,
     /// Zero mean and unit spread.
@@ -91,6 +98,14 @@ pub enum PreprocessError {
         /// Channels asked for.
         channels: usize,
     },
+    /// Blocks without pixels, or larger than any image.
+    #[error("pre-processing: `downsample` is {factor}; it has to be within 1 and {max}")]
+    Downsample {
+        /// Side of the blocks asked for.
+        factor: usize,
+        /// Largest side.
+        max: usize,
+    },
     /// A factor that is not a positive, finite number.
     #[error("pre-processing: `{field}` is {value}; it has to be a finite number above zero")]
     Factor {
@@ -117,6 +132,8 @@ pub enum PreprocessError {
 impl Preprocess {
     /// Largest side of an input.
     pub const MAX_SIDE: usize = 4096;
+    /// Largest side of the blocks of step 3.
+    pub const MAX_DOWNSAMPLE: usize = 64;
 
     /// SAR magnitude chips: gray, `side` x `side`, square root, per-chip statistics, a quarter, limited to ±1.
     pub fn sar(side: usize) -> Self {
@@ -124,6 +141,7 @@ impl Preprocess {
             height: side,
             width: side,
             channels: 1,
+            downsample: 1,
             transfer: Transfer::SquareRoot,
             normalize: Normalize::PerChip,
             scale: 0.25,
@@ -140,6 +158,7 @@ impl Preprocess {
             height: side,
             width: side,
             channels: 3,
+            downsample: 1,
             transfer: Transfer::Linear,
             normalize: Normalize::Fixed { mean, std },
             scale: 0.5,
@@ -170,6 +189,10 @@ impl Preprocess {
         if channels != 1 && channels != 3 {
             return Err(PreprocessError::Channels { channels });
         }
+        if !(1..=Self::MAX_DOWNSAMPLE).contains(&self.downsample) {
+            let (factor, max) = (self.downsample, Self::MAX_DOWNSAMPLE);
+            return Err(PreprocessError::Downsample { factor, max });
+        }
         check_factor("scale", self.scale)?;
         check_factor("clip", self.clip)?;
         if let Normalize::Fixed { mean, std } = &self.normalize {
@@ -187,6 +210,14 @@ impl Preprocess {
         }
         Ok(())
     }
+}
+
+fn one() -> usize {
+    1
+}
+
+fn is_one(factor: &usize) -> bool {
+    *factor == 1
 }
 
 fn check_factor(field: &'static str, value: f64) -> Result<(), PreprocessError> {
@@ -210,6 +241,11 @@ mod tests {
             r#"{"height":64,"width":64,"channels":1,"transfer":"square_root","normalize":{"kind":"per_chip"},"scale":0.25,"clip":1.0}"#
         );
         assert_eq!(serde_json::from_str::<Preprocess>(&text).unwrap(), sar);
+        // A file without the key has it by default; one that downsamples says so.
+        let halved = Preprocess { downsample: 2, ..sar };
+        let text = serde_json::to_string(&halved).unwrap();
+        assert!(text.contains(r#""channels":1,"downsample":2,"transfer""#), "{text}");
+        assert_eq!(serde_json::from_str::<Preprocess>(&text).unwrap(), halved);
     }
 
     #[test]
@@ -232,6 +268,10 @@ mod tests {
         };
         assert!(with(|p| p.height = 0).contains("0x64"));
         assert!(with(|p| p.channels = 2).contains("2 channels"));
+        assert!(
+            with(|p| p.downsample = 0).contains("`downsample` is 0; it has to be within 1 and 64")
+        );
+        assert!(with(|p| p.downsample = 65).contains("`downsample` is 65"));
         assert!(with(|p| p.scale = f64::NAN).contains("`scale` is NaN"));
         assert!(with(|p| p.clip = 0.0).contains("`clip` is 0"));
         let fixed = |p: &mut Preprocess| {

@@ -224,6 +224,10 @@ mod tests {
     #[test]
     fn the_command_names_what_differs_from_the_defaults() {
         let options = TrainOptions { shift: 3, train_images: Some(50), ..defaults() };
+        let halved = TrainOptions { downsample: 2, ..defaults() };
+        assert!(command(&halved, "chips").unwrap().ends_with(" --seed 1 --downsample 2"));
+        // Runs of before are the same runs.
+        assert!(!defaults().to_json("chips").unwrap().contains_key("downsample"));
         assert_eq!(
             command(&options, "chips").unwrap(),
             "trainer train --data chips --teacher a-convnet --student s2d --sparsity uhp-shared --epochs 30 \

@@ -133,7 +133,7 @@ fn find(path: &Path, config: &str, files: &[(PathBuf, String)]) -> Result<Found>
         // A start that was cut off leaves the networks' definitions, as they would be written now.
         let is_same = |name: &Path| {
             files.iter().any(|(path, text)| {
-                path == name && std::fs::read_to_string(path).is_ok_and(|there| there == *text)
+                path == name && spec::files::read_text(path, TOML).is_ok_and(|there| there == *text)
             })
         };
         let mut ours = ours(path)?;

@@ -155,6 +155,10 @@ pub struct TrainOptions {
     /// Side that images are cropped or padded to, about the center
     #[arg(long, default_value_t = 64)]
     pub size: usize,
+    /// Side of the blocks of pixels that are averaged before that, so that the window shows more of a large image
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub downsample: usize,
     /// Images of a batch
     #[arg(long, default_value_t = 64)]
     pub batch: usize,
@@ -226,6 +230,14 @@ fn band(text: &str) -> Result<String, dataset::DatasetError> {
     Ok(text.parse::<dataset::Band>()?.to_string())
 }
 
+fn one() -> usize {
+    1
+}
+
+fn is_one(factor: &usize) -> bool {
+    *factor == 1
+}
+
 impl TrainOptions {
     /// Pattern and group of the student.
     pub fn sparsity(&self) -> Sparsity {
@@ -282,6 +294,7 @@ impl TrainOptions {
             ("views", self.views, 1..=10_000),
             ("shift", self.shift, 0..=MAX_SIZE),
             ("size", self.size, 1..=MAX_SIZE),
+            ("downsample", self.downsample, 1..=spec::Preprocess::MAX_DOWNSAMPLE),
             ("batch", self.batch, 2..=65_536),
             ("group", self.group, 1..=65_535),
             ("threads", self.threads, 1..=1024),
@@ -402,6 +415,8 @@ mod tests {
         assert!(error(|o| o.views = usize::MAX).ends_with("it has to be at most 10000"));
         assert!(error(|o| o.shift = usize::MAX).ends_with("it has to be at most 2047"));
         assert!(error(|o| o.size = 0).starts_with("--size is 0"));
+        assert!(error(|o| o.downsample = 0).starts_with("--downsample is 0"));
+        assert!(error(|o| o.downsample = 65).ends_with("it has to be at most 64"));
         assert!(error(|o| o.threads = i32::MAX as usize).ends_with("it has to be at most 1024"));
         for rate in [1e300, f64::NAN, -0.1] {
             let options = TrainOptions { learning_rate: rate, ..config::defaults() };

@@ -216,11 +216,12 @@ fn load_images(options: &TrainOptions) -> Result<Images> {
     let [train, validation, test] = load_splits(&source, options)?;
     let is_color = train.samples.first().is_some_and(|sample| sample.chip.channels() == 3);
     let preprocess = if is_color {
-        let (mean, std) = dataset::channel_statistics(&train);
+        let (mean, std) = dataset::channel_statistics(&train, options.downsample);
         Preprocess::photo(options.size, mean, std)
     } else {
         Preprocess::sar(options.size)
     };
+    let preprocess = Preprocess { downsample: options.downsample, ..preprocess };
     preprocess.validate()?;
     let augmentation = Augmentation { shift: options.shift, gamma: 0.0, mirror: options.mirror };
     let plain_validation = Labeled::plain(&validation, &preprocess);

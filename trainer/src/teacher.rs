@@ -116,6 +116,12 @@ impl Teacher {
             "{shown}: its teacher looks at images of another --size, {}; give the same",
             size.unwrap_or_default()
         );
+        let downsample = outcome.options.get("downsample").and_then(serde_json::Value::as_u64);
+        ensure!(
+            downsample.unwrap_or(1) == options.downsample as u64,
+            "{shown}: its teacher looks at images with another --downsample, {}; give the same",
+            downsample.unwrap_or(1)
+        );
         let (there, here) = (&outcome.data, &images.data);
         for (what, is_same) in [
             ("validation images", there.sha256_validation == here.sha256_validation),

@@ -152,6 +152,11 @@ fn a_teacher_that_saw_the_students_test_images_is_refused() {
     assert!(message.contains("was trained with other validation images"), "{message}");
     let message = refusal(&TrainOptions { size: 32, ..taught.clone() });
     assert!(message.contains("its teacher looks at images of another --size, 64"), "{message}");
+    let message = refusal(&TrainOptions { downsample: 2, ..taught.clone() });
+    assert!(
+        message.contains("its teacher looks at images with another --downsample, 1"),
+        "{message}"
+    );
     assert!(!root.path().join("taught").exists(), "a refused run leaves nothing");
     let message = refusal(&TrainOptions { output: Some(teacher.clone()), ..taught.clone() });
     assert!(message.contains("is the folder of the teacher"), "{message}");

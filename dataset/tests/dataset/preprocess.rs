@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use spec::{Normalize, Preprocess, Transfer};
-use twofold_dataset::preprocess::{Preprocessor, View, apply, apply_view};
+use twofold_dataset::preprocess::{Preprocessor, View, apply, apply_view, downsample};
 use twofold_dataset::{Chip, Samples};
 
 /// The steps of `spec::Preprocess`, one after another; the views as `View` documents them.
@@ -14,19 +14,30 @@ fn plain(definition: &Preprocess, chip: &Chip, view: View) -> Vec<i8> {
         (None, Transfer::Linear) => u,
         (None, Transfer::SquareRoot) => (u * 65535).isqrt(),
     };
-    let sample = |row: i64, column: i64, channel: usize| {
-        let row = usize::try_from(row).ok().filter(|&row| row < chip.height())?;
-        let column = usize::try_from(column).ok().filter(|&column| column < chip.width())?;
+    let pixel = |row: usize, column: usize, channel: usize| {
         let at = |channel| u32::from(chip.sample(row, column, channel));
-        Some(match (chip.channels(), definition.channels) {
+        match (chip.channels(), definition.channels) {
             (3, 1) => (299 * at(0) + 587 * at(1) + 114 * at(2) + 500) / 1000,
             (1, _) => at(0),
             _ => at(channel),
-        })
+        }
+    };
+    let side = definition.downsample;
+    let (height, width) = (chip.height() / side, chip.width() / side);
+    let sample = |row: i64, column: i64, channel: usize| {
+        let row = usize::try_from(row).ok().filter(|&row| row < height)?;
+        let column = usize::try_from(column).ok().filter(|&column| column < width)?;
+        let (top, left) = ((chip.height() - height * side) / 2, (chip.width() - width * side) / 2);
+        let mut sum = 0;
+        for (y, x) in (0..side).flat_map(|y| (0..side).map(move |x| (y, x))) {
+            sum += pixel(top + row * side + y, left + column * side + x, channel);
+        }
+        // Half up, in numbers that hold it exactly.
+        Some((f64::from(sum) / f64::from((side * side) as u32) + 0.5).floor() as u32)
     };
     let (top, left) = (
-        (chip.height() as i64 - definition.height as i64) / 2 + view.down as i64,
-        (chip.width() as i64 - definition.width as i64) / 2 + view.right as i64,
+        (height as i64 - definition.height as i64) / 2 + view.down as i64,
+        (width as i64 - definition.width as i64) / 2 + view.right as i64,
     );
     let mut values = Vec::new();
     for row in 0..definition.height {
@@ -73,11 +84,11 @@ fn chips() -> impl Strategy<Value = Chip> {
 }
 
 fn definitions() -> impl Strategy<Value = Preprocess> {
+    let downsample = prop_oneof![2 => Just(1_usize), 1 => 2..5_usize];
     let numbers = proptest::collection::vec((0.0..1.0_f64, 0.01..0.6_f64), 3);
     let transfer = prop_oneof![Just(Transfer::Linear), Just(Transfer::SquareRoot)];
     (
-        1..12_usize,
-        1..12_usize,
+        (1..12_usize, 1..12_usize, downsample),
         any::<bool>(),
         transfer,
         any::<bool>(),
@@ -85,16 +96,18 @@ fn definitions() -> impl Strategy<Value = Preprocess> {
         0.1..2.0_f64,
         0.5..2.0_f64,
     )
-        .prop_map(|(height, width, color, transfer, fixed, numbers, scale, clip)| {
-            let channels = if color { 3 } else { 1 };
-            let normalize = if fixed {
-                let (mean, std) = numbers.into_iter().take(channels).unzip();
-                Normalize::Fixed { mean, std }
-            } else {
-                Normalize::PerChip
-            };
-            Preprocess { height, width, channels, transfer, normalize, scale, clip }
-        })
+        .prop_map(
+            |((height, width, downsample), color, transfer, fixed, numbers, scale, clip)| {
+                let channels = if color { 3 } else { 1 };
+                let normalize = if fixed {
+                    let (mean, std) = numbers.into_iter().take(channels).unzip();
+                    Normalize::Fixed { mean, std }
+                } else {
+                    Normalize::PerChip
+                };
+                Preprocess { height, width, channels, downsample, transfer, normalize, scale, clip }
+            },
+        )
 }
 
 fn views() -> impl Strategy<Value = View> {
@@ -139,6 +152,35 @@ fn the_square_root_is_the_integer_one_for_every_sample() {
             assert_eq!(i64::from(q), (y - i64::from(low)).clamp(-127, 127), "sample {u}");
         }
     }
+}
+
+#[test]
+fn blocks_are_about_the_center_and_their_means_are_rounded_half_up() {
+    // Of seven columns in blocks of two the last is dropped.
+    let samples = |height: usize, width: usize, words: &[u16]| {
+        Chip::new(height, width, 1, Samples::Sixteen(words.to_vec()))
+    };
+    let definition = |side, downsample| Preprocess { downsample, ..Preprocess::sar(side) };
+    let row = samples(2, 7, &[9, 1, 0, 5, 5, 0, 0, 9, 0, 1, 6, 5, 0, 0]);
+    let blocks = downsample(&row, 2, 1).unwrap();
+    assert_eq!((blocks.height(), blocks.width()), (1, 3));
+    // (9 + 1 + 9 + 0) / 4 = 4.75; (0 + 5 + 1 + 6) / 4 = 3; (5 + 0 + 5 + 0) / 4 = 2.5.
+    assert_eq!(*blocks.samples(), Samples::Sixteen(vec![5, 3, 3]));
+    // Of five columns in blocks of three the first and the last are dropped.
+    let row = samples(3, 5, &[99, 1, 2, 3, 99, 99, 4, 5, 6, 99, 99, 7, 8, 9, 99]);
+    let blocks = downsample(&row, 3, 1).unwrap();
+    assert_eq!(*blocks.samples(), Samples::Sixteen(vec![5]));
+    // 8 bits are spread to 16 before they are averaged, and color becomes gray before.
+    let color = Chip::new(2, 2, 3, Samples::Eight(vec![255, 0, 0, 0, 255, 0, 0, 0, 0, 0, 0, 0]));
+    let blocks = downsample(&color, 2, 1).unwrap();
+    assert_eq!(*blocks.samples(), Samples::Sixteen(vec![(19_595 + 38_469) / 4]));
+    // The largest samples of the largest blocks.
+    let white = Chip::new(64, 64, 1, Samples::Eight(vec![255; 64 * 64]));
+    let blocks = downsample(&white, 64, 1).unwrap();
+    assert_eq!(*blocks.samples(), Samples::Sixteen(vec![65_535]));
+    // No block, no pixel.
+    assert_eq!(downsample(&samples(3, 8, &[7; 24]), 4, 1), None);
+    assert_eq!(apply(&definition(2, 4), &samples(3, 8, &[7; 24])), [0; 4]);
 }
 
 #[test]

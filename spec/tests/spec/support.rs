@@ -138,6 +138,7 @@ pub(crate) fn random_network(n_inner: usize, random: &mut Random) -> QuantNetwor
         height,
         width,
         channels,
+        downsample: random.size(1, 3),
         scale: random.range(1, 1 << 50) as f64 / 3e14,
         ..Preprocess::sar(height)
     });

@@ -33,6 +33,7 @@ fn preprocess(image: Shape) -> Preprocess {
         height,
         width,
         channels,
+        downsample: 1,
         transfer: Transfer::Linear,
         normalize: Normalize::PerChip,
         scale: 0.25,

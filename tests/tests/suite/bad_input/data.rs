@@ -55,6 +55,7 @@ fn a_wrong_folder_of_images() {
         height: 12,
         width: 10,
         channels: 3,
+        downsample: 1,
         transfer: Transfer::Linear,
         normalize: Normalize::PerChip,
         scale: 0.25,
