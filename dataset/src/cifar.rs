@@ -2,18 +2,21 @@
 //!
 //! A record is its labels, one byte each (CIFAR-100: coarse, then fine; CIFAR-10: one), and 3072 bytes: 32x32
 //! red samples, row-major, then green, then blue. How many records a file holds does not matter. Classes are
-//! the fine ones, named by the text file that comes along, one name a line.
+//! the fine ones, named by the text file that comes along, one name a line; a byte-order mark and line ends of Windows do
+//! not matter.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 use rayon::prelude::*;
+use spec::files::{Limit, open_regular};
 
+use crate::foreign::is_python_cifar;
 use crate::{
-    Chip, DatasetError, DatasetKind, ImageSet, Result, Sample, Samples, Split, SplitOptions,
+    Chip, DatasetError, DatasetKind, Foreign, ImageSet, Result, Sample, Samples, Split,
+    SplitOptions,
 };
 
 /// Rows and columns of an image.
@@ -24,8 +27,18 @@ pub const MAX_RECORDS: usize = 250_000;
 
 const PLANE: usize = SIDE * SIDE;
 
-/// Longest file of class names, in bytes.
-const MAX_NAMES: u64 = 1 << 16;
+/// Longest file of class names.
+const NAMES: Limit = Limit::new("a list of class names", 1 << 16);
+
+/// Largest file of records.
+const RECORDS: Limit =
+    Limit::new("a file of CIFAR records", (MAX_RECORDS * (2 + 3 * PLANE)) as u64);
+
+/// Largest archive.
+const ARCHIVE: Limit = Limit::new("a CIFAR archive", 1 << 32);
+
+/// Members of an archive that are looked at to tell what it holds.
+const MOST_MEMBERS: usize = 10_000;
 
 /// Files and records of one of the data sets.
 struct Layout {
@@ -102,20 +115,33 @@ pub fn detect(path: &Path) -> Option<DatasetKind> {
     if !is_archive(path) {
         return layouts.into_iter().find(|layout| layout.folder(path).is_some()).map(|l| l.kind);
     }
-    let mut archive = tar::Archive::new(MultiGzDecoder::new(BufReader::new(open(path).ok()?)));
+    let mut archive = open_archive(path).ok()?;
     archive.entries().ok()?.map_while(io::Result::ok).find_map(|entry| {
         let name = member_name(&entry)?;
         layouts.into_iter().find(|layout| layout.has_records(&name)).map(|layout| layout.kind)
     })
 }
 
-/// Opens a file; a pipe, which could keep the reader waiting forever, is an error.
-fn open(path: &Path) -> io::Result<File> {
-    if path.metadata()?.is_file() {
-        File::open(path)
-    } else {
-        Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
+fn open_archive(path: &Path) -> io::Result<tar::Archive<impl Read>> {
+    let reader = BufReader::with_capacity(1 << 18, open_regular(path, ARCHIVE)?);
+    Ok(tar::Archive::new(MultiGzDecoder::new(reader)))
+}
+
+/// What an archive without any record file holds instead, by the names of its members, or `None`.
+fn foreign_archive(path: &Path) -> Option<Foreign> {
+    let mut archive = open_archive(path).ok()?;
+    let members = archive.entries().ok()?.map_while(io::Result::ok).take(MOST_MEMBERS);
+    let files = members.filter(|entry| entry.header().entry_type().is_file());
+    let paths: Vec<PathBuf> =
+        files.filter_map(|entry| Some(entry.path().ok()?.into_owned())).collect();
+    let mut names = paths.iter().filter_map(|path| path.file_name()?.to_str());
+    if names.clone().any(|name| CIFAR_10.has_records(name) || CIFAR_100.has_records(name)) {
+        return None;
     }
+    if names.any(is_python_cifar) {
+        return Some(Foreign::PythonCifar);
+    }
+    paths.iter().any(|path| path.components().count() > 1).then_some(Foreign::Tar)
 }
 
 /// Reads one split of `kind`, which is one of the CIFARs.
@@ -135,6 +161,9 @@ pub fn load(
     let layout = Layout::of(kind);
     let files = if split == Split::Test { &[layout.test][..] } else { layout.train };
     let (classes, records) = if is_archive(path) {
+        if let Some(format) = foreign_archive(path) {
+            return Err(DatasetError::Foreign { path: path.to_owned(), format });
+        }
         from_archive(layout, path, files)?
     } else {
         from_folder(layout, path, files)?
@@ -203,9 +232,9 @@ impl Record {
 
 fn from_folder(layout: &Layout, path: &Path, files: &[&str]) -> Result<(Vec<String>, Vec<Record>)> {
     let folder = layout.folder(path).unwrap_or_else(|| path.to_owned());
-    let open = |name: &str| {
+    let open = |name: &str, limit: Limit| {
         let file = folder.join(name);
-        match open(&file) {
+        match open_regular(&file, limit) {
             Ok(open) => Ok((file, open)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Err(missing(layout, path, name))
@@ -213,12 +242,12 @@ fn from_folder(layout: &Layout, path: &Path, files: &[&str]) -> Result<(Vec<Stri
             Err(reason) => Err(DatasetError::Io { path: file, reason }),
         }
     };
-    let (file, mut open_names) = open(layout.names)?;
+    let (file, mut open_names) = open(layout.names, NAMES)?;
     let io = |path: &Path, reason| DatasetError::Io { path: path.to_owned(), reason };
     let names = read_names(layout, &file, &mut open_names).map_err(|fault| fault.at(&file, io))?;
     let mut records = Vec::new();
     for name in files {
-        let (file, open) = open(name)?;
+        let (file, open) = open(name, RECORDS)?;
         let reader = BufReader::with_capacity(1 << 18, open);
         records.extend(read_records(layout, &file, reader).map_err(|fault| fault.at(&file, io))?);
     }
@@ -238,9 +267,8 @@ fn from_archive(
         let reason = if is_text { reason } else { "its structure is broken".to_owned() };
         DatasetError::Archive { path: path.to_owned(), reason }
     };
-    let file = open(path).map_err(|reason| DatasetError::Io { path: path.to_owned(), reason })?;
-    let reader = BufReader::with_capacity(1 << 18, file);
-    let mut archive = tar::Archive::new(MultiGzDecoder::new(reader));
+    let io = |reason| DatasetError::Io { path: path.to_owned(), reason };
+    let mut archive = open_archive(path).map_err(io)?;
     let mut names = None;
     let mut records: HashMap<String, Vec<Record>> = HashMap::new();
     for entry in archive.entries().map_err(|error| damaged(path, error))? {
@@ -297,8 +325,8 @@ impl Fault {
 
 fn read_names(layout: &Layout, path: &Path, reader: impl Read) -> Result<Vec<String>, Fault> {
     let mut bytes = Vec::new();
-    reader.take(MAX_NAMES).read_to_end(&mut bytes).map_err(Fault::Read)?;
-    let text = String::from_utf8_lossy(&bytes);
+    reader.take(NAMES.bytes()).read_to_end(&mut bytes).map_err(Fault::Read)?;
+    let text = String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes));
     let names: Vec<String> =
         text.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
     let n_classes = layout.n_classes();

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::{Band, DatasetKind};
+use crate::layout::LayoutError;
+use crate::{Band, DatasetKind, Foreign};
 
 /// Why images could not be read.
 #[derive(Debug, Error)]
@@ -94,6 +95,14 @@ pub enum DatasetError {
         /// Images needed.
         min: usize,
     },
+    /// A format that is not read.
+    #[error("{}: cannot read {format}; help: {}", path.display(), format.help())]
+    Foreign {
+        /// File or folder.
+        path: PathBuf,
+        /// What it is.
+        format: Foreign,
+    },
     /// A file in a class folder that is no image by its name, nor an MSTAR original by its content.
     #[error(
         "{}: not an image file; class folders hold .png, .jpg, .jpeg, .tif, .tiff, .bmp or MSTAR original files only",
@@ -120,14 +129,6 @@ pub enum DatasetError {
         path: PathBuf,
         /// An original of the same class.
         original: PathBuf,
-    },
-    /// Folders within folders without end.
-    #[error("{}: more than {max} folders deep in a class folder", path.display())]
-    TooDeep {
-        /// The innermost folder.
-        path: PathBuf,
-        /// Most levels.
-        max: usize,
     },
     /// The text header of an MSTAR original does not end.
     #[error("{}: MSTAR header without `[EndofPhoenixHeader]` in its first {max} bytes", path.display())]
@@ -171,17 +172,70 @@ pub enum DatasetError {
         /// Bytes that the header promises.
         expected: usize,
     },
-    /// A magnitude of an MSTAR original that is none.
-    #[error("{}: magnitude {value} at row {row}, column {column}; finite numbers from 0 are possible", path.display())]
+    /// An MSTAR original that may hold one or the other kind of numbers.
+    #[error(
+        "{}: 4 bytes a pixel are 32-bit magnitudes without phases, or magnitudes and phases of 16 bits, and the header \
+         does not tell: `native_header_length` is 0 and {}; help: give the file as it was distributed, or write its \
+         magnitudes as TIFF",
+        path.display(),
+        size.map_or_else(|| "there is no `PhoenixSigSize`".to_owned(), |size| format!("`PhoenixSigSize` is {size}"))
+    )]
+    NumberSize {
+        /// The file.
+        path: PathBuf,
+        /// Its size as the header says.
+        size: Option<usize>,
+    },
+    /// A magnitude that is none.
+    #[error(
+        "{}: magnitude {value} at row {row}, column {column}; finite numbers from 0 are possible; help: {help}",
+        path.display()
+    )]
     Magnitude {
         /// The file.
         path: PathBuf,
         /// The value.
-        value: f32,
+        value: f64,
         /// Row, from 0.
         row: usize,
         /// Column, from 0.
         column: usize,
+        /// What to do.
+        help: &'static str,
+    },
+    /// Several bands, and none was chosen.
+    #[error(
+        "{}: {n_bands} bands of {format} samples; help: choose one with --band, {}",
+        path.display(),
+        if *n_bands == 2 {
+            "vh (the first) or vv (the second) as OpenSARShip has them, or 1 or 2".to_owned()
+        } else {
+            format!("a number from 1 to {n_bands}")
+        }
+    )]
+    SeveralBands {
+        /// The file.
+        path: PathBuf,
+        /// How many.
+        n_bands: usize,
+        /// What a band consists of.
+        format: String,
+    },
+    /// Several images of several bands each.
+    #[error("{}: holds {n_images} images; help: write each as a file of its own", path.display())]
+    SeveralImages {
+        /// The file.
+        path: PathBuf,
+        /// How many.
+        n_images: usize,
+    },
+    /// A data folder that cannot be understood.
+    #[error("{}: {problem}", path.display())]
+    Layout {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        problem: LayoutError,
     },
     /// Damaged, truncated, or of another format than its name says.
     #[error("{}: unreadable image: {reason}", path.display())]
@@ -192,7 +246,11 @@ pub enum DatasetError {
         reason: String,
     },
     /// Floating-point or other samples.
-    #[error("{}: {format} samples; 8-bit and 16-bit gray or RGB are supported", path.display())]
+    #[error(
+        "{}: {format} samples are not read; help: write 8 or 16 bits, gray or RGB, or the magnitude alone as \
+         floating-point numbers",
+        path.display()
+    )]
     SampleFormat {
         /// The file.
         path: PathBuf,

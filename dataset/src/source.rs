@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::cifar;
-use crate::folder::{self, ClassFolder, SplitFolders};
+use crate::folder;
+use crate::layout::{Layout, Part};
 use crate::{
     DatasetError, DatasetKind, ImageSet, ReadOptions, Result, SarSim, Split, SplitOptions,
 };
@@ -82,7 +83,7 @@ impl Source {
         let has_color = |(_, file): &(usize, PathBuf)| {
             folder::read_image(file, self.options).is_ok_and(|chip| chip.channels() == 3)
         };
-        listed.is_ok_and(|(_, files)| files.par_iter().any(has_color))
+        listed.is_ok_and(|listed| listed.files.par_iter().any(has_color))
     }
 
     /// A name for reports: `sar-sim`, or the folder's or archive's own name, without the path to it.
@@ -104,7 +105,7 @@ impl Source {
         if self.kind == DatasetKind::SarSim || self.kind.is_cifar() {
             return Ok(self.load(Split::Test, &SplitOptions::default())?.classes);
         }
-        Ok(list_split(&self.path, Split::Test, &SplitOptions::default())?.0)
+        Ok(list_split(&self.path, Split::Test, &SplitOptions::default())?.classes)
     }
 
     /// Reads one split.
@@ -118,8 +119,11 @@ impl Source {
         if self.kind.is_cifar() {
             return cifar::load(&self.path, self.kind, split, options);
         }
-        let (classes, files) = list_split(&self.path, split, options)?;
-        folder::read(&self.path, classes, &files, self.options)
+        let Listed { classes, files, mut notes } = list_split(&self.path, split, options)?;
+        let mut set = folder::read(&self.path, classes, &files, self.options)?;
+        notes.append(&mut set.notes);
+        set.notes = notes;
+        Ok(set)
     }
 }
 
@@ -131,39 +135,57 @@ fn cifar_by_name(path: &Path) -> DatasetKind {
     if is_ten { DatasetKind::Cifar10 } else { DatasetKind::Cifar100 }
 }
 
-/// Files with their labels.
-type Labeled = Vec<(usize, PathBuf)>;
+/// Files of a split, with their labels.
+#[derive(Default)]
+struct Listed {
+    classes: Vec<String>,
+    files: Vec<(usize, PathBuf)>,
+    notes: Vec<String>,
+}
 
 /// Files of a split, and the class names.
-fn list_split(root: &Path, split: Split, options: &SplitOptions) -> Result<(Vec<String>, Labeled)> {
+fn list_split(root: &Path, split: Split, options: &SplitOptions) -> Result<Listed> {
     options.check()?;
-    let (classes, validation, test) = match folder::split_folders(root)? {
-        Some(SplitFolders { train, validation, test }) => {
-            let classes = folder::list_classes(&train)?;
-            let held_out = |folder: &Path| {
-                let held_out = folder::list_classes(folder)?;
-                folder::check_same_classes(&train, folder, &classes, &held_out)?;
-                Ok(held_out)
-            };
-            let validation = validation.as_deref().map(held_out).transpose()?;
-            let test = held_out(&test)?;
-            (classes, validation, Some(test))
-        }
-        None => (folder::list_classes(root)?, None, None),
+    let Layout { train, validation, test, undivided, notes } = Layout::read(root)?;
+    let all = match (&train, &test) {
+        (Some(train), Some(_)) => train,
+        (Some(train), None) => return Err(missing_split(root, train)),
+        (None, Some(test)) => return Err(missing_split(root, test)),
+        (None, None) => match &undivided {
+            Some(undivided) => undivided,
+            None => return Err(DatasetError::NoClasses { path: root.to_owned() }),
+        },
     };
-    let names = classes.iter().map(|class| class.class.clone()).collect();
-    let mut files = Vec::new();
-    for (label, ClassFolder { path, files: all, .. }) in classes.into_iter().enumerate() {
-        let n_images = all.len();
-        let picked = match (split, &validation, &test) {
-            (Split::Test, _, Some(test)) => Ok(test[label].files.clone()),
-            (Split::Validation, Some(validation), _) => Ok(validation[label].files.clone()),
-            (Split::Train, Some(_), _) => Ok(all),
-            (_, _, Some(_)) => options.divide(all, label, split, 0.0),
-            (_, _, None) => options.divide(all, label, split, options.test),
-        };
-        let picked = picked.map_err(|min| DatasetError::TooFewImages { path, n_images, min })?;
-        files.extend(picked.into_iter().map(|file| (label, file)));
+    all.check_several()?;
+    for held_out in [&validation, &test].into_iter().flatten() {
+        held_out.check_several()?;
+        all.check_same_classes(held_out)?;
     }
-    Ok((names, files))
+    let mut listed = Listed { notes, ..Listed::default() };
+    for (label, class) in all.classes.iter().enumerate() {
+        let files_of = |part: &Part| part.classes[label].files.clone();
+        let n_images = class.files.len();
+        let picked = match (split, &validation, &test) {
+            (Split::Test, _, Some(test)) => Ok(files_of(test)),
+            (Split::Validation, Some(validation), _) => Ok(files_of(validation)),
+            (Split::Train, Some(_), _) => Ok(class.files.clone()),
+            (_, _, Some(_)) => options.divide(class.files.clone(), label, split, 0.0),
+            (_, _, None) => options.divide(class.files.clone(), label, split, options.test),
+        };
+        let path = class.path.clone();
+        let picked = picked.map_err(|min| DatasetError::TooFewImages { path, n_images, min })?;
+        listed.files.extend(picked.into_iter().map(|file| (label, file.path)));
+        listed.classes.push(class.class.clone());
+    }
+    Ok(listed)
+}
+
+fn missing_split(root: &Path, present: &Part) -> DatasetError {
+    let (train, test) = (["train", "17_DEG"], ["test", "15_DEG"]);
+    let name = present.path.file_name().unwrap_or_default().to_string_lossy();
+    let pairs =
+        [(train[0], test[0]), (train[1], test[1]), (test[0], train[0]), (test[1], train[1])];
+    let pair = pairs.into_iter().find(|(present, _)| present.eq_ignore_ascii_case(&name));
+    let (present, missing) = pair.unwrap_or(pairs[0]);
+    DatasetError::MissingSplit { path: root.to_owned(), present, missing }
 }

@@ -7,9 +7,12 @@
 
 mod cifar;
 mod folder;
+mod foreign;
 mod images;
 mod malformed;
 mod mutated;
 mod phoenix;
 mod preprocess;
+mod ships;
 mod support;
+mod tiff;

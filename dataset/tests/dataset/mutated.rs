@@ -1,11 +1,14 @@
 //! Valid files with random damage: an image set or an error, never a panic.
 
+use std::num::NonZeroU16;
 use std::path::Path;
 
 use proptest::prelude::*;
-use twofold_dataset::{DatasetKind, Source, Split, SplitOptions, phoenix};
+use twofold_dataset::{
+    Band, DatasetKind, ReadOptions, Source, Split, SplitOptions, folder, phoenix,
+};
 
-use crate::support::{Data, Phoenix, gzip, names, record, tar};
+use crate::support::{Data, Phoenix, Tiff, gzip, names, record, tar, tiff_file};
 
 /// Positions and bytes to put there, and where to cut the file.
 fn damage() -> impl Strategy<Value = (Vec<(prop::sample::Index, u8)>, prop::sample::Index, bool)> {
@@ -68,6 +71,27 @@ proptest! {
         let file = Phoenix::new(5, 4).with(keys[key], Some(&value));
         if let Err(error) = phoenix::read(Path::new("x"), &file.bytes()) {
             prop_assert!(error.to_string().starts_with("x: "), "{}", error);
+        }
+    }
+
+    #[test]
+    fn tiff_files(damage in damage(), which in 0..6_usize, band in 0..15_u16) {
+        let gray = Tiff { format: 3, ..Tiff::gray(3, 2, 32, &[0x3f; 24]) };
+        let bands = Tiff { n_samples: 2, format: 2, ..Tiff::gray(3, 2, 16, &[1; 24]) };
+        let images = match which {
+            0 => vec![gray],
+            1 => vec![bands],
+            2 => vec![Tiff { is_planar: true, ..bands }],
+            3 => vec![gray.clone(), gray.clone(), gray],
+            4 => vec![Tiff { photometric: 3, map: vec![9; 768], ..Tiff::gray(3, 2, 8, &[1; 6]) }],
+            _ => vec![Tiff { is_little: false, ..gray }],
+        };
+        let data = Data::new();
+        data.write("x.tif", damaged(tiff_file(&images), damage));
+        let band = NonZeroU16::new(band).map(Band::Number);
+        match folder::read_image(&data.path("x.tif"), ReadOptions { band }) {
+            Ok(chip) => prop_assert!(chip.height() <= folder::MAX_SIDE && chip.width() <= folder::MAX_SIDE),
+            Err(error) => prop_assert!(data.shown(&error).starts_with("DATA/x.tif: "), "{}", error),
         }
     }
 

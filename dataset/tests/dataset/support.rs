@@ -153,50 +153,153 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// Lines of the header of an MSTAR original as the public distribution has them, from the first on. `LENGTH`, `SIZE`,
+/// `ROWS` and `COLUMNS` stand for numbers.
+const HEADER: [&str; 65] = [
+    "PhoenixHeaderLength= LENGTH",
+    "PhoenixSigSize= SIZE",
+    "PhoenixSigNum= 0001",
+    "PhoenixHeaderCallingSequence= ",
+    "HeaderVersionNumber= 2CM",
+    "native_header_length= 0",
+    "Filename= hb00000.0000",
+    "Chip_MD5_CheckSum= 00000000000000000000000000000000",
+    "ParentScene= hb00000",
+    "Site= nowhere",
+    "NumberOfColumns= COLUMNS",
+    "NumberOfRows= ROWS",
+    "TargetType= test_tank",
+    "TargetSerNum= 0000",
+    "TargetAz= 346.000000",
+    "TargetRoll= 0.250000",
+    "TargetPitch= 358.000000",
+    "TargetYaw= 35.750000",
+    "DesiredDepression= 17",
+    "DesiredGroundPlaneSquint= -90",
+    "DesiredSlantPlaneSquint= -90",
+    "DesiredRange= 4500",
+    "DesiredAimpointLatitude= 0.000000",
+    "DesiredAimpointLongitude= 0.000000",
+    "DesiredAimpointElevation= 0",
+    "DesiredAimpointLatitudeReference= N",
+    "DesiredAimpointLongitudeReference= W",
+    "MeasuredDepression= 17.000000",
+    "MeasuredGroundPlaneSquint= -91.500000",
+    "MeasuredSlantPlaneSquint= -91.500000",
+    "MeasuredRange= 4475",
+    "MeasuredAimpointLatitude= 0.000000",
+    "MeasuredAimpointLongitude= 0.000000",
+    "MeasuredAimpointElevation= 0.000000",
+    "MeasuredAimpointLatitudeReference= N",
+    "MeasuredAimpointLongitudeReference= E",
+    "MeasuredAntennaLatitude= 0.000000",
+    "MeasuredAntennaLongitude= 0.000000",
+    "MeasuredAircraftHeading= 41.500000",
+    "MeasuredAircraftAltitude= 1480.750000",
+    "RadarMode= mode 5 - spot light",
+    "SensorCalibrationFactor= 42.995998",
+    "RadarPosition= bottom",
+    "Range3dBWidth= 0.300000",
+    "CrossRange3dBWidth= 0.320000",
+    "SceneCenterReferenceLine= 40",
+    "X_Velocity= 39.500000",
+    "DataCollectors= nobody",
+    "CollectionDate= 19700101",
+    "CollectionTime= 000000",
+    "CollectionName= hb",
+    "SensorName= none",
+    "Classification= UNCLASSIFIED",
+    "MultiplicativeNoise= -10 dB",
+    "AdditiveNoise= -32 to -34 dB",
+    "CenterFrequency= 9.60 GHz",
+    "CrossRangeWeighting= -35dB_Taylor",
+    "RangeWeighting= -35dB_Taylor",
+    "DynamicRange= 64 dB",
+    "Bandwidth=  0.591 GHz",
+    "RangeResolution= 0.304700",
+    "CrossRangeResolution= 0.304700",
+    "RangePixelSpacing= 0.202148",
+    "CrossRangePixelSpacing= 0.203125",
+    "Polarization= HH",
+];
+
 /// An MSTAR original: the header's lines between its marks, magnitudes, phases.
 pub(crate) struct Phoenix {
+    /// White space before the header.
+    pub(crate) space: &'static str,
     pub(crate) lines: Vec<String>,
     /// Bytes between the text header and the magnitudes.
     pub(crate) native: Vec<u8>,
     pub(crate) magnitudes: Vec<f32>,
     pub(crate) phases: Vec<f32>,
+    /// Magnitudes and phases as unsigned 16 bits.
+    pub(crate) is_sixteen: bool,
 }
 
 impl Phoenix {
-    /// `rows` x `columns` of magnitude `1 + index`, with phases.
+    /// `rows` x `columns` of magnitude `1 + index`, with phases, as in the public distribution.
     pub(crate) fn new(rows: usize, columns: usize) -> Self {
-        let lines = [
-            "PhoenixHeaderLength= LENGTH".to_owned(),
-            "PhoenixSigNum= 0001".to_owned(),
-            "native_header_length= 0".to_owned(),
-            format!("NumberOfColumns= {columns}"),
-            format!("NumberOfRows= {rows}"),
-            "TargetType= t72_tank".to_owned(),
-        ];
+        let line = |line: &&str| {
+            line.replace("ROWS", &rows.to_string()).replace("COLUMNS", &columns.to_string())
+        };
         Self {
-            lines: lines.to_vec(),
+            space: "\n",
+            lines: HEADER.iter().map(line).collect(),
             native: Vec::new(),
             magnitudes: (0..rows * columns).map(|idx| 1.0 + idx as f32).collect(),
             phases: (0..rows * columns).map(|idx| -0.01 * idx as f32).collect(),
+            is_sixteen: false,
         }
+    }
+
+    /// The same with nothing before the header, and no more lines than are needed.
+    pub(crate) fn short(rows: usize, columns: usize) -> Self {
+        let mut file = Self::new(rows, columns);
+        let needed =
+            ["PhoenixHeaderLength", "native_header_length", "NumberOfColumns", "NumberOfRows"];
+        file.lines.retain(|line| needed.iter().any(|key| line.starts_with(&format!("{key}="))));
+        file.space = "";
+        file
     }
 
     /// Replaces the line of a key; without a value, the line goes.
     pub(crate) fn with(mut self, key: &str, value: Option<&str>) -> Self {
-        self.lines.retain(|line| !line.starts_with(&format!("{key}=")));
-        self.lines.extend(value.map(|value| format!("{key}= {value}")));
+        let start = format!("{key}=");
+        let idx = self.lines.iter().position(|line| line.starts_with(&start)).unwrap();
+        match value {
+            Some(value) => self.lines[idx] = format!("{key}= {value}"),
+            None => drop(self.lines.remove(idx)),
+        }
         self
     }
 
+    /// Length of the header, which counts from the first byte of the file.
+    pub(crate) fn n_header(&self) -> usize {
+        self.text().len() + self.native.len()
+    }
+
+    fn text(&self) -> String {
+        let Self { space, lines, .. } = self;
+        let lines = lines.join("\n");
+        let text = format!("{space}[PhoenixHeaderVer01.04]\n{lines}\n[EndofPhoenixHeader]\n");
+        // The numbers that stand for lengths have five and eight digits.
+        let text = text.replace("= LENGTH", "= LLLLL").replace("= SIZE", "= SSSSSSSS");
+        let n_bytes = if self.is_sixteen { 2 } else { 4 };
+        let n_data = 2 * n_bytes * self.magnitudes.len();
+        let n_all = text.len() + self.native.len() + n_data;
+        text.replace("LLLLL", &format!("{:05}", text.len()))
+            .replace("SSSSSSSS", &format!("{n_all:08}"))
+    }
+
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let text =
-            format!("[PhoenixHeaderVer01.04]\n{}\n[EndofPhoenixHeader]\n", self.lines.join("\n"));
-        // The length is five digits and stands for itself.
-        let length = text.len() - if text.contains("LENGTH\n") { 1 } else { 0 };
-        let mut bytes = text.replace("LENGTH\n", &format!("{length:05}\n")).into_bytes();
+        let mut bytes = self.text().into_bytes();
         bytes.extend(&self.native);
-        let floats = self.magnitudes.iter().chain(&self.phases);
-        bytes.extend(floats.flat_map(|value| value.to_bits().to_be_bytes()));
+        let values = self.magnitudes.iter().chain(&self.phases);
+        if self.is_sixteen {
+            bytes.extend(values.flat_map(|value| (*value as u16).to_be_bytes()));
+        } else {
+            bytes.extend(values.flat_map(|value| value.to_bits().to_be_bytes()));
+        }
         bytes
     }
 }
@@ -229,32 +332,126 @@ pub(crate) fn png(width: u32, height: u32, depth: u8, color: u8, samples: &[u8])
 
 /// A little-endian TIFF of one uncompressed gray or RGB strip; 16-bit samples are little-endian in `samples`.
 pub(crate) fn tiff(width: u32, height: u32, depth: u16, channels: u16, samples: &[u8]) -> Vec<u8> {
-    let data = 8_u32;
-    let entries = [
-        (256_u16, 4_u16, width),
-        (257, 4, height),
-        (258, 3, depth.into()),
-        (259, 3, 1),
-        (262, 3, if channels == 1 { 1 } else { 2 }),
-        (273, 4, data),
-        (277, 3, channels.into()),
-        (278, 4, height),
-        (279, 4, samples.len() as u32),
-    ];
-    let mut bytes = b"II*\0".to_vec();
-    bytes.extend((data + samples.len() as u32).to_le_bytes());
-    bytes.extend(samples);
-    bytes.extend((entries.len() as u16).to_le_bytes());
-    let depths_at = bytes.len() as u32 + 12 * entries.len() as u32 + 4;
-    for (tag, kind, value) in entries {
-        bytes.extend([tag, kind].iter().flat_map(|word| word.to_le_bytes()));
-        // The depths of three channels do not fit into the entry.
-        let (count, value) =
-            if tag == 258 && channels == 3 { (3_u32, depths_at) } else { (1, value) };
-        bytes.extend([count, value].iter().flat_map(|word| word.to_le_bytes()));
+    let photometric = if channels == 1 { 1 } else { 2 };
+    let gray = Tiff::gray(width, height, depth, samples);
+    tiff_file(&[Tiff { n_samples: channels, photometric, ..gray }])
+}
+
+/// An image of a TIFF file, uncompressed.
+#[derive(Clone)]
+pub(crate) struct Tiff {
+    pub(crate) is_little: bool,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) bits: u16,
+    /// `SampleFormat`: 1 unsigned, 2 signed, 3 floating-point, 6 complex.
+    pub(crate) format: u16,
+    pub(crate) n_samples: u16,
+    pub(crate) photometric: u16,
+    /// `ExtraSamples`, if any.
+    pub(crate) extra: Vec<u16>,
+    /// Whether each sample has a plane, and a strip, of its own.
+    pub(crate) is_planar: bool,
+    /// `ColorMap`, if any.
+    pub(crate) map: Vec<u16>,
+    pub(crate) subfile: u32,
+    /// Whether sizes are short, and the number of rows in a strip is left out, as MATLAB does.
+    pub(crate) is_matlab: bool,
+    pub(crate) samples: Vec<u8>,
+}
+
+impl Tiff {
+    /// One unsigned sample a pixel.
+    pub(crate) fn gray(width: u32, height: u32, bits: u16, samples: &[u8]) -> Self {
+        Self {
+            is_little: true,
+            width,
+            height,
+            bits,
+            format: 1,
+            n_samples: 1,
+            photometric: 1,
+            extra: Vec::new(),
+            is_planar: false,
+            map: Vec::new(),
+            subfile: 0,
+            is_matlab: false,
+            samples: samples.to_vec(),
+        }
     }
+
+    /// Tag, type (3 short, 4 long) and values of each entry; the samples start at `data`.
+    fn entries(&self, data: u32) -> Vec<(u16, u16, Vec<u32>)> {
+        let n_strips = if self.is_planar { u32::from(self.n_samples) } else { 1 };
+        let n_strip = self.samples.len() as u32 / n_strips;
+        let words = |words: &[u16]| words.iter().map(|word| u32::from(*word)).collect::<Vec<_>>();
+        let of_samples = |value: u16| vec![u32::from(value); self.n_samples.into()];
+        let side = if self.is_matlab { 3 } else { 4 };
+        let entries = vec![
+            (254, 4, vec![self.subfile]),
+            (256, side, vec![self.width]),
+            (257, side, vec![self.height]),
+            (258, 3, of_samples(self.bits)),
+            (259, 3, vec![1]),
+            (262, 3, vec![self.photometric.into()]),
+            (273, 4, (0..n_strips).map(|strip| data + strip * n_strip).collect()),
+            (277, 3, vec![self.n_samples.into()]),
+            (278, 4, vec![self.height]),
+            (279, 4, vec![n_strip; n_strips as usize]),
+            (284, 3, vec![1 + u32::from(self.is_planar)]),
+            (320, 3, words(&self.map)),
+            (338, 3, words(&self.extra)),
+            (339, 3, of_samples(self.format)),
+        ];
+        let is_there = |(tag, _, values): &(u16, u16, Vec<u32>)| {
+            let is_left_out = self.is_matlab && [254, 278].contains(tag);
+            !values.is_empty() && !is_left_out
+        };
+        entries.into_iter().filter(is_there).collect()
+    }
+}
+
+/// A TIFF file: of each image the samples, then its directory, then what does not fit into that.
+pub(crate) fn tiff_file(images: &[Tiff]) -> Vec<u8> {
+    let is_little = images[0].is_little;
+    let word = |value: u16| if is_little { value.to_le_bytes() } else { value.to_be_bytes() };
+    let long = |value: u32| if is_little { value.to_le_bytes() } else { value.to_be_bytes() };
+    let mut bytes = if is_little { b"II*\0".to_vec() } else { b"MM\0*".to_vec() };
     bytes.extend([0; 4]);
-    bytes.extend([depth; 3].iter().flat_map(|word| word.to_le_bytes()));
+    // Where the position of the next directory is to be written.
+    let mut link = 4;
+    for image in images {
+        let data = bytes.len() as u32;
+        bytes.extend(&image.samples);
+        bytes.resize(bytes.len().next_multiple_of(2), 0);
+        let start = bytes.len();
+        bytes[link..link + 4].copy_from_slice(&long(start as u32));
+        let entries = image.entries(data);
+        bytes.extend(word(entries.len() as u16));
+        let mut behind = start + 2 + 12 * entries.len() + 4;
+        let mut outside = Vec::new();
+        for (tag, kind, values) in entries {
+            let values_of: Vec<u8> = if kind == 3 {
+                values.iter().flat_map(|value| word(*value as u16)).collect()
+            } else {
+                values.iter().flat_map(|value| long(*value)).collect()
+            };
+            bytes.extend(word(tag));
+            bytes.extend(word(kind));
+            bytes.extend(long(values.len() as u32));
+            if values_of.len() <= 4 {
+                bytes.extend(&values_of);
+                bytes.resize(bytes.len() + 4 - values_of.len(), 0);
+            } else {
+                bytes.extend(long(behind as u32));
+                behind += values_of.len();
+                outside.extend(values_of);
+            }
+        }
+        link = bytes.len();
+        bytes.extend([0; 4]);
+        bytes.extend(outside);
+    }
     bytes
 }
 
