@@ -99,7 +99,7 @@ pub fn command(options: &TrainOptions, data: &str) -> Result<String> {
 }
 
 /// A word of a shell's command line.
-fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();

@@ -19,10 +19,10 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use trainer::bench::{self, BenchOptions};
 use trainer::fit::INTERRUPTED;
-use trainer::options::TrainOptions;
+use trainer::options::{Format, TrainOptions};
 use trainer::table::definition::Table;
 use trainer::table::{self, TableOptions};
-use trainer::{config, run, verify};
+use trainer::{closing, config, run, verify};
 
 /// Signals so close together are one: a terminal's Ctrl-C reaches the runs of a table, and the table passes it on.
 const SAME_INTERRUPTION: Duration = Duration::from_millis(300);
@@ -115,12 +115,17 @@ fn call(cli: Cli) -> Result<String> {
                 .map(|path| Ok::<_, anyhow::Error>((spec::files::read_network(&path)?, path)));
             let expected = expected.transpose()?;
             let finished = run::train(&options)?;
-            eprintln!("run written to {}", finished.folder.display());
-            if let (Some((expected, path)), Some(network)) = (expected, finished.network) {
-                verify::expect_same(&network, &expected, &path)?;
+            if let (Some((expected, path)), Some(network)) = (expected, &finished.network) {
+                verify::expect_same(network, &expected, &path)?;
                 eprintln!("it equals {}, bit for bit", path.display());
             }
-            Ok(serde_json::to_string_pretty(&finished.outcome)?)
+            match options.format {
+                Format::Text => Ok(closing::summary(&finished, &options)),
+                Format::Json => {
+                    progress::say(&format!("run written to {}", finished.folder.display()));
+                    Ok(serde_json::to_string_pretty(&finished.outcome)?)
+                }
+            }
         }
         Command::Table(options) => {
             stop_when_interrupted()?;

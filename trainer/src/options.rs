@@ -12,79 +12,13 @@ use crate::fit::FitOptions;
 use crate::prune::{Pruning, Schedule, Score};
 use crate::student;
 
+mod kinds;
+
+pub use kinds::{DeviceKind, Format, Precision, SparsityKind};
+
 const MAX_EPOCHS: usize = 1_000_000;
 /// Largest side of an input, see docs/network.md.
 const MAX_SIZE: usize = 2047;
-
-/// Which weights the student keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SparsityKind {
-    /// All weights.
-    Dense,
-    /// The larger half of each layer, anywhere.
-    Unstructured,
-    /// One of each pair of channels, by position alone.
-    UhpFixed,
-    /// One of each pair of channels, chosen for each group of output channels.
-    UhpShared,
-    /// One of each pair of channels, chosen for each output channel; the array runs it at the dense rate.
-    UhpFree,
-}
-
-/// Where libtorch computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DeviceKind {
-    /// The first GPU that libtorch sees, or else the processor.
-    Auto,
-    /// The processor.
-    Cpu,
-    /// The first GPU.
-    Cuda,
-}
-
-/// Numbers that the maps consist of while training.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Precision {
-    /// 32 bits everywhere.
-    Float32,
-    /// 16 bits with the range of 32; weights, batch-norm and everything but training stay at 32. Fast where processor
-    /// or GPU have instructions for it, many times slower elsewhere.
-    Bfloat16,
-    /// `bfloat16` on a processor that has instructions for it, else `float32`.
-    Auto,
-}
-
-impl Precision {
-    /// Itself, or what `auto` comes to on this machine.
-    pub fn on(self, device: tch::Device) -> Self {
-        match self {
-            Self::Auto if device == tch::Device::Cpu && has_bfloat16() => Self::Bfloat16,
-            Self::Auto => Self::Float32,
-            known => known,
-        }
-    }
-
-    /// Kind of the maps on this machine.
-    pub fn kind(self, device: tch::Device) -> tch::Kind {
-        match self.on(device) {
-            Self::Bfloat16 => tch::Kind::BFloat16,
-            Self::Float32 | Self::Auto => tch::Kind::Float,
-        }
-    }
-}
-
-/// Whether the processor multiplies 16-bit numbers itself.
-fn has_bfloat16() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return std::arch::is_x86_feature_detected!("avx512bf16");
-    #[cfg(target_arch = "aarch64")]
-    return std::arch::is_aarch64_feature_detected!("bf16");
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    return false;
-}
 
 /// Options of one training run. The keys of a run's TOML file are the names of these flags.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
@@ -148,6 +82,10 @@ pub struct TrainOptions {
     #[arg(long, conflicts_with = "resume")]
     #[serde(skip)]
     pub replace: bool,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t)]
+    #[serde(skip)]
+    pub format: Format,
     /// Fail unless the result equals this network file, bit for bit
     #[arg(long, value_name = "NETWORK")]
     #[serde(skip)]
@@ -389,16 +327,6 @@ impl TrainOptions {
 mod tests {
     use super::*;
     use crate::config;
-
-    #[test]
-    fn automatic_precision_is_a_known_one() {
-        use super::Precision::{Auto, Bfloat16, Float32};
-        assert_eq!(Auto.on(tch::Device::Cuda(0)), Float32);
-        assert_ne!(Auto.on(tch::Device::Cpu), Auto);
-        for known in [Float32, Bfloat16] {
-            assert_eq!(known.on(tch::Device::Cpu), known);
-        }
-    }
 
     #[test]
     fn every_number_out_of_range_is_named() {

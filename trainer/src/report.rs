@@ -30,6 +30,15 @@ pub struct Both {
     pub test: Evaluation,
 }
 
+/// How often each class is given to the images of each kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    /// Of the validation images.
+    pub validation: Vec<u64>,
+    /// Of the test images.
+    pub test: Vec<u64>,
+}
+
 /// A teacher and how well it does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TeacherReport {
@@ -70,6 +79,9 @@ pub struct StudentReport {
     /// Whether quantization-aware fine-tuning was done and was better on the validation images.
     #[serde(default)]
     pub is_fine_tuned: bool,
+    /// How often the exported network gives each class.
+    #[serde(default)]
+    pub n_given: Given,
     /// Test images by true class (rows) and the class that the exported network gives (columns).
     pub confusion: Vec<Vec<u64>>,
     /// Part of each class's test images that the exported network classifies rightly.
@@ -124,6 +136,9 @@ pub struct Outcome {
     pub seconds: f64,
     /// How the images were used.
     pub note: String,
+    /// Signs that something went wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 impl Outcome {

@@ -9,11 +9,14 @@ use serde_json::{Map, Value, json};
 use spec::{Preprocess, QuantNetwork, Shape};
 
 use crate::architecture::Architecture;
+use crate::closing;
 use crate::config;
 use crate::data::{Augmentation, Labeled};
+use crate::fits::Fit;
 use crate::folder;
 use crate::metrics;
 use crate::model::Model;
+use crate::opening;
 use crate::options::TrainOptions;
 use crate::report::{self, DataReport, Outcome};
 use crate::student::{self, Student};
@@ -42,6 +45,8 @@ pub struct Images {
     pub validation: ImageSet,
     /// Read at the start, so that a damaged file shows before training; classified at the end.
     pub test: ImageSet,
+    /// What they are.
+    pub kind: DatasetKind,
     /// What `result.json` says of them.
     pub data: DataReport,
     /// The validation images as tensors.
@@ -102,6 +107,11 @@ pub fn train(options: &TrainOptions) -> Result<Finished> {
         folder::forget_result(&folder)?;
     }
 
+    let fit = student.as_ref().map(|student| Fit::expected(student, options, &images));
+    let told =
+        opening::tell(options, &images, &teacher, student.as_ref(), fit.as_ref(), &folder.path);
+    progress::say(&told);
+
     let teacher = match teacher {
         TeacherKind::New(architecture) => {
             Some(Teacher::train(architecture, options, &images, &folder)?)
@@ -121,7 +131,7 @@ pub fn train(options: &TrainOptions) -> Result<Finished> {
         student.as_ref().map(|student| student.report(&images, &plain_test)).transpose()?;
     let mut network = student.map(|student| student.network);
     let name = &images.data.name;
-    let outcome = Outcome {
+    let mut outcome = Outcome {
         format_version: Outcome::format_version(),
         command: config::command(options, name)?,
         git_revision: report::git_revision(),
@@ -133,7 +143,9 @@ pub fn train(options: &TrainOptions) -> Result<Finished> {
         student: student_report,
         seconds: metrics::read(&folder.metrics())?.iter().map(|epoch| epoch.seconds).sum(),
         note: NOTE.to_owned(),
+        warnings: Vec::new(),
     };
+    outcome.warnings = closing::warnings(&images, &outcome);
     if let Some(network) = &mut network {
         network.provenance = provenance(options, &outcome);
         spec::files::write_network(network, &folder.path)
@@ -211,7 +223,7 @@ fn data_report(
     }
 }
 
-fn load_images(options: &TrainOptions) -> Result<Images> {
+pub(crate) fn load_images(options: &TrainOptions) -> Result<Images> {
     let source = config::source(options)?;
     let [train, validation, test] = load_splits(&source, options)?;
     let is_color = train.samples.first().is_some_and(|sample| sample.chip.channels() == 3);
@@ -233,6 +245,7 @@ fn load_images(options: &TrainOptions) -> Result<Images> {
         train,
         validation,
         test,
+        kind: source.kind(),
         data,
         plain_validation,
         device,

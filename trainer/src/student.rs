@@ -14,7 +14,7 @@ use crate::model::Model;
 use crate::options::TrainOptions;
 use crate::prune::{Masks, Pruning};
 use crate::quantize::{self, Calibration, Ranges};
-use crate::report::{self, Both, StudentReport};
+use crate::report::{self, Both, Given, StudentReport};
 use crate::run::{Images, STREAM_FINE_TUNING, STREAM_STUDENT, STREAM_VIEWS, new_model, stream};
 use crate::teacher::{Lessons, Teacher};
 use crate::{integer, verify};
@@ -138,6 +138,16 @@ impl Student {
         let given = integer::first_largest(&logits)?;
         let confusion = report::confusion(&labels, &given, network.classes.len());
         let validation = &images.plain_validation;
+        let validation_logits = integer::logits(network, &validation.images)?;
+        let count = |given: &[usize]| {
+            let mut counts = vec![0; network.classes.len()];
+            given.iter().for_each(|&class| counts[class] += 1);
+            counts
+        };
+        let n_given = Given {
+            validation: count(&integer::first_largest(&validation_logits)?),
+            test: count(&given),
+        };
         let (n_weights, n_kept) = model.count_weights(masks);
         Ok(StudentReport {
             name: model.architecture.name.clone(),
@@ -150,7 +160,11 @@ impl Student {
                 test: evaluate(model, Some(masks), test),
             },
             int8: Both {
-                validation: verify::evaluate(network, validation)?,
+                validation: verify::evaluate_logits(
+                    network,
+                    &validation_logits,
+                    &validation.labels,
+                )?,
                 test: verify::evaluate_logits(network, &logits, &test.labels)?,
             },
             calibration: serde_json::to_value(self.calibration)?
@@ -158,6 +172,7 @@ impl Student {
                 .unwrap_or_default()
                 .to_owned(),
             is_fine_tuned: self.is_fine_tuned,
+            n_given,
             per_class: report::per_class(&confusion),
             confusion,
         })

@@ -110,7 +110,142 @@ fn a_loop_of_resume_starts_and_progress_is_plain_lines() {
     assert_eq!(code, Some(2), "{log}");
     let (code, log) = run(&["--resume"]);
     assert_eq!(code, Some(0), "{log}");
-    assert!(!log.contains("epochs"), "nothing is trained again: {log}");
+    assert!(!log.contains(" of 2 epochs"), "nothing is trained again: {log}");
+}
+
+/// Class folders of 64 x 64 pixels or so: the number and the side of the images of each class.
+fn write_chips(folder: &Path, classes: &[(&str, usize, u32)], pixel: impl Fn(u32, u32) -> u8) {
+    for (class, n, side) in classes {
+        let class = folder.join(class);
+        std::fs::create_dir_all(&class).unwrap();
+        for idx in 0..*n {
+            let image = image::GrayImage::from_fn(*side, *side, |x, y| image::Luma([pixel(x, y)]));
+            image.save(class.join(format!("{idx}.png"))).unwrap();
+        }
+    }
+}
+
+/// stdout and stderr of a small run on `chips`, which has to succeed.
+fn train_on_chips(folder: &Path, flags: &[&str]) -> (String, String) {
+    let small = [
+        "train",
+        "--data",
+        "chips",
+        "--output",
+        "run",
+        "--teacher",
+        "linear",
+        "--teacher-epochs",
+        "1",
+    ];
+    let student = [
+        "--student",
+        "s2d_s",
+        "--sparsity",
+        "uhp-fixed",
+        "--epochs",
+        "1",
+        "--batch",
+        "8",
+        "--views",
+        "1",
+    ];
+    let output = Command::new(env!("CARGO_BIN_EXE_trainer"))
+        .args([&small[..], &student, flags].concat())
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let [stdout, stderr] =
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert!(output.status.success(), "{stderr}");
+    (stdout, stderr)
+}
+
+#[test]
+fn what_is_decided_is_told_before_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let chips = [("large", 40, 200), ("small", 60, 40)];
+    write_chips(&folder.path().join("chips"), &chips, |x, y| (x * 7 + y * 3) as u8);
+    let (_, log) = train_on_chips(folder.path(), &[]);
+    let (told, _) = log.split_once("teacher: 1 of 1 epochs").unwrap();
+    for line in [
+        "data      chips: 2 classes, gray, radar chips (since no training image has color; --dataset says otherwise)",
+        "input     64x64 pixels about the center; square roots of magnitudes, each chip by its own mean and deviation",
+        "views     1 of each image, moved by up to 2 pixels, not mirrored",
+        "teacher   linear, 1 epochs",
+        "student   s2d_s, uhp-fixed, 1 epochs, pruned from the start",
+        "array     the student fits the default array of 8x16",
+        "folder    run",
+    ] {
+        assert!(told.lines().any(|there| there == line), "{line}\n{told}");
+    }
+    let row = |name: &str| {
+        let row = told.lines().find(|line| line.split_whitespace().next() == Some(name)).unwrap();
+        let numbers = row.split_whitespace().skip(1).take(3).map(|n| n.parse::<usize>().unwrap());
+        (numbers.sum::<usize>(), row.to_owned())
+    };
+    assert!(row("large").0 == 40 && row("large").1.ends_with(" 200x200"), "{told}");
+    assert!(row("small").0 == 60 && row("small").1.ends_with(" 40x40"), "{told}");
+    assert_eq!(row("all").0, 100, "{told}");
+    for part in [
+        "chips     40x40 to 200x200 pixels, median 40x40; the size differs by class (small 40x40 to large 200x200); ",
+        " are cropped by more than a quarter of their area; --downsample 3 averages blocks of 3x3 pixels first",
+        "warning: the size of a chip may tell its class (small 40x40 against large 200x200), and ",
+        "; --size 40 or less hides it",
+    ] {
+        assert!(told.contains(part), "{part}\n{told}");
+    }
+    let (_, log) = train_on_chips(
+        folder.path(),
+        &["--replace", "--downsample", "3", "--dataset", "opensarship"],
+    );
+    assert!(log.contains(", gray, radar chips (by --dataset opensarship)\n"), "{log}");
+    assert!(
+        log.contains("input     blocks of 3x3 pixels averaged, then 64x64 pixels about the center"),
+        "{log}"
+    );
+    assert!(!log.contains("cropped by more than a quarter"), "{log}");
+    let network = std::fs::read_to_string(folder.path().join("run/network.json")).unwrap();
+    assert!(network.contains("\"downsample\": 3"), "{network}");
+}
+
+#[test]
+fn a_run_that_learned_nothing_says_so_and_ends_with_a_summary() {
+    let folder = tempfile::tempdir().unwrap();
+    // All images are the same.
+    write_chips(&folder.path().join("chips"), &[("many", 60, 64), ("few", 40, 64)], |x, y| {
+        (x * y) as u8
+    });
+    let (summary, _) = train_on_chips(folder.path(), &[]);
+    assert!(
+        summary.starts_with("s2d_s, uhp-fixed, taught by linear, on chips: 2 classes, trained in "),
+        "{summary}"
+    );
+    for start in
+        ["accuracy ", "teacher ", "student, float ", "student, int8 ", "images ", "kept weights: "]
+    {
+        assert_eq!(
+            summary.lines().filter(|line| line.starts_with(start)).count(),
+            1,
+            "{start}: {summary}"
+        );
+    }
+    for part in [
+        "array: the student fits the default array of 8x16\n",
+        "warning: by the validation images the teacher learned nothing: ",
+        "warning: by the validation images the int8 student learned nothing: ",
+        " for none of the ",
+        "files in run: network.json and weights.safetensors (the int8 student), result.json, metrics.jsonl, curves.svg, ",
+        "next: make sim NETWORK=run DATA=chips\n",
+    ] {
+        assert!(summary.contains(part), "{part}: {summary}");
+    }
+    let (json, log) = train_on_chips(folder.path(), &["--resume", "--format", "json"]);
+    let result: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let stored = std::fs::read_to_string(folder.path().join("run/result.json")).unwrap();
+    assert_eq!(json, stored);
+    assert!(result["warnings"].as_array().unwrap().len() >= 4, "{json}");
+    assert!(log.ends_with("run written to run\n"), "{log}");
 }
 
 fn interrupt(child: &Child, signal: &str) {
