@@ -84,7 +84,7 @@ pnr: synthesis ## Place and route it for the ULX3S-85F: cells, Fmax, the critica
 	$(TWOFOLD) pnr $(NETWORK_ARGS) $(ARRAY_ARGS) --clock-mhz $(CLOCK_MHZ) --format $(FORMAT)
 
 train: libtorch ## Train the committed default network again from its seed.
-	$(TRAINER) train $(if $(TRAIN_ARGS),$(TRAIN_ARGS),--expect networks/sar-sim-s2d --output build/train --replace)
+	$(TRAINER) train $(if $(TRAIN_ARGS),$(TRAIN_ARGS),--expect networks/sar-sim-s2d --output build/train --replace) $(TRAINER_FORMAT)
 
 table: libtorch verilator ## Train and compare every row of TABLE on DATA, over SEEDS seeds; goes on where it was cut off.
 	$(CARGO) build --release --bin twofold

@@ -44,7 +44,8 @@ impl Fit {
             });
             return Self::Short(lacks.collect());
         }
-        Self::Never(report.problems.iter().map(ToString::to_string).collect())
+        let incurable = report.problems.iter().filter(|problem| !problem.is_curable());
+        Self::Never(incurable.map(ToString::to_string).collect())
     }
 
     /// Of a student before it is trained: by its shapes and where its pattern keeps weights.
@@ -134,8 +135,6 @@ mod tests {
         let large = expected("wrn-40-2", 2);
         let told = large.to_string();
         assert!(told.starts_with("the student does not fit the default array of 8x16: "), "{told}");
-        assert!(told.contains("weight"), "{told}");
-        println!("{told}");
-        println!("{}", expected("resnet56", 2));
+        assert!(told.contains("weight memory: 71456 weight rows are needed"), "{told}");
     }
 }
