@@ -132,6 +132,14 @@ impl From<&NetworkOperand> for NetworkArgs {
     }
 }
 
+/// `--force`.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct ForceArgs {
+    /// Replace files that Twofold did not write.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
 /// `--format`.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct FormatArgs {
@@ -170,6 +178,8 @@ pub(crate) struct CompileArgs {
     /// Folder for the program and its ROM files.
     #[arg(short, long, value_name = "DIR", default_value = "build/program")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) force: ForceArgs,
 }
 
 /// Arguments of `verilog`.
@@ -189,6 +199,8 @@ pub(crate) struct VerilogArgs {
     /// Folder for accelerator.v.
     #[arg(short, long, value_name = "DIR", default_value = "build/verilog")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) force: ForceArgs,
 }
 
 /// Arguments of `lint`.
@@ -206,8 +218,8 @@ pub(crate) struct WorkloadArgs {
     /// int8 images: a file of raw bytes, one image after another, rows of interleaved channels, without pre-processing.
     #[arg(long, value_name = "FILE", conflicts_with = "data")]
     pub(crate) int8: Option<PathBuf>,
-    /// Test images: `sar-sim`, a folder of class folders of PNG, JPEG, TIFF, BMP or MSTAR original files, or CIFAR
-    /// binary files or their .tar.gz.
+    /// Test images: `sar-sim`, a folder of class folders of PNG, JPEG, TIFF or BMP files, or CIFAR binary files or
+    /// their .tar.gz.
     #[arg(long, value_name = "DIR|sar-sim", conflicts_with = "case")]
     pub(crate) data: Option<String>,
     /// The band to read of images that have several: `vh`, `vv` or a number from 1; by default the one that the network
@@ -232,6 +244,8 @@ pub(crate) struct SimArgs {
     /// Also write class and logits of every image, as the RTL gave them, to this JSON file.
     #[arg(long, value_name = "FILE")]
     pub(crate) logits: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) force: ForceArgs,
     /// The clock for images a second.
     #[arg(long, value_name = "MHZ", default_value_t = 50.0, value_parser = positive)]
     pub(crate) clock_mhz: f64,
@@ -275,6 +289,8 @@ pub(crate) struct WaveArgs {
     /// The FST file.
     #[arg(short, long, value_name = "FILE", default_value = "build/wave.fst")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) force: ForceArgs,
 }
 
 /// Arguments of `bench`.

@@ -42,7 +42,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Output> {
     };
     let n = report.problems.len();
     let failure = (n > 0).then(|| format!("{n} problem{}", if n == 1 { "" } else { "s" }));
-    Ok(Output { text: formatted(args.format.format, &report, table), failure })
+    Ok(Output::new(formatted(args.format.format, &report, table), failure))
 }
 
 fn check(args: &CheckArgs, chosen: Chosen) -> Result<CheckReport> {

@@ -92,7 +92,7 @@ pub(crate) fn run(args: &FuzzArgs) -> Result<Output> {
             first.array, first.network_seed, first.what, (args.n as usize), args.seed
         )
     });
-    Ok(Output { text: formatted(args.format.format, &report, table), failure })
+    Ok(Output::new(formatted(args.format.format, &report, table), failure))
 }
 
 fn array_name(config: &ArrayConfig) -> String {

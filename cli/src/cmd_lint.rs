@@ -25,7 +25,7 @@ pub(crate) fn run(args: &LintArgs) -> Result<Output> {
     if waivers.is_file() {
         command.arg(&waivers);
     }
-    let output = command.arg(&path).output().context("cannot start Verilator")?;
+    let output = spec::process::output(command.arg(&path)).context("cannot start Verilator")?;
     let log = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<_> = log.lines().filter(|line| !line.starts_with("- ")).collect();
     let n = lines.iter().filter(|line| line.starts_with('%')).count();
@@ -33,5 +33,5 @@ pub(crate) fn run(args: &LintArgs) -> Result<Output> {
         return Ok(format!("{rows}x{cols}: no warning of Verilator -Wall").into());
     }
     let failure = Some(format!("{rows}x{cols}: Verilator has {n} messages"));
-    Ok(Output { text: lines.join("\n"), failure })
+    Ok(Output::new(lines.join("\n"), failure))
 }

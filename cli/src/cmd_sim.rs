@@ -5,20 +5,27 @@ use hw::pe::Multiplier;
 use sim::tools::Tools;
 use sim::{Machine, Model, Report, ReportInput, RunOptions, TraceMode, run_and_compare};
 use spec::Logits;
-use spec::files::write_atomically;
+use spec::files::{Kind, Outputs};
 
 use crate::args::SimArgs;
 use crate::hardware;
 use crate::output::{Output, formatted};
 use crate::runner;
 use crate::table::report_table;
-use crate::workload::{Workload, report_path};
+use crate::workload::{Workload, inputs, report_path};
 
 /// Images that the dense schedule is run on: enough for its steady state.
 const N_DENSE: usize = 4;
 
 pub(crate) fn run(args: &SimArgs) -> Result<Output> {
     let n_images = args.images.map(|n_images| n_images as usize);
+    let outputs = Outputs::new(args.force.force).reading(inputs(&args.workload)?);
+    let logits_target =
+        args.logits.as_ref().map(|path| outputs.target(path, Kind::Logits)).transpose()?;
+    let report_target = outputs.own(&report_path()?)?;
+    if let Err(error) = report_target.probe() {
+        eprintln!("warning: {error}; the result will be printed and not saved");
+    }
     let workload = Workload::read(&args.workload, n_images)?;
     let Workload { network, program, images } = &workload;
     let verilog = hardware::verilog(&program.config, Multiplier::Generic)?;
@@ -54,14 +61,13 @@ pub(crate) fn run(args: &SimArgs) -> Result<Output> {
         dense: dense.as_ref(),
     };
     let report = tally.report(&input).context("there is no image to run")?;
-    if let Some(path) = &args.logits {
-        write_atomically(path, logits_json(&report.network, &logits).as_bytes())?;
-    }
-    write_atomically(&report_path()?, report.to_json().as_bytes())?;
-    Ok(Output {
-        text: formatted(args.format.format, &report, report_table),
-        failure: failure(&report),
-    })
+    let mut output =
+        Output::new(formatted(args.format.format, &report, report_table), failure(&report));
+    output.files.extend(
+        logits_target.map(|target| (target, logits_json(&report.network, &logits).into_bytes())),
+    );
+    output.files.push((report_target, report.to_json().into_bytes()));
+    Ok(output)
 }
 
 /// Class and logits of every image, for whoever checks them with another executor.
@@ -69,7 +75,9 @@ fn logits_json(network: &str, logits: &[Logits]) -> String {
     let image =
         |logits: &Logits| serde_json::json!({ "class": logits.class, "logits": logits.values });
     let images: Vec<_> = logits.iter().map(image).collect();
-    let json = serde_json::json!({ "format_version": 1, "network": network, "images": images });
+    let json = serde_json::json!({
+        "format": "twofold-logits", "format_version": 1, "network": network, "images": images
+    });
     format!("{json:#}\n")
 }
 

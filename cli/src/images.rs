@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow, bail};
 use dataset::{ImageSet, preprocess};
 use spec::files::{Limit, read_regular};
 use spec::{Preprocess, QuantNetwork};
@@ -66,8 +66,9 @@ impl Images {
         path: &Path,
         n_images: Option<usize>,
     ) -> Result<Self> {
-        let bytes =
-            read_regular(path, INT8).with_context(|| format!("cannot read {}", path.display()))?;
+        let bytes = read_regular(path, INT8).map_err(|reason| {
+            anyhow!("cannot read {}: {reason}; help: name a file of raw int8 bytes", path.display())
+        })?;
         let n_bytes = network.input.n_bytes();
         if bytes.is_empty() || !bytes.len().is_multiple_of(n_bytes) {
             bail!(

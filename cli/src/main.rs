@@ -30,7 +30,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::{Cli, Command};
-use crate::output::Output;
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
@@ -47,22 +46,26 @@ fn main() -> ExitCode {
         Command::Synth(args) => cmd_synth::run(&args),
         Command::Pnr(args) => cmd_pnr::run(&args),
     };
-    match result {
-        Ok(Output { text, failure }) => {
-            let printed = writeln!(io::stdout(), "{}", text.trim_end());
-            match (failure, printed) {
-                (Some(failure), _) => fail(&failure),
-                (None, Ok(())) => ExitCode::SUCCESS,
-                // A reader that has seen enough, such as `head`, is no failure.
-                (None, Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
-                    ExitCode::SUCCESS
-                }
-                (None, Err(error)) => fail(&format!(
-                    "cannot write the result to stdout: {error}; help: check that the disk has room"
-                )),
-            }
-        }
-        Err(error) => fail(&message(&error)),
+    let output = match result {
+        Ok(output) => output,
+        Err(error) => return fail(&message(&error)),
+    };
+    let printed = match writeln!(io::stdout(), "{}", output.text.trim_end()) {
+        // A reader that has seen enough, such as `head`, is no failure.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    };
+    let written = output.write_files();
+    if let Some(failure) = &output.failure {
+        fail(failure);
+    }
+    match (printed, written) {
+        (Ok(()), Ok(())) if output.failure.is_none() => ExitCode::SUCCESS,
+        (Ok(()), Ok(())) => ExitCode::FAILURE,
+        (Err(error), _) => fail(&format!(
+            "cannot write the result to stdout: {error}; help: check that the disk has room"
+        )),
+        (Ok(()), Err(error)) => fail(&error.to_string()),
     }
 }
 

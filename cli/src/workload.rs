@@ -7,7 +7,7 @@ use cases::Case;
 use codegen::{Options, Schedule};
 use dataset::{Band, ImageSet, ReadOptions, SarSim, Source, Split, SplitOptions};
 use sim::tools::checkout_root;
-use spec::files::read_network;
+use spec::files::{network_files, read_network};
 use spec::{ArrayConfig, Program, QuantNetwork};
 
 use crate::args::{NetworkArgs, WorkloadArgs};
@@ -184,6 +184,22 @@ fn load(source: Source, network: &QuantNetwork, band: Option<Band>) -> Result<(S
 fn uses_sar_sim(network: &QuantNetwork) -> bool {
     network.input.preprocess.is_some()
         && SarSim::default().load_first(Split::Test, 1).classes == network.classes
+}
+
+/// What a run reads: none of its results goes there.
+pub(crate) fn inputs(args: &WorkloadArgs) -> Result<Vec<PathBuf>> {
+    let mut inputs = network_inputs(&args.network)?;
+    inputs.extend(args.int8.clone());
+    inputs.extend(args.data.as_ref().filter(|data| *data != Source::SAR_SIM).map(PathBuf::from));
+    Ok(inputs)
+}
+
+/// The files of the network or the case that the arguments name.
+pub(crate) fn network_inputs(args: &NetworkArgs) -> Result<Vec<PathBuf>> {
+    if let Some(name) = &args.case {
+        return Ok(vec![checkout_path("tests/cases")?.join(format!("{name}.json"))]);
+    }
+    Ok(args.network.as_ref().map_or(Vec::new(), |path| network_files(path)))
 }
 
 /// Where `sim` saves its report.

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use spec::files::FileError;
 use thiserror::Error;
 
 use crate::tools::ToolError;
@@ -20,6 +21,25 @@ pub enum SimError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// A file of the model cache that cannot be read, written or replaced.
+    #[error("model cache: {0}")]
+    File(#[from] FileError),
+    /// A tool says that the disk is full.
+    #[error(
+        "{tool} has no room for the model: {said}; help: free space on the disk of build/model, or of TMPDIR"
+    )]
+    NoRoom {
+        /// The tool.
+        tool: String,
+        /// The line in which it says so.
+        said: String,
+    },
+    /// A file of Verilator's that ends too early.
+    #[error("{path} was cut off when Verilator wrote it; help: free space on the disk of build/model", path = path.display())]
+    CutOff {
+        /// The file.
+        path: PathBuf,
     },
     /// A tool could not be started.
     #[error("cannot start {program}: {source}; help: run `make tools`, or name another compiler with CXX", program = program.display())]

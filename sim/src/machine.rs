@@ -195,7 +195,7 @@ impl Machine {
         options: &RunOptions,
     ) -> Result<RunOutput, SimError> {
         let error = |reason: String| SimError::Trace { path: path.to_owned(), reason };
-        std::fs::File::create(path).map_err(|source| error(source.to_string()))?;
+        spec::files::open_new_log(path).map_err(|source| error(source.to_string()))?;
         if !self.instance.begin_trace(path) {
             let message = self.instance.message();
             return Err(error(if message.is_empty() {

@@ -3,7 +3,6 @@
 //! Everything that happens every cycle is in `shim.cpp`; Rust hands over images and gets back bits and counters. Only
 //! the submodule `ffi` holds unsafe code.
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use crate::SimError;
 use crate::tools::Tools;
 
 mod build;
+mod cache;
 mod ffi;
 
 pub(crate) use ffi::{Copy, Ending, Instance, Job, MemoryShape, N_REGISTERS, RunResult, Watch};
@@ -68,10 +68,13 @@ impl Model {
         let path = build::library(tools, cache, verilog, trace)?;
         let functions = match ffi::Functions::load(&path) {
             Ok(functions) => functions,
-            Err(_) => {
-                // A disk that was full or a machine that crashed can leave a damaged file: once more from the start.
-                fs::remove_file(&path)
-                    .map_err(|source| SimError::Cache { path: path.clone(), source })?;
+            Err(reason) => {
+                // Such as one that needs a library which the machine no longer has: once more from the start.
+                eprintln!(
+                    "note: the compiled model {} cannot be loaded ({reason}); it is built again",
+                    path.display()
+                );
+                spec::files::remove(&path)?;
                 let path = build::library(tools, cache, verilog, trace)?;
                 ffi::Functions::load(&path).map_err(|reason| SimError::Load { path, reason })?
             }

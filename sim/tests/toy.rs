@@ -401,9 +401,99 @@ fn a_model_is_built_once_and_again_if_its_file_is_damaged() {
     let first = library();
     build();
     assert_eq!(library(), first);
-    fs::write(&first.0, "not a library").unwrap();
+    let whole = fs::read(&first.0).unwrap();
+    // What was cut off or changed would end this process by a signal when it is called.
+    for damaged in [b"not a library".as_slice(), &whole[..whole.len() / 2], &[]] {
+        // Another file, for the old one is loaded in this process.
+        fs::remove_file(&first.0).unwrap();
+        fs::write(&first.0, damaged).unwrap();
+        let mut machine = Machine::new(&build(), &config()).unwrap();
+        machine.load(&program()).unwrap();
+        let output = machine.run(&[&image(1)], &alone()).unwrap();
+        assert_eq!(output.images[0].logits, expected(&image(1)).logits);
+        assert_eq!(fs::metadata(&first.0).unwrap().len(), whole.len() as u64);
+    }
+    // So do the objects that every model shares, and a library without its record.
+    fs::remove_file(first.0.with_extension("json")).unwrap();
+    let mut n_objects = 0;
+    for folder in fs::read_dir(cache.path()).unwrap().map(|entry| entry.unwrap().path()) {
+        for object in fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path())
+        {
+            if object.extension().is_some_and(|extension| extension == "o") {
+                let half = fs::metadata(&object).unwrap().len() / 2;
+                fs::File::options().write(true).open(&object).unwrap().set_len(half).unwrap();
+                n_objects += 1;
+            }
+        }
+    }
+    assert!(n_objects >= 2, "{n_objects}");
     build();
-    assert!(fs::metadata(&first.0).unwrap().len() > 1000);
+    assert_eq!(fs::metadata(&first.0).unwrap().len(), whole.len() as u64);
+
+    // Neither Verilator nor a compiler is needed for what is there; for anything else they are.
+    let nothing = Tools::at(cache.path(), "", None);
+    let model = Model::build_in(&nothing, cache.path(), VERILOG, TraceMode::Off).unwrap();
+    Machine::new(&model, &config()).unwrap();
+    let changed = format!("{VERILOG}\n");
+    let error = Model::build_in(&nothing, cache.path(), &changed, TraceMode::Off).err().unwrap();
+    assert!(error.to_string().starts_with("Verilator is not set up in "), "{error}");
+}
+
+/// A checkout whose Verilator is a script.
+fn with_verilator(script: &str) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let package = root.path().join(".tools/venv/lib/python3/site-packages/verilator");
+    fs::create_dir_all(package.join("bin")).unwrap();
+    fs::write(root.path().join(".tools/venv/verilator.stamp"), "").unwrap();
+    executable(&package.join("bin/verilator_bin"), script);
+    std::os::unix::fs::symlink(tools().verilator().unwrap().include_dir(), package.join("include"))
+        .unwrap();
+    root
+}
+
+fn executable(path: &Path, script: &str) {
+    fs::write(path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_full_disk_is_named_at_every_step() {
+    let real = tools().verilator().unwrap();
+    let (root, binary) = (real.root.display(), real.binary.display());
+    // Verilator does not notice that its files were cut off, and ends as if all were well.
+    for (file, size) in
+        [("Vmodel___024root.h", 1500), ("Vmodel___024root__0.cpp", 4096), ("Vmodel__ver.d", 0)]
+    {
+        let script = format!(
+            "export VERILATOR_ROOT='{root}'; '{binary}' \"$@\" || exit; \
+             while [ \"$1\" != --Mdir ]; do shift; done; truncate -s {size} \"$2/{file}\""
+        );
+        let checkout = with_verilator(&script);
+        let tools = Tools::at(checkout.path(), std::env::var_os("PATH").unwrap(), None);
+        let error =
+            Model::build_in(&tools, &checkout.path().join("cache"), VERILOG, TraceMode::Off);
+        let error = error.err().unwrap().to_string();
+        assert!(
+            error
+                .contains(&format!("{file} was cut off when Verilator wrote it; help: free space")),
+            "{error}"
+        );
+    }
+    // Compilers do notice.
+    let folder = tempfile::tempdir().unwrap();
+    let compiler = folder.path().join("full++");
+    executable(
+        &compiler,
+        "echo 'a.s: fatal error: cannot write: No space left on device' >&2; exit 1",
+    );
+    let tools = Tools::at(tools().root(), "", Some(compiler.display().to_string()));
+    let error = Model::build_in(&tools, &folder.path().join("cache"), VERILOG, TraceMode::Off);
+    let error = error.err().unwrap().to_string();
+    let expected = format!(
+        "{} has no room for the model: a.s: fatal error: cannot write: No space left on device; help: free space",
+        compiler.display()
+    );
+    assert!(error.starts_with(&expected), "{error}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ mod ours;
 mod read;
 mod write;
 
-pub use ours::finish_wave;
+pub use ours::{Kind, finish_wave};
 pub use read::{Limit, check_readable, open_regular, read_regular, read_text};
 pub use write::{
     Outputs, Refusal, Target, make_folder, open_append, open_new_log, remove, write_atomically,
@@ -117,7 +117,8 @@ pub fn write_network(network: &QuantNetwork, path: &Path) -> Result<(), FileErro
     let name = tensors_path.file_name().expect("a name was just set").to_string_lossy();
     let (json, tensors) = network.to_named_parts(&name);
     let outputs = Outputs::new(false);
-    let targets = [outputs.target(&tensors_path)?, outputs.target(&json_path)?];
+    let targets = [&tensors_path, &json_path].map(|path| outputs.target(path, Kind::Network));
+    let targets = targets.into_iter().collect::<Result<Vec<_>, _>>()?;
     write_all(&targets, &[&tensors, json.as_bytes()])
 }
 
@@ -152,7 +153,8 @@ impl Outputs {
     /// # Errors
     /// As [`Outputs::target`].
     pub fn program(&self, folder: &Path) -> Result<ProgramTarget, FileError> {
-        let files = Program::FILE_NAMES.iter().map(|name| self.target(&folder.join(name)));
+        let files =
+            Program::FILE_NAMES.iter().map(|name| self.target(&folder.join(name), Kind::Program));
         Ok(ProgramTarget { files: files.collect::<Result<_, _>>()? })
     }
 }

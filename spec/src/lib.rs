@@ -2,7 +2,7 @@
 //! reference that defines every output bit.
 //!
 //! Nothing here knows rust-hdl, Verilator or libtorch, and nothing computes in floating point: a `scale` is only a
-//! label. Files are read and written in [`files`] alone.
+//! label. Files are read and written in [`files`] alone, programs are started in [`process`] alone.
 
 mod config;
 pub mod files;
@@ -10,6 +10,7 @@ pub mod isa;
 mod macs;
 mod network;
 mod preprocess;
+pub mod process;
 mod program;
 mod quant;
 mod reference;

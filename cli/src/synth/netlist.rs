@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::BufReader;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 use spec::files::{Limit, open_regular};
 
@@ -97,8 +97,14 @@ impl Netlist {
     pub(super) fn read(path: &Path, top: &str) -> Result<Self> {
         let file = open_regular(path, NETLIST)
             .with_context(|| format!("cannot read netlist {}", path.display()))?;
-        let file: JsonFile = serde_json::from_reader(BufReader::new(file))
-            .with_context(|| format!("{} is not a netlist written by Yosys", path.display()))?;
+        let file: JsonFile = serde_json::from_reader(BufReader::new(file)).map_err(|error| {
+            let what = if error.is_eof() {
+                "is cut off; help: check that the disk has room, and synthesize again"
+            } else {
+                "is not a netlist written by Yosys"
+            };
+            anyhow!("{} {what}: {error}", path.display())
+        })?;
         Self::from_json(file, top).with_context(|| format!("netlist {}", path.display()))
     }
 

@@ -1,20 +1,22 @@
 //! Placement and routing with nextpnr: cells used, the fastest clock, and the path that limits it.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
 use sim::tools::Tools;
+use spec::files::{Limit, make_folder, read_regular, remove, write_atomically};
 
 use super::critical_path::{JsonPath, critical_path};
 use super::harness::{INSTANCE, clock_of, shift_registers};
-use super::netlist::Netlist;
+use super::netlist::{NETLIST, Netlist};
 use super::process::Job;
 use super::report::{CellUse, CriticalPath, FORMAT_VERSION, PnrReport, PortContext};
-use super::yosys::{Stage, is_yosys_progress, write_aside};
+use super::yosys::{REPORT, Stage, is_yosys_progress};
 
+/// Pins and their voltages.
+const CONSTRAINTS: Limit = Limit::new("a file of constraints", 1 << 20);
 /// Pads for the user in the CABGA381 package of an LFE5U-85F. nextpnr itself would place more, on pads without a ball.
 const N_PADS: usize = 205;
 const DEVICE: &str = "LFE5U-85F-6 CABGA381";
@@ -66,11 +68,11 @@ pub(crate) fn place_and_route(
     out_dir: &Path,
 ) -> Result<PnrReport> {
     let nextpnr = tools.nextpnr_ecp5()?;
-    fs::create_dir_all(out_dir).with_context(|| format!("cannot make {}", out_dir.display()))?;
+    make_folder(out_dir)?;
     let mut staged = Stage { folder: out_dir, is_changed: false };
     let mut netlist = Netlist::read(&input.netlist, &input.top)?;
     clock_of(&netlist.ports)?;
-    let json = fs::read(&input.netlist)
+    let json = read_regular(&input.netlist, NETLIST)
         .with_context(|| format!("cannot read {}", input.netlist.display()))?;
     let mut design = format!("{}.json", input.top);
     staged.write(Path::new(&design), &json)?;
@@ -94,29 +96,27 @@ pub(crate) fn place_and_route(
     command.args(["--textcfg", &format!("{}.config", input.top), "--timing-allow-fail"]);
     command.args(["--freq", &input.clock_mhz.to_string(), "--seed", &input.seed.to_string()]);
     if let Some(constraints) = &input.constraints {
-        let lpf = fs::read(constraints)
+        let lpf = read_regular(constraints, CONSTRAINTS)
             .with_context(|| format!("cannot read {}", constraints.display()))?;
         staged.write(Path::new("pins.lpf"), &lpf)?;
         command.args(["--lpf", "pins.lpf"]);
     }
     let raw_path = out_dir.join("nextpnr.json");
-    if raw_path.exists() {
-        fs::remove_file(&raw_path)
-            .with_context(|| format!("cannot remove {}", raw_path.display()))?;
-    }
+    remove(&raw_path)?;
     eprintln!("nextpnr: placing and routing {} on {DEVICE} in {}", input.top, out_dir.display());
     command.args(["-q", "--log", "nextpnr.log"]);
     let what = "placement and routing";
     Job { name: "nextpnr", what, folder: out_dir, log_name: "nextpnr.log", is_progress }
         .run(command)?;
 
-    let raw = fs::read(&raw_path).with_context(|| format!("cannot read {}", raw_path.display()))?;
+    let raw = read_regular(&raw_path, REPORT)
+        .with_context(|| format!("cannot read {}", raw_path.display()))?;
     let report = report(&raw, &netlist, input, port_context);
     let mut report = report.with_context(|| format!("report {}", raw_path.display()))?;
     report.tool = version(tools)?;
     let mut json = serde_json::to_vec_pretty(&report).context("a report is always JSON")?;
     json.push(b'\n');
-    write_aside(&out_dir.join("pnr.report.json"), &json)?;
+    write_atomically(&out_dir.join("pnr.report.json"), &json)?;
     Ok(report)
 }
 
@@ -167,11 +167,7 @@ fn is_progress(line: &str) -> bool {
 }
 
 fn version(tools: &Tools) -> Result<String> {
-    let output = tools
-        .nextpnr_ecp5()?
-        .command()
-        .arg("--version")
-        .output()
+    let output = spec::process::output(tools.nextpnr_ecp5()?.command().arg("--version"))
         .context("cannot start nextpnr")?;
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);

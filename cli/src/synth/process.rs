@@ -1,6 +1,5 @@
 //! Runs a slow tool that keeps its own log, and shows on stderr how far that log is.
 
-use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +7,11 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use spec::files::{Limit, open_new_log, open_regular, read_regular};
+use spec::process;
 
+/// What a tool wrote on its way.
+const LOG: Limit = Limit::new("a log", 1 << 30);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 
@@ -34,21 +37,21 @@ impl Job<'_> {
     pub(super) fn run(&self, mut command: Command) -> Result<()> {
         let console_path = self.folder.join(format!("{}.console", self.log_name));
         let log_path = self.folder.join(self.log_name);
-        let console = File::create(&console_path)
-            .with_context(|| format!("cannot write {}", console_path.display()))?;
-        File::create(&log_path).with_context(|| format!("cannot write {}", log_path.display()))?;
+        open_new_log(&log_path)?;
+        let console = open_new_log(&console_path)?;
         let both = console
             .try_clone()
             .with_context(|| format!("cannot write {}", console_path.display()))?;
-        command.current_dir(self.folder).stdout(console).stderr(both);
-        let mut child = command.spawn().with_context(|| format!("cannot start {}", self.name))?;
+        command.current_dir(self.folder);
+        let mut running = process::spawn(&command, console.into(), both.into())
+            .with_context(|| format!("cannot start {}", self.name))?;
 
         let began = Instant::now();
         let mut reported = began;
         let mut seen = 0;
         let status = loop {
             if let Some(status) =
-                child.try_wait().with_context(|| format!("cannot wait for {}", self.name))?
+                running.try_wait().with_context(|| format!("cannot wait for {}", self.name))?
             {
                 break status;
             }
@@ -67,8 +70,9 @@ impl Job<'_> {
             if status.success() { "done" } else { "failed" }
         );
         if !status.success() {
-            let text =
-                [&log_path, &console_path].map(|path| fs::read(path).unwrap_or_default()).concat();
+            let text = [&log_path, &console_path]
+                .map(|path| read_regular(path, LOG).unwrap_or_default())
+                .concat();
             let errors = errors_of(&String::from_utf8_lossy(&text));
             bail!(
                 "{} failed ({status}): {errors}; help: the whole log is {}",
@@ -81,7 +85,7 @@ impl Job<'_> {
 
     /// The last line after byte `seen` of the log that tells progress. A log that cannot be read tells none.
     fn newest_progress(&self, log_path: &Path, seen: &mut u64) -> Option<String> {
-        let mut log = File::open(log_path).ok()?;
+        let mut log = open_regular(log_path, LOG).ok()?;
         log.seek(SeekFrom::Start(*seen)).ok()?;
         let mut new = Vec::new();
         *seen += log.read_to_end(&mut new).ok()? as u64;
@@ -105,8 +109,11 @@ fn errors_of(log: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::fs;
+
     use tempfile::TempDir;
+
+    use super::*;
 
     fn run(script: &str) -> (TempDir, Result<()>) {
         let folder = TempDir::new().unwrap();

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use sim::tools::Tools;
+use spec::files::{Limit, make_folder, read_regular, read_text, remove, write_atomically};
 
-use super::netlist::Netlist;
+use super::netlist::{NETLIST, Netlist};
 use super::process::Job;
 use super::report::{FORMAT_VERSION, SynthReport};
 
@@ -25,6 +26,8 @@ const FORBIDDEN: [&str; 11] = [
     "$_TBUF_",
 ];
 
+/// Reports, and what the script's checks list.
+pub(super) const REPORT: Limit = Limit::new("a report", 64 << 20);
 const REPORT_FILE: &str = "synth.report.json";
 
 /// What is synthesized.
@@ -46,7 +49,7 @@ pub(crate) struct SynthInput {
 /// multiply driven net, a combinational loop, or a division.
 pub(crate) fn synthesize(tools: &Tools, input: &SynthInput, out_dir: &Path) -> Result<SynthReport> {
     let yosys = tools.yosys()?;
-    fs::create_dir_all(out_dir).with_context(|| format!("cannot make {}", out_dir.display()))?;
+    make_folder(out_dir)?;
     let mut staged = Stage { folder: out_dir, is_changed: false };
     let mut sources = Vec::new();
     for path in &input.verilog_files {
@@ -62,7 +65,7 @@ pub(crate) fn synthesize(tools: &Tools, input: &SynthInput, out_dir: &Path) -> R
     let report_path = out_dir.join(REPORT_FILE);
     let netlist_path = out_dir.join(format!("{}.json", input.top));
     if !staged.is_changed && netlist_path.is_file() {
-        let last = fs::read(&report_path)
+        let last = read_regular(&report_path, REPORT)
             .ok()
             .and_then(|json| serde_json::from_slice::<SynthReport>(&json).ok());
         if let Some(report) = last.filter(|report| report.format_version == FORMAT_VERSION) {
@@ -73,9 +76,7 @@ pub(crate) fn synthesize(tools: &Tools, input: &SynthInput, out_dir: &Path) -> R
     for stale in
         [&report_path, &netlist_path, &out_dir.join("forbidden.txt"), &out_dir.join("check.txt")]
     {
-        if stale.exists() {
-            fs::remove_file(stale).with_context(|| format!("cannot remove {}", stale.display()))?;
-        }
+        remove(stale)?;
     }
 
     eprintln!("yosys: synthesizing {} for ECP5 in {}", input.top, out_dir.display());
@@ -95,7 +96,7 @@ pub(crate) fn synthesize(tools: &Tools, input: &SynthInput, out_dir: &Path) -> R
     let report = report(&Netlist::read(&netlist_path, &input.top)?, &input.top);
     let mut json = serde_json::to_vec_pretty(&report).context("a report is always JSON")?;
     json.push(b'\n');
-    write_aside(&report_path, &json)?;
+    write_atomically(&report_path, &json)?;
     Ok(report)
 }
 
@@ -138,7 +139,7 @@ pub(super) fn is_yosys_progress(line: &str) -> bool {
 
 /// Turns what the script's checks listed into one error.
 fn verdict(out_dir: &Path) -> Result<()> {
-    let forbidden = fs::read_to_string(out_dir.join("forbidden.txt")).unwrap_or_default();
+    let forbidden = read_text(&out_dir.join("forbidden.txt"), REPORT).unwrap_or_default();
     let forbidden: Vec<_> = forbidden.lines().filter(|line| !line.trim().is_empty()).collect();
     if !forbidden.is_empty() {
         bail!(
@@ -147,7 +148,7 @@ fn verdict(out_dir: &Path) -> Result<()> {
             forbidden.join(", ")
         );
     }
-    let check = fs::read_to_string(out_dir.join("check.txt")).unwrap_or_default();
+    let check = read_text(&out_dir.join("check.txt"), REPORT).unwrap_or_default();
     let warnings: Vec<_> =
         check.lines().filter_map(|line| line.strip_prefix("Warning: ")).collect();
     if !warnings.is_empty() {
@@ -187,7 +188,8 @@ pub(super) struct Stage<'a> {
 
 impl Stage<'_> {
     pub(super) fn copy(&mut self, from: &Path, name: &Path) -> Result<()> {
-        let content = fs::read(from).with_context(|| format!("cannot read {}", from.display()))?;
+        let content = read_regular(from, NETLIST)
+            .with_context(|| format!("cannot read {}", from.display()))?;
         self.write(name, &content)
     }
 
@@ -209,22 +211,10 @@ impl Stage<'_> {
 
     pub(super) fn write(&mut self, name: &Path, content: &[u8]) -> Result<()> {
         let path = self.folder.join(name);
-        if fs::read(&path).is_ok_and(|old| old == content) {
+        if read_regular(&path, NETLIST).is_ok_and(|old| old == content) {
             return Ok(());
         }
         self.is_changed = true;
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)
-                .with_context(|| format!("cannot make {}", parent.display()))?;
-        }
-        write_aside(&path, content)
+        Ok(write_atomically(&path, content)?)
     }
-}
-
-/// Writes a file whole or not at all.
-pub(super) fn write_aside(path: &Path, content: &[u8]) -> Result<()> {
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".new");
-    fs::write(&aside, content).with_context(|| format!("cannot write {}", path.display()))?;
-    fs::rename(&aside, path).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -2,19 +2,22 @@
 //!
 //! A library appears in the cache whole or not at all, and two processes that want the same one build it once.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
+use spec::files::{self, Limit};
+use spec::process;
 use tempfile::TempDir;
 
+use super::cache::{self, cache_error, hex};
 use super::ffi::ABI;
 use super::{MEMORIES, TraceMode};
 use crate::SimError;
-use crate::tools::{Compiler, Tools, Verilator};
+use crate::tools::{Compiler, Tools, VERILATOR_VERSION, Verilator};
 
 const SHIM: &str = include_str!("shim.cpp");
 /// Headers that Verilator's FST writer includes, see the files themselves.
@@ -51,6 +54,10 @@ const CLANG_FLAGS: [&str; 2] = ["-fbracket-depth=4096", "-Qunused-arguments"];
 const GCC_FLAGS: [&str; 1] = ["-fno-gnu-unique"];
 /// Temporary folders of an interrupted build are removed after this time.
 const STALE: Duration = Duration::from_secs(3600);
+/// A file that Verilator wrote.
+const GENERATED: Limit = Limit::new("a generated file", 1 << 30);
+/// How tools tell that a disk is full, or a quota used up.
+const NO_ROOM: [&str; 3] = ["No space left on device", "File too large", "quota exceeded"];
 const PARTIAL: &str = ".partial-";
 
 /// Everything that a build needs, found and identified.
@@ -63,44 +70,53 @@ struct Toolchain {
     trace: TraceMode,
 }
 
-/// The library of `verilog`, built if the cache has none.
+/// The library of `verilog`, built if the cache has none. One that it has needs no tool.
 pub(crate) fn library(
     tools: &Tools,
     cache: &Path,
     verilog: &str,
     trace: TraceMode,
 ) -> Result<PathBuf, SimError> {
-    let toolchain = Toolchain::find(tools, trace)?;
-    let mut key = toolchain.identity.clone();
-    for text in [SHIM, verilog] {
-        key.update((text.len() as u64).to_le_bytes());
-        key.update(text);
-    }
-    let key = hex(key);
-    let path = cache.join(format!("{key}.so"));
-    if path.is_file() {
+    let key = key(verilog, trace);
+    let compiler = tools.compiler();
+    let compiler_key = compiler.as_ref().ok().map(compiler_key);
+    if let Some(path) = cache::find(cache, &key, compiler_key.as_deref()) {
         return Ok(path);
     }
-    let _lock = lock(cache, &key)?;
-    if !path.is_file() {
+    let toolchain = Toolchain::find(tools.verilator()?, compiler?, trace)?;
+    let path = cache::library(cache, &key, &self::compiler_key(&toolchain.compiler));
+    let _lock = cache::lock(cache, &key)?;
+    // Somebody else may have built it meanwhile.
+    if cache::find(cache, &key, compiler_key.as_deref()).is_none() {
         remove_stale(cache);
         toolchain.build(cache, verilog, &path)?;
     }
     Ok(path)
 }
 
-/// Makes the cache's folder and holds one of its locks until the file is dropped.
-fn lock(cache: &Path, key: &str) -> Result<File, SimError> {
-    fs::create_dir_all(cache).map_err(cache_error(cache))?;
-    let path = cache.join(format!(".lock-{}", &key[..1]));
-    let file = File::options().create(true).append(true).open(&path).map_err(cache_error(&path))?;
-    file.lock().map_err(cache_error(&path))?;
-    Ok(file)
+/// What a model's bits and its processor depend on.
+fn key(verilog: &str, trace: TraceMode) -> String {
+    let mut key = Sha256::new();
+    key.update(ABI.to_le_bytes());
+    let traced = if trace == TraceMode::Fst { "fst" } else { "" };
+    let texts = [VERILATOR_VERSION, traced, &processor(), SHIM, verilog];
+    let headers = FST_HEADERS.iter().map(|(_, text)| *text);
+    for text in VERILATOR_FLAGS.into_iter().chain(COMPILER_FLAGS).chain(texts).chain(headers) {
+        key.update((text.len() as u64).to_le_bytes());
+        key.update(text);
+    }
+    hex(&key.finalize()[..16])
 }
 
-fn cache_error(path: &Path) -> impl Fn(std::io::Error) -> SimError + use<> {
-    let path = path.to_owned();
-    move |source| SimError::Cache { path: path.clone(), source }
+/// Who compiles, without asking for a version: no program has to run for that.
+fn compiler_key(compiler: &Compiler) -> String {
+    let mut key = Sha256::new();
+    let program = compiler.program.as_os_str().as_encoded_bytes();
+    for word in [program].into_iter().chain(compiler.args.iter().map(String::as_bytes)) {
+        key.update((word.len() as u64).to_le_bytes());
+        key.update(word);
+    }
+    hex(&key.finalize()[..4])
 }
 
 fn remove_stale(cache: &Path) {
@@ -118,9 +134,7 @@ fn remove_stale(cache: &Path) {
 }
 
 impl Toolchain {
-    fn find(tools: &Tools, trace: TraceMode) -> Result<Self, SimError> {
-        let verilator = tools.verilator()?;
-        let compiler = tools.compiler()?;
+    fn find(verilator: Verilator, compiler: Compiler, trace: TraceMode) -> Result<Self, SimError> {
         let own: &[&str] = if compiler.is_clang() { &CLANG_FLAGS } else { &GCC_FLAGS };
         let mut flags: Vec<String> =
             COMPILER_FLAGS.iter().chain(own).map(|flag| (*flag).to_owned()).collect();
@@ -163,15 +177,15 @@ impl Toolchain {
             .arg("-lpthread")
             .arg("-o")
             .arg(&library);
-        self.compile(&mut link)?;
-        fs::rename(&library, path).map_err(cache_error(path))
+        self.compile(&link)?;
+        cache::add(&library, path)
     }
 
     /// Verilates and compiles the model.
     fn model(&self, folder: &Path, verilog: &str) -> Result<PathBuf, SimError> {
         let source = folder.join("accelerator.v");
         let sources = folder.join("cpp");
-        fs::write(&source, verilog).map_err(cache_error(&source))?;
+        files::write_atomically(&source, verilog.as_bytes())?;
         let mut verilate = self.verilator.command();
         verilate.args(VERILATOR_FLAGS).args(["--top-module", TOP]).arg("--Mdir").arg(&sources);
         if self.trace == TraceMode::Fst {
@@ -179,41 +193,38 @@ impl Toolchain {
         }
         let output = run(verilate.arg(&source))?;
         if !output.status.success() {
-            return Err(SimError::Verilate { log: first_errors(&output, "%Error") });
+            let log = first_errors(&output, "%Error");
+            return Err(no_room("Verilator", &log).unwrap_or(SimError::Verilate { log }));
         }
 
+        let generated = generated_files(&sources)?;
         let header = sources.join(format!("{PREFIX}___024root.h"));
-        let header = fs::read_to_string(&header).map_err(cache_error(&header))?;
-        let mut names: Vec<_> = fs::read_dir(&sources)
-            .map_err(cache_error(&sources))?
-            .flatten()
-            .filter_map(|entry| entry.file_name().into_string().ok())
-            .filter(|name| name.ends_with(".cpp"))
-            .collect();
-        names.sort();
+        let header = files::read_text(&header, GENERATED).map_err(cache_error(&header))?;
+        let names: Vec<_> = generated.into_iter().filter(|name| name.ends_with(".cpp")).collect();
         let unity = folder.join("model.cpp");
-        fs::write(&unity, unity_source(&names, &header, self.trace)?)
-            .map_err(cache_error(&unity))?;
+        let source = unity_source(&names, &header, self.trace)?;
+        files::write_atomically(&unity, source.as_bytes())?;
         let object = folder.join("model.o");
         let mut compile = self.compile_command(&folder.join("headers"))?;
         compile.arg("-I").arg(&sources).arg("-c").arg(&unity).arg("-o").arg(&object);
-        self.compile(&mut compile)?;
+        self.compile(&compile)?;
         Ok(object)
     }
 
     /// Objects of Verilator's run time: the same for every model, so cached apart.
     fn runtime(&self, cache: &Path) -> Result<Vec<PathBuf>, SimError> {
-        let key = hex(self.identity.clone());
+        let key = hex(&self.identity.clone().finalize()[..16]);
         let folder = cache.join(format!("runtime-{key}"));
         let mut sources = vec!["verilated", "verilated_threads"];
         if self.trace == TraceMode::Fst {
             sources.push("verilated_fst_c");
         }
-        let objects = sources.iter().map(|name| folder.join(format!("{name}.o"))).collect();
-        if folder.is_dir() {
+        let objects: Vec<_> = sources.iter().map(|name| folder.join(format!("{name}.o"))).collect();
+        if cache::has_objects(&folder, &objects) {
             return Ok(objects);
         }
         let partial = partial_folder(cache)?;
+        let mut built = Vec::new();
         for name in sources {
             let mut compile = self.compile_command(&partial.path().join("headers"))?;
             // Nothing in it runs every cycle.
@@ -221,12 +232,19 @@ impl Toolchain {
                 .arg("-O1")
                 .arg("-c")
                 .arg(self.verilator.include_dir().join(format!("{name}.cpp")));
-            compile.arg("-o").arg(partial.path().join(format!("{name}.o")));
-            self.compile(&mut compile)?;
+            let object = partial.path().join(format!("{name}.o"));
+            compile.arg("-o").arg(&object);
+            self.compile(&compile)?;
+            built.push(object);
+        }
+        cache::record_objects(partial.path(), &built)?;
+        if folder.is_dir() && !cache::has_objects(&folder, &objects) {
+            // Whatever is left of it makes the renaming fail.
+            let _ = fs::remove_dir_all(&folder);
         }
         match fs::rename(partial.path(), &folder) {
             // Somebody else was faster.
-            Err(_) if folder.is_dir() => {}
+            Err(_) if cache::has_objects(&folder, &objects) => {}
             result => result.map_err(cache_error(&folder))?,
         }
         Ok(objects)
@@ -237,9 +255,8 @@ impl Toolchain {
         let mut command = self.compiler.command();
         command.args(&self.flags);
         if self.trace == TraceMode::Fst {
-            fs::create_dir_all(headers).map_err(cache_error(headers))?;
             for (name, text) in FST_HEADERS {
-                fs::write(headers.join(name), text).map_err(cache_error(headers))?;
+                files::write_atomically(&headers.join(name), text.as_bytes())?;
             }
             command.arg("-I").arg(headers);
         }
@@ -248,25 +265,52 @@ impl Toolchain {
         Ok(command)
     }
 
-    fn compile(&self, command: &mut Command) -> Result<(), SimError> {
+    fn compile(&self, command: &Command) -> Result<(), SimError> {
         let output = run(command)?;
         if output.status.success() {
             return Ok(());
         }
-        Err(SimError::Compile {
-            compiler: self.compiler.program.clone(),
-            log: first_errors(&output, "error"),
-        })
+        let log = first_errors(&output, "error");
+        let compiler = self.compiler.program.clone();
+        Err(no_room(&compiler.display().to_string(), &log)
+            .unwrap_or(SimError::Compile { compiler, log }))
     }
+}
+
+/// The error of a tool that says that the disk is full.
+fn no_room(tool: &str, log: &str) -> Option<SimError> {
+    let line = log.lines().find(|line| NO_ROOM.iter().any(|reason| line.contains(reason)))?;
+    Some(SimError::NoRoom { tool: tool.to_owned(), said: line.trim().to_owned() })
+}
+
+/// The names of what Verilator wrote, sorted, once every file is known to have its end: Verilator itself does not notice
+/// that a disk is full.
+fn generated_files(folder: &Path) -> Result<Vec<String>, SimError> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(cache_error(folder))? {
+        let path = entry.map_err(cache_error(folder))?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        let bytes = files::read_regular(&path, GENERATED).map_err(cache_error(&path))?;
+        let ends: &[&str] = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("h") => &["#endif  // guard\n"],
+            Some("cpp") => &["}\n", "#endif  // VL_DEBUG\n", "\n\n"],
+            _ => &["\n"],
+        };
+        if !ends.iter().any(|end| bytes.ends_with(end.as_bytes())) {
+            return Err(SimError::CutOff { path });
+        }
+        names.push(name.to_owned());
+    }
+    names.sort();
+    Ok(names)
 }
 
 fn partial_folder(cache: &Path) -> Result<TempDir, SimError> {
     tempfile::Builder::new().prefix(PARTIAL).tempdir_in(cache).map_err(cache_error(cache))
 }
 
-fn run(command: &mut Command) -> Result<Output, SimError> {
-    command
-        .output()
+fn run(command: &Command) -> Result<Output, SimError> {
+    process::output(command)
         .map_err(|source| SimError::Start { program: command.get_program().into(), source })
 }
 
@@ -278,6 +322,9 @@ fn first_errors(output: &Output, mark: &str) -> String {
         String::from_utf8_lossy(&output.stdout)
     );
     let lines: Vec<_> = text.lines().collect();
+    if lines.is_empty() {
+        return format!("it ended without a word: {}", output.status);
+    }
     let marked: Vec<_> =
         lines.iter().filter(|line| line.contains(mark)).take(10).copied().collect();
     if marked.is_empty() {
@@ -335,15 +382,11 @@ fn processor() -> String {
         "CPU implementer",
         "CPU part",
     ];
-    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let text = files::read_text(Path::new("/proc/cpuinfo"), GENERATED).unwrap_or_default();
     let first = text.lines().take_while(|line| !line.trim().is_empty());
     let kept =
         first.filter(|line| line.split(':').next().is_some_and(|key| keys.contains(&key.trim())));
     kept.fold(std::env::consts::ARCH.to_owned(), |all, line| all + "\n" + line)
-}
-
-fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

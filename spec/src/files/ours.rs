@@ -1,12 +1,12 @@
 //! Which files this program wrote, told by what they hold.
 //!
-//! | file | recognized by |
+//! | kind | recognized by |
 //! |---|---|
-//! | JSON | its first key: `"format": "twofold-..."`, or `"format_version": N` followed by `"network"` |
-//! | Verilog | its first comment, `// Twofold accelerator, ` |
-//! | wave | the writer in its FST header, see [`finish_wave`] |
-//! | ROM | a `program.json` of a Twofold program beside it |
-//! | tensors | the JSON file of a Twofold network beside it, of the same stem or `network.json` |
+//! | logits, `network.json`, `program.json` | the first key, `"format": "twofold-..."` |
+//! | Verilog | the first comment, `// Twofold accelerator, ` |
+//! | wave | the writer that its FST header names, see [`finish_wave`] |
+//! | ROM | the `program.json` beside it |
+//! | tensors | the JSON file of a network beside it, of the same stem or `network.json` |
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -14,41 +14,73 @@ use std::path::Path;
 
 use super::read::{Limit, open_regular};
 
+/// What a command writes to a file that the user names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Class and logits of each image.
+    Logits,
+    /// The accelerator.
+    Verilog,
+    /// Every signal of a run.
+    Wave,
+    /// The manifest of a program, or one of its ROMs.
+    Program,
+    /// A network, or its tensors.
+    Network,
+}
+
+impl Kind {
+    /// What it is called, with its article.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Logits => "file of logits",
+            Self::Verilog => "Verilog",
+            Self::Wave => "wave",
+            Self::Program => "program",
+            Self::Network => "network",
+        }
+    }
+
+    /// Whether a regular file is one of this kind that this program wrote.
+    pub(super) fn is_of(self, path: &Path) -> io::Result<bool> {
+        let head = head(path)?;
+        let beside = |name: &Path, format| {
+            let head = self::head(&path.with_file_name(name));
+            head.is_ok_and(|head| is_json(&head, format))
+        };
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        Ok(match self {
+            Self::Logits => is_json(&head, "twofold-logits"),
+            Self::Verilog => head.starts_with(VERILOG),
+            Self::Wave => {
+                head.first() == Some(&0)
+                    && head.get(WAVE_WRITER..).is_some_and(|at| at.starts_with(WAVE))
+            }
+            Self::Program if extension == Some("hex") => {
+                beside(Path::new("program.json"), "twofold-program")
+            }
+            Self::Program => is_json(&head, "twofold-program"),
+            Self::Network if extension == Some("safetensors") => {
+                let same = path.with_extension("json");
+                let names =
+                    [Path::new("network.json"), Path::new(same.file_name().unwrap_or_default())];
+                names.iter().any(|name| beside(name, "twofold-network"))
+            }
+            Self::Network => is_json(&head, "twofold-network"),
+        })
+    }
+}
+
 const VERILOG: &[u8] = b"// Twofold accelerator, ";
-/// Where an FST header names its writer, after the block's kind and length, five counts, two times, a test of the byte
-/// order and the timescale.
+/// Where an FST header names its writer, after the block's kind and length, two times, a test of the byte order, five counts
+/// and the timescale.
 const WAVE_WRITER: usize = 74;
 const WAVE_WRITER_LEN: usize = 128;
-const WAVE: &[u8] = b"Twofold";
+const WAVE: &[u8] = b"Twofold ";
 /// Enough for every mark.
-const HEAD: u64 = 512;
+const HEAD: u64 = 256;
 /// Only the head is read.
 const ANY: Limit = Limit::new("a file", u64::MAX);
-
-/// Whether a regular file is one that this program wrote.
-pub(super) fn is_ours(path: &Path) -> io::Result<bool> {
-    let head = head(path)?;
-    if head.starts_with(VERILOG)
-        || is_json(&head, None)
-        || head.first() == Some(&0)
-            && head.get(WAVE_WRITER..).is_some_and(|at| at.starts_with(WAVE))
-    {
-        return Ok(true);
-    }
-    let beside = |name: &Path, format| {
-        head_of(&path.with_file_name(name)).is_some_and(|head| is_json(&head, Some(format)))
-    };
-    Ok(match path.extension().and_then(|extension| extension.to_str()) {
-        Some("hex") => beside(Path::new("program.json"), "program"),
-        Some("safetensors") => {
-            let same = path.with_extension("json");
-            let names =
-                [Path::new("network.json"), Path::new(same.file_name().unwrap_or_default())];
-            names.iter().any(|name| beside(name, "network"))
-        }
-        _ => false,
-    })
-}
 
 /// Checks that an FST file which Verilator's library has closed is whole, and names this program as its writer.
 ///
@@ -83,45 +115,54 @@ fn head(path: &Path) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-fn head_of(path: &Path) -> Option<Vec<u8>> {
-    head(path).ok()
+/// Whether a file begins as a JSON object whose first key is `format`, of this value.
+fn is_json(head: &[u8], format: &str) -> bool {
+    let mut rest = String::from_utf8_lossy(head).into_owned();
+    let tokens = ["{", "\"format\"", ":", &format!("\"{format}\"")];
+    tokens.iter().all(|token| match rest.trim_start().strip_prefix(token) {
+        Some(after) => {
+            rest = after.to_owned();
+            true
+        }
+        None => false,
+    })
 }
 
-/// Whether a file begins as a JSON object of ours; of one format, where one is asked for.
-fn is_json(head: &[u8], format: Option<&str>) -> bool {
-    let text = String::from_utf8_lossy(head);
-    let mut parts = Tokens { text: &text };
-    if !parts.skip("{") {
-        return false;
-    }
-    let mut versioned = parts;
-    if parts.skip("\"format\"") && parts.skip(":") && parts.skip("\"twofold-") {
-        return format.is_none_or(|format| parts.text.starts_with(&format!("{format}\"")));
-    }
-    format.is_none()
-        && versioned.skip("\"format_version\"")
-        && versioned.skip(":")
-        && versioned.skip_number()
-        && versioned.skip(",")
-        && versioned.skip("\"network\"")
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// What is left of a text.
-#[derive(Clone, Copy)]
-struct Tokens<'a> {
-    text: &'a str,
-}
-
-impl Tokens<'_> {
-    fn skip(&mut self, token: &str) -> bool {
-        let rest = self.text.trim_start().strip_prefix(token);
-        self.text = rest.unwrap_or(self.text);
-        rest.is_some()
+    #[test]
+    fn only_the_first_key_tells_a_format() {
+        let is_logits = |text: &str| is_json(text.as_bytes(), "twofold-logits");
+        assert!(
+            is_logits("{\n  \"format\": \"twofold-logits\",\n")
+                && is_logits("{\"format\":\"twofold-logits\"}")
+        );
+        assert!(
+            !is_logits("{\"format\":\"twofold-logits-of-mine\"}")
+                && !is_logits("[\"format\"]")
+                && !is_logits("")
+        );
+        assert!(!is_logits("{\"name\": \"a\", \"format\": \"twofold-logits\"}"));
     }
 
-    fn skip_number(&mut self) -> bool {
-        let text = self.text.trim_start();
-        self.text = text.trim_start_matches(|c: char| c.is_ascii_digit());
-        self.text.len() < text.len()
+    #[test]
+    fn a_wave_that_was_cut_off_is_not_signed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.fst");
+        let section = |kind: u8, len: u64| {
+            [&[kind][..], &len.to_be_bytes(), &vec![0; len as usize - 8]].concat()
+        };
+        let whole = [section(0, 329), section(4, 100)].concat();
+        std::fs::write(&path, &whole).unwrap();
+        assert!(!Kind::Wave.is_of(&path).unwrap());
+        finish_wave(&path).unwrap();
+        assert!(Kind::Wave.is_of(&path).unwrap());
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), whole.len() as u64);
+        for damaged in [&whole[..whole.len() - 1], &whole[..40], &[], &[4; 400]] {
+            std::fs::write(&path, damaged).unwrap();
+            assert!(finish_wave(&path).is_err());
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Writing files without losing any that somebody else put there.
 //!
 //! A [`Target`] is checked before the work whose result it takes: it is a regular file or a new one, no input of the
-//! same command, and, unless `force` is given, one that this program wrote (see [`super::ours`]) or that is empty. A
+//! same command, and, unless `force` is given, one of its kind that this program wrote (see [`Kind`]) or
+//! that is empty. A
 //! symbolic link is followed, and what it leads to is the target. What is written appears whole or not at all: written
 //! aside, then renamed; a file that is replaced keeps its permissions.
 
@@ -12,8 +13,8 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::FileError;
-use super::ours::is_ours;
-use super::read::kind;
+use super::ours::Kind;
+use super::read::kind as name;
 
 /// How the name of a file begins that is still written.
 const ASIDE: &str = ".twofold-";
@@ -37,10 +38,11 @@ pub enum Refusal {
         input: PathBuf,
     },
     /// A file of somebody else.
-    #[error(
-        "it exists, and Twofold did not write it; help: name another file, or replace it with --force"
-    )]
-    NotOurs,
+    #[error("it is no {kind} that Twofold wrote; help: name another file, or replace it with --force", kind = kind.name())]
+    NotOurs {
+        /// What would have been replaced.
+        kind: Kind,
+    },
 }
 
 /// The rules that all results of one command follow.
@@ -66,23 +68,28 @@ impl Outputs {
     ///
     /// # Errors
     /// A file that is not to be replaced; a folder that cannot be written.
-    pub fn target(&self, path: &Path) -> Result<Target, FileError> {
-        let target = self.target_unprobed(path)?;
-        probe(&target.file).map_err(|reason| FileError::Write { path: path.to_owned(), reason })?;
+    pub fn target(&self, path: &Path, kind: Kind) -> Result<Target, FileError> {
+        let target = self.any(path, Some(kind))?;
+        target.probe()?;
         Ok(target)
     }
 
-    /// The same without asking whether the folder can be written.
+    /// Checks a file of the program's own folder, such as `build`: not asked who wrote it, nor whether the folder can be
+    /// written.
     ///
     /// # Errors
-    /// A file that is not to be replaced.
-    pub fn target_unprobed(&self, path: &Path) -> Result<Target, FileError> {
-        let file = self.resolve(path)?;
-        Ok(Target { path: path.to_owned(), file, rules: self.clone() })
+    /// Something that is no regular file, or an input.
+    pub fn own(&self, path: &Path) -> Result<Target, FileError> {
+        self.any(path, None)
+    }
+
+    fn any(&self, path: &Path, kind: Option<Kind>) -> Result<Target, FileError> {
+        let file = self.resolve(path, kind)?;
+        Ok(Target { path: path.to_owned(), file, kind, rules: self.clone() })
     }
 
     /// The file that `path` leads to, if it may be written.
-    fn resolve(&self, path: &Path) -> Result<PathBuf, FileError> {
+    fn resolve(&self, path: &Path, kind: Option<Kind>) -> Result<PathBuf, FileError> {
         let refused = |why| FileError::Refused { path: path.to_owned(), why };
         let error = |reason| FileError::Write { path: path.to_owned(), reason };
         let mut file = path.to_owned();
@@ -97,19 +104,19 @@ impl Outputs {
         if let Some(metadata) = &metadata
             && !metadata.is_file()
         {
-            return Err(refused(Refusal::NotRegular { kind: kind(metadata.file_type()) }));
+            return Err(refused(Refusal::NotRegular { kind: name(metadata.file_type()) }));
         }
         if let Some(input) =
             self.inputs.iter().find(|input| is_input(&file, metadata.as_ref(), input))
         {
             return Err(refused(Refusal::Input { input: input.clone() }));
         }
-        if let Some(metadata) = &metadata
+        if let (Some(metadata), Some(kind)) = (&metadata, kind)
             && !self.force
             && metadata.len() > 0
-            && !is_ours(&file).map_err(error)?
+            && !kind.is_of(&file).map_err(error)?
         {
-            return Err(refused(Refusal::NotOurs));
+            return Err(refused(Refusal::NotOurs { kind }));
         }
         Ok(file)
     }
@@ -143,6 +150,8 @@ pub struct Target {
     path: PathBuf,
     /// What `path` leads to.
     file: PathBuf,
+    /// `None` where nobody asks who wrote it.
+    kind: Option<Kind>,
     rules: Outputs,
 }
 
@@ -150,6 +159,19 @@ impl Target {
     /// The path as it was named.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Tries whether a file can be made in its folder, or in the first folder above it that is there.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn probe(&self) -> Result<(), FileError> {
+        let mut folder = folder_of(&self.file);
+        while !folder.exists() {
+            folder = folder_of(folder);
+        }
+        let file = tempfile::Builder::new().prefix(ASIDE).tempfile_in(folder);
+        file.map(drop).map_err(|error| self.error(without_path(error)))
     }
 
     /// Writes the file; missing folders are made.
@@ -210,8 +232,8 @@ pub(super) struct Aside<'a> {
 impl Aside<'_> {
     /// Renames it into place.
     pub(super) fn place(self) -> Result<(), FileError> {
-        let Target { path, rules, .. } = self.target;
-        let file = rules.resolve(path)?;
+        let Target { path, kind, rules, .. } = self.target;
+        let file = rules.resolve(path, *kind)?;
         let place = || -> io::Result<()> {
             if let Ok(old) = fs::metadata(&file) {
                 fs::set_permissions(self.file.path(), old.permissions())?;
@@ -227,16 +249,6 @@ fn folder_of(path: &Path) -> &Path {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     }
-}
-
-/// Tries whether a file can be made in the folder of `file`, or in the first folder above it that is there.
-fn probe(file: &Path) -> io::Result<()> {
-    let mut folder = folder_of(file);
-    while !folder.exists() {
-        folder = folder_of(folder);
-    }
-    let file = tempfile::Builder::new().prefix(ASIDE).tempfile_in(folder);
-    file.map(drop).map_err(without_path)
 }
 
 /// The same error without the name of the file aside, which nobody knows.
@@ -294,7 +306,7 @@ fn open(path: &Path, options: &mut fs::OpenOptions) -> Result<File, FileError> {
     let opened = options.open(&target.file).map_err(|reason| target.error(reason))?;
     let metadata = opened.metadata().map_err(|reason| target.error(reason))?;
     if !metadata.is_file() {
-        let why = Refusal::NotRegular { kind: kind(metadata.file_type()) };
+        let why = Refusal::NotRegular { kind: name(metadata.file_type()) };
         return Err(FileError::Refused { path: path.to_owned(), why });
     }
     Ok(opened)
@@ -302,7 +314,7 @@ fn open(path: &Path, options: &mut fs::OpenOptions) -> Result<File, FileError> {
 
 /// A file of the program's own: not asked who wrote it.
 fn own(path: &Path) -> Result<Target, FileError> {
-    Outputs::new(true).target_unprobed(path)
+    Outputs::new(false).own(path)
 }
 
 /// Makes a folder and those above it.
@@ -322,7 +334,7 @@ pub fn remove(path: &Path) -> Result<(), FileError> {
     match fs::symlink_metadata(path) {
         Err(reason) if reason.kind() == io::ErrorKind::NotFound => Ok(()),
         Ok(metadata) if !metadata.is_file() => {
-            let why = Refusal::NotRegular { kind: kind(metadata.file_type()) };
+            let why = Refusal::NotRegular { kind: name(metadata.file_type()) };
             Err(FileError::Refused { path: path.to_owned(), why })
         }
         metadata => metadata.and_then(|_| fs::remove_file(path)).map_err(error),

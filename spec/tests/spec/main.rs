@@ -8,6 +8,7 @@
 extern crate twofold_spec as spec;
 
 mod docs;
+mod files;
 mod format;
 mod program;
 mod reference;

@@ -5,6 +5,7 @@ mod data;
 mod network;
 mod output;
 mod program;
+mod targets;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -4,6 +4,7 @@ mod bad_input;
 mod compiled;
 mod divergence;
 mod fit;
+mod killed;
 mod listing;
 mod macs;
 mod mutants;
