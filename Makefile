@@ -34,6 +34,12 @@ PYTORCH    ?=
 # Options of `trainer train`; none trains the embedded network again and compares every bit.
 TRAIN_ARGS ?=
 
+# torch-sys reads these as well: each would have the trainer built against something else than LIBTORCH.
+unexport LIBTORCH_USE_PYTORCH LIBTORCH_INCLUDE LIBTORCH_LIB LIBTORCH_STATIC LIBTORCH_CXX11_ABI LIBTORCH_BYPASS_VERSION_CHECK
+ifeq ($(strip $(LIBTORCH)),)
+unexport LIBTORCH
+endif
+
 ARRAY_ARGS   = $(if $(ROWS),--rows $(ROWS)) $(if $(COLS),--cols $(COLS))
 NETWORK_ARGS = $(if $(CASE),--case "$(CASE)") $(if $(NETWORK),--network "$(NETWORK)")
 RUN_ARGS     = $(NETWORK_ARGS) $(if $(DATA),--data "$(DATA)") $(ARRAY_ARGS) $(if $(FIT),--fit)
@@ -42,7 +48,7 @@ TRAINER_FORMAT = $(if $(filter json,$(FORMAT)),--format json)
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
 .PHONY: help sim report verilog lint wave bench bench-sim bench-training fuzz synth pnr train table tools compiler verilator \
-    synthesis libtorch pytorch test test-twofold test-trainer check ci clean distclean
+    synthesis libtorch pytorch test test-setup test-twofold test-trainer check ci clean distclean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,7 +101,10 @@ tools: verilator synthesis ## Set up Verilator, Yosys and nextpnr in .tools/, wi
 libtorch: compiler ## Set up libtorch in .libtorch/, without running anything.
 	@$(SETUP) libtorch
 
-test: test-twofold test-trainer ## Run every test, the trainer's too.
+test: test-setup test-twofold test-trainer ## Run every test, the trainer's too.
+
+test-setup:
+	$(or $(PYTHON),python3) -I scripts/test_setup.py
 
 test-twofold: verilator synthesis
 	$(CARGO) test

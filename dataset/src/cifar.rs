@@ -326,7 +326,7 @@ impl Fault {
 fn read_names(layout: &Layout, path: &Path, reader: impl Read) -> Result<Vec<String>, Fault> {
     let mut bytes = Vec::new();
     reader.take(NAMES.bytes()).read_to_end(&mut bytes).map_err(Fault::Read)?;
-    let text = String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes));
+    let text = text_of(&bytes);
     let names: Vec<String> =
         text.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
     let n_classes = layout.n_classes();
@@ -390,6 +390,20 @@ fn read_records(layout: &Layout, path: &Path, mut reader: impl Read) -> Result<V
         }
         let label = usize::from(bytes[n_labels - 1]);
         records.push(Record { label, planes: bytes[n_labels..].into() });
+    }
+}
+
+/// Text of UTF-8, or of what a byte-order mark says, as editors of Windows write it.
+fn text_of(bytes: &[u8]) -> String {
+    let words = |bytes: &[u8], word: fn([u8; 2]) -> u16| {
+        let words: Vec<u16> = bytes.as_chunks().0.iter().map(|&bytes| word(bytes)).collect();
+        String::from_utf16_lossy(&words)
+    };
+    match bytes {
+        [0xef, 0xbb, 0xbf, text @ ..] => String::from_utf8_lossy(text).into_owned(),
+        [0xff, 0xfe, text @ ..] => words(text, u16::from_le_bytes),
+        [0xfe, 0xff, text @ ..] => words(text, u16::from_be_bytes),
+        text => String::from_utf8_lossy(text).into_owned(),
     }
 }
 

@@ -43,13 +43,13 @@ pub fn read(
 ) -> Result<ImageSet> {
     let read_one = |(label, path): &(usize, PathBuf)| {
         let name = path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/");
-        let Picture { chip, is_magnitude, .. } = read_picture(path, options)?;
-        Ok((Sample { name, label: *label, chip }, is_magnitude))
+        let Picture { chip, kind, .. } = read_picture(path, options)?;
+        Ok((Sample { name, label: *label, chip }, kind))
     };
     // Collected one by one, so that of several bad files the first is named, whichever thread sees one first.
-    let results: Vec<Result<(Sample, bool)>> = files.par_iter().map(read_one).collect();
+    let results: Vec<Result<(Sample, Kind)>> = files.par_iter().map(read_one).collect();
     let read = results.into_iter().collect::<Result<Vec<_>>>()?;
-    let (mut samples, are_magnitudes): (Vec<Sample>, Vec<bool>) = read.into_iter().unzip();
+    let (mut samples, kinds): (Vec<Sample>, Vec<Kind>) = read.into_iter().unzip();
     let mut notes = Vec::new();
     match options.band {
         Some(Band::Vh) => notes.push("band vh, the first of two, is read".to_owned()),
@@ -57,11 +57,17 @@ pub fn read(
         Some(Band::Number(number)) => notes.push(format!("band {number} is read")),
         None => {}
     }
-    if are_magnitudes.contains(&true) {
+    if kinds.contains(&Kind::Magnitude) {
         notes.push(
             "integers and floating-point numbers are read as magnitudes, scaled to the largest of each image"
                 .to_owned(),
         );
+    }
+    let n_saved_as_color = kinds.iter().filter(|kind| **kind == Kind::GrayAsColor).count();
+    if n_saved_as_color > 0 {
+        notes.push(format!(
+            "{n_saved_as_color} images are gray saved as color; they are read as gray"
+        ));
     }
     let n_gray = samples.iter().filter(|sample| sample.chip.channels() == 1).count();
     if n_gray > 0 && n_gray < samples.len() {
@@ -74,24 +80,34 @@ pub fn read(
     Ok(ImageSet { classes, samples, notes })
 }
 
+/// What is to be told of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    /// One channel of three that are the same.
+    GrayAsColor,
+    /// Samples are magnitudes that were scaled.
+    Magnitude,
+}
+
 /// An image as read.
 pub(crate) struct Picture {
     chip: Chip,
     /// Whether [`ReadOptions::band`] has been followed.
     is_band: bool,
-    /// Whether samples are magnitudes that were scaled.
-    is_magnitude: bool,
+    kind: Kind,
 }
 
 impl Picture {
     /// All channels of a picture.
     pub(crate) fn of(chip: Chip) -> Self {
-        Self { chip, is_band: false, is_magnitude: false }
+        Self { chip, is_band: false, kind: Kind::Plain }
     }
 
     /// The band that was asked for, or the only one.
     pub(crate) fn band(chip: Chip, is_magnitude: bool) -> Self {
-        Self { chip, is_band: true, is_magnitude }
+        let kind = if is_magnitude { Kind::Magnitude } else { Kind::Plain };
+        Self { chip, is_band: true, kind }
     }
 }
 
@@ -108,17 +124,21 @@ fn read_picture(path: &Path, options: ReadOptions) -> Result<Picture> {
     let io = |reason| DatasetError::Io { path: path.to_owned(), reason };
     let bytes = read_regular(path, IMAGE).map_err(io)?;
     let picture = decode(path, &bytes, options)?;
-    let chip = match options.band {
-        _ if picture.is_band => picture.chip,
-        None => picture.chip.into_gray_if_it_is(),
+    let n_bands = picture.chip.channels();
+    match options.band {
+        _ if picture.is_band => Ok(picture),
+        None => {
+            let chip = picture.chip.into_gray_if_it_is();
+            let kind = if chip.channels() < n_bands { Kind::GrayAsColor } else { picture.kind };
+            Ok(Picture { chip, kind, ..picture })
+        }
         Some(band) => {
-            let n_bands = picture.chip.channels();
             let position = band.position(n_bands);
             let no_band = || DatasetError::NoBand { path: path.to_owned(), band, n_bands };
-            picture.chip.into_channel(position.ok_or_else(no_band)?)
+            let chip = picture.chip.into_channel(position.ok_or_else(no_band)?);
+            Ok(Picture { chip, ..picture })
         }
-    };
-    Ok(Picture { chip, ..picture })
+    }
 }
 
 pub(crate) fn unreadable(path: &Path, reason: String) -> DatasetError {
@@ -138,29 +158,30 @@ fn decode(path: &Path, bytes: &[u8], options: ReadOptions) -> Result<Picture> {
     if phoenix::is_phoenix(bytes) {
         return phoenix::read(path, bytes).map(Picture::of);
     }
-    let reader = || {
-        ImageReader::new(Cursor::new(bytes))
-            .with_guessed_format()
-            .map_err(|error| unreadable(path, error.to_string()))
-    };
-    match reader()?.format() {
+    // The guess does not know files of more than 4 GiB, which small ones may be written as.
+    let is_big_tiff = bytes.starts_with(b"II+\0") || bytes.starts_with(b"MM\0+");
+    let guessed = || image::guess_format(bytes).ok();
+    let format = if is_big_tiff { Some(ImageFormat::Tiff) } else { guessed() };
+    let format = match format {
         Some(ImageFormat::Tiff) => {
             if let Some(picture) = tiff_image::read(path, bytes, options)? {
                 return Ok(picture);
             }
+            ImageFormat::Tiff
         }
-        Some(ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Bmp) => {}
+        Some(format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Bmp)) => format,
         _ => {
-            return Err(match Foreign::of_bytes(bytes) {
+            return Err(match Foreign::of(path, bytes) {
                 Some(format) => DatasetError::Foreign { path: path.to_owned(), format },
                 None => unreadable(path, "the content is of no known image format".to_owned()),
             });
         }
-    }
+    };
+    let reader = || ImageReader::with_format(Cursor::new(bytes), format);
     // The header alone, before anything of the size that it claims is allocated.
-    let size = reader()?.into_dimensions().map_err(|error| unreadable(path, error.to_string()))?;
+    let size = reader().into_dimensions().map_err(|error| unreadable(path, error.to_string()))?;
     check_size(path, size.0 as usize, size.1 as usize)?;
-    let decoded = reader()?.decode().map_err(|error| unreadable(path, error.to_string()))?;
+    let decoded = reader().decode().map_err(|error| unreadable(path, error.to_string()))?;
     let (width, height) = (decoded.width() as usize, decoded.height() as usize);
     let (channels, samples) = match decoded {
         DynamicImage::ImageLuma8(pixels) => (1, Samples::Eight(pixels.into_raw())),

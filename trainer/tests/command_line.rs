@@ -57,6 +57,21 @@ fn verifying_no_image_is_misuse() {
 }
 
 #[test]
+fn another_libtorch_on_the_library_path_is_not_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["libtorch_cpu.so", "libtorch.so", "libc10.so", "libgomp.so.1"] {
+        std::fs::write(folder.path().join(name), "not the libtorch of this program").unwrap();
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_trainer"))
+        .arg("--help")
+        .env("LD_LIBRARY_PATH", folder.path())
+        .output()
+        .unwrap();
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{message}");
+}
+
+#[test]
 fn a_table_that_cannot_be_is_misuse() {
     let cases: [(&[&str], &str); 3] = [
         (&["mnist"], "mnist"),

@@ -262,6 +262,21 @@ fn gray_saved_as_color_is_gray() {
 }
 
 #[test]
+fn gray_saved_as_color_is_told() {
+    let data = Data::new();
+    for name in ["train/a/1.png", "train/b/1.png", "train/a/2.png", "train/b/2.png", "test/a/1.png"]
+    {
+        data.gray(&[(name, 1)]);
+    }
+    let color = DynamicImage::ImageLuma8(gray(3)).into_rgb8();
+    color.save(data.path("test/b/1.png")).unwrap();
+    let set = data.load(Split::Test).unwrap();
+    assert!(set.samples.iter().all(|sample| sample.chip.channels() == 1));
+    assert_eq!(set.notes, ["1 images are gray saved as color; they are read as gray"]);
+    assert!(!Source::parse(&data.text("")).is_photo());
+}
+
+#[test]
 fn gray_among_color_is_taken_three_times_and_told() {
     let data = Data::new();
     for class in ["a", "b"] {

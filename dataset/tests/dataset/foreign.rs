@@ -165,13 +165,25 @@ fn a_class_may_be_called_train_and_a_split_may_not_lie_in_a_class() {
 
 #[test]
 fn names_of_classes_may_come_from_windows() {
-    let mut files = cifar100(3);
-    let names = files.iter_mut().find(|(name, _)| name.ends_with("fine_label_names.txt")).unwrap();
-    let text = String::from_utf8(names.1.clone()).unwrap().replace('\n', "\r\n");
-    names.1 = [b"\xef\xbb\xbf", text.as_bytes()].concat();
-    let data = Data::new();
-    for (name, bytes) in &files {
-        data.write(name, bytes);
+    let wide = |text: &str, bytes: fn(u16) -> [u8; 2]| {
+        [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(bytes).collect::<Vec<u8>>()
+    };
+    let encoders: [&dyn Fn(&str) -> Vec<u8>; 3] = [
+        &|text| [b"\xef\xbb\xbf", text.as_bytes()].concat(),
+        &|text| wide(text, u16::to_le_bytes),
+        &|text| wide(text, u16::to_be_bytes),
+    ];
+    for encode in encoders {
+        let data = Data::new();
+        for (name, bytes) in cifar100(3) {
+            if name.ends_with("fine_label_names.txt") {
+                let text = String::from_utf8(bytes).unwrap().replace('\n', "\r\n");
+                data.write(&name, encode(&text));
+            } else {
+                data.write(&name, bytes);
+            }
+        }
+        let set = data.load(Split::Test).unwrap();
+        assert_eq!((set.classes[0].as_str(), set.classes[99].as_str()), ("fine0", "fine99"));
     }
-    assert_eq!(data.load(Split::Test).unwrap().classes[..2], ["fine0", "fine1"]);
 }

@@ -7,7 +7,9 @@ use std::os::unix::fs::symlink;
 
 use twofold_dataset::Split;
 
-use crate::support::{Data, Phoenix, bmp, cifar10, cifar100, gzip, jpeg, names, png, tar, tiff};
+use crate::support::{
+    Data, Phoenix, bmp, cifar10, cifar100, gzip, jpeg, names, png, read_image, tar, tiff,
+};
 
 /// What was refused, and in which words.
 #[derive(Default)]
@@ -278,6 +280,51 @@ fn images_and_folders() {
     data.write("x/file", "");
     all.add("a file for a folder", &data, "x/file", "x/file");
     assert_eq!(all.n, 24);
+    insta::assert_snapshot!(all.text);
+}
+
+#[test]
+fn devices_pipes_and_absurd_sizes() {
+    let mut all = Refusals::default();
+    // Holes take no room on disk.
+    let sparse = |data: &Data, name: &str, n_bytes: u64| {
+        fs::remove_file(data.path(name)).unwrap_or_default();
+        fs::File::create(data.path(name)).unwrap().set_len(n_bytes).unwrap();
+    };
+    let device = |data: &Data, name: &str| {
+        fs::remove_file(data.path(name)).unwrap_or_default();
+        symlink("/dev/zero", data.path(name)).unwrap();
+    };
+    let data = images("png", b"");
+    device(&data, "x/b/bad.png");
+    all.add("a device for an image", &data, "x", "x/b/bad.png");
+    sparse(&data, "x/b/bad.png", 600 << 20);
+    all.add("an image of 600 MiB", &data, "x", "x/b/bad.png");
+    let data = originals(b"");
+    device(&data, "17_DEG/D7/2.000");
+    all.add("a device for an original", &data, "", "17_DEG/D7/2.000");
+    sparse(&data, "17_DEG/D7/2.000", 600 << 20);
+    all.add("an original of 600 MiB", &data, "", "17_DEG/D7/2.000");
+    let data = folder(cifar10(), |_| {});
+    device(&data, "x/batches.meta.txt");
+    all.add("a device for class names", &data, "x", "x/batches.meta.txt");
+    sparse(&data, "x/batches.meta.txt", 1 << 20);
+    all.add("class names of 1 MiB", &data, "x", "x/batches.meta.txt");
+    let data = folder(cifar10(), |_| {});
+    sparse(&data, "x/test_batch.bin", 1 << 30);
+    all.add("records of 1 GiB", &data, "x", "x/test_batch.bin");
+    let data = Data::new();
+    device(&data, "x.tar.gz");
+    all.add("a device for an archive", &data, "x.tar.gz", "x.tar.gz");
+    sparse(&data, "x.tar.gz", 5 << 30);
+    all.add("an archive of 5 GiB", &data, "x.tar.gz", "x.tar.gz");
+    device(&data, "file");
+    all.add("a device for a folder", &data, "file", "file");
+
+    data.pipe("pipe.png");
+    let error = data.shown(&read_image(&data.path("pipe.png")).unwrap_err());
+    assert_eq!(error, "DATA/pipe.png: cannot be read: it is a FIFO, not a regular file");
+    assert_eq!(all.n, 10);
     insta::assert_snapshot!(all.text);
 }
 

@@ -64,7 +64,11 @@ fn without_a_band_and_with_several_versions_they_are_refused() {
     chips(&data, "product/Patch");
     let error = data.error(Split::Train);
     assert!(error.contains(": 2 bands of 32-bit floating-point samples; help: "), "{error}");
-    chips(&data, "product/Patch_Cal");
+    data.gray(&[("product/Patch_Uint8/Cargo_1.png", 1)]);
+    let error = data.shown(&load(&data, "", Split::Train).unwrap_err());
+    assert!(error.starts_with("DATA: holds Patch, Patch_Uint8, which are versions"), "{error}");
+    std::fs::remove_dir_all(data.path("product/Patch_Uint8")).unwrap();
+    chips(&data, "other product/Patch_Cal");
     let error = data.shown(&load(&data, "", Split::Train).unwrap_err());
     assert_eq!(
         error,

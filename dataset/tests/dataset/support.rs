@@ -341,6 +341,8 @@ pub(crate) fn tiff(width: u32, height: u32, depth: u16, channels: u16, samples: 
 #[derive(Clone)]
 pub(crate) struct Tiff {
     pub(crate) is_little: bool,
+    /// Whether positions have 64 bits.
+    pub(crate) is_big: bool,
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) bits: u16,
@@ -365,6 +367,7 @@ impl Tiff {
     pub(crate) fn gray(width: u32, height: u32, bits: u16, samples: &[u8]) -> Self {
         Self {
             is_little: true,
+            is_big: false,
             width,
             height,
             bits,
@@ -413,43 +416,56 @@ impl Tiff {
 
 /// A TIFF file: of each image the samples, then its directory, then what does not fit into that.
 pub(crate) fn tiff_file(images: &[Tiff]) -> Vec<u8> {
-    let is_little = images[0].is_little;
-    let word = |value: u16| if is_little { value.to_le_bytes() } else { value.to_be_bytes() };
-    let long = |value: u32| if is_little { value.to_le_bytes() } else { value.to_be_bytes() };
-    let mut bytes = if is_little { b"II*\0".to_vec() } else { b"MM\0*".to_vec() };
-    bytes.extend([0; 4]);
+    let Tiff { is_little, is_big, .. } = images[0];
+    let ordered = |mut bytes: Vec<u8>| {
+        if !is_little {
+            bytes.reverse();
+        }
+        bytes
+    };
+    let word = |value: u16| ordered(value.to_le_bytes().to_vec());
+    let long = |value: u32| ordered(value.to_le_bytes().to_vec());
+    // A number of values or a position, which BigTIFF gives eight bytes.
+    let size = |value: usize| {
+        if is_big { ordered((value as u64).to_le_bytes().to_vec()) } else { long(value as u32) }
+    };
+    let n_size = size(0).len();
+    let mut bytes = if is_little { b"II".to_vec() } else { b"MM".to_vec() };
+    bytes.extend(word(if is_big { 43 } else { 42 }));
+    if is_big {
+        bytes.extend([word(8), word(0)].concat());
+    }
     // Where the position of the next directory is to be written.
-    let mut link = 4;
+    let mut link = bytes.len();
+    bytes.extend(size(0));
     for image in images {
         let data = bytes.len() as u32;
         bytes.extend(&image.samples);
         bytes.resize(bytes.len().next_multiple_of(2), 0);
         let start = bytes.len();
-        bytes[link..link + 4].copy_from_slice(&long(start as u32));
+        bytes[link..link + n_size].copy_from_slice(&size(start));
         let entries = image.entries(data);
-        bytes.extend(word(entries.len() as u16));
-        let mut behind = start + 2 + 12 * entries.len() + 4;
+        bytes.extend(if is_big { size(entries.len()) } else { word(entries.len() as u16) });
+        let mut behind = bytes.len() + (4 + 2 * n_size) * entries.len() + n_size;
         let mut outside = Vec::new();
         for (tag, kind, values) in entries {
-            let values_of: Vec<u8> = if kind == 3 {
+            bytes.extend([word(tag), word(kind), size(values.len())].concat());
+            let values: Vec<u8> = if kind == 3 {
                 values.iter().flat_map(|value| word(*value as u16)).collect()
             } else {
                 values.iter().flat_map(|value| long(*value)).collect()
             };
-            bytes.extend(word(tag));
-            bytes.extend(word(kind));
-            bytes.extend(long(values.len() as u32));
-            if values_of.len() <= 4 {
-                bytes.extend(&values_of);
-                bytes.resize(bytes.len() + 4 - values_of.len(), 0);
+            if values.len() <= n_size {
+                bytes.extend(&values);
+                bytes.resize(bytes.len() + n_size - values.len(), 0);
             } else {
-                bytes.extend(long(behind as u32));
-                behind += values_of.len();
-                outside.extend(values_of);
+                bytes.extend(size(behind));
+                behind += values.len();
+                outside.extend(values);
             }
         }
         link = bytes.len();
-        bytes.extend([0; 4]);
+        bytes.extend(size(0));
         bytes.extend(outside);
     }
     bytes

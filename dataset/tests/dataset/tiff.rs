@@ -128,12 +128,16 @@ fn thirteen_bands_are_chosen_by_number_however_they_lie() {
     let base = Tiff { n_samples: 13, extra: vec![0; 12], ..Tiff::gray(2, 2, 16, &chunky) };
     let pages: Vec<Tiff> = planes.chunks(8).map(|plane| Tiff::gray(2, 2, 16, plane)).collect();
     let thumbnail = Tiff { subfile: 1, ..Tiff::gray(1, 1, 16, &[0, 0]) };
+    let mut big = pages.clone();
+    big[0].is_big = true;
     let files = [
+        tiff_file(&big),
         tiff_file(from_ref(&base)),
         tiff_file(&[Tiff { extra: Vec::new(), ..base.clone() }]),
         tiff_file(&[Tiff { photometric: 2, extra: vec![0; 10], ..base.clone() }]),
         tiff_file(&[Tiff { is_planar: true, samples: planes, ..base.clone() }]),
         tiff_file(&pages),
+        tiff_file(&[Tiff { is_big: true, ..base.clone() }]),
         tiff_file(&[base, thumbnail]),
     ];
     for (idx, file) in files.iter().enumerate() {
