@@ -2,7 +2,7 @@
 
 use twofold_dataset::Split;
 
-use crate::support::{Data, cifar100, gzip, tar};
+use crate::support::{Data, cifar100, gzip, names, tar};
 
 #[test]
 fn formats_are_called_by_their_names() {
@@ -165,23 +165,15 @@ fn a_class_may_be_called_train_and_a_split_may_not_lie_in_a_class() {
 
 #[test]
 fn names_of_classes_may_come_from_windows() {
-    let wide = |text: &str, bytes: fn(u16) -> [u8; 2]| {
+    let text = names("fine", 100).replace('\n', "\r\n");
+    let wide = |bytes: fn(u16) -> [u8; 2]| {
         [0xfeff].into_iter().chain(text.encode_utf16()).flat_map(bytes).collect::<Vec<u8>>()
     };
-    let encoders: [&dyn Fn(&str) -> Vec<u8>; 3] = [
-        &|text| [b"\xef\xbb\xbf", text.as_bytes()].concat(),
-        &|text| wide(text, u16::to_le_bytes),
-        &|text| wide(text, u16::to_be_bytes),
-    ];
-    for encode in encoders {
+    let narrow = [b"\xef\xbb\xbf", text.as_bytes()].concat();
+    for names in [narrow, wide(u16::to_le_bytes), wide(u16::to_be_bytes)] {
         let data = Data::new();
         for (name, bytes) in cifar100(3) {
-            if name.ends_with("fine_label_names.txt") {
-                let text = String::from_utf8(bytes).unwrap().replace('\n', "\r\n");
-                data.write(&name, encode(&text));
-            } else {
-                data.write(&name, bytes);
-            }
+            data.write(&name, if name.ends_with("fine_label_names.txt") { &names } else { &bytes });
         }
         let set = data.load(Split::Test).unwrap();
         assert_eq!((set.classes[0].as_str(), set.classes[99].as_str()), ("fine0", "fine99"));
