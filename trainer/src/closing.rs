@@ -39,7 +39,7 @@ pub(crate) fn warnings(images: &Images, outcome: &Outcome) -> Vec<String> {
         if !never.is_empty() {
             let n = set.samples.len();
             warnings.push(format!(
-                "the int8 student gives {} for none of the {n} {name} images",
+                "the int8 student never predicts {} on the {n} {name} images",
                 named(&never)
             ));
         }
@@ -63,7 +63,7 @@ fn learned_nothing(
     (chance > SIGNIFICANCE).then(|| {
         format!(
             "by the validation images the {network} learned nothing: {n_right} of {n} right ({:.2} %), where always \
-             answering {} gives {most} ({:.2} %); that many or more right are no better with a chance of {:.0} %",
+             answering {} gives {most} ({:.2} %); chance alone does as well or better in {:.0} % of all cases",
             100.0 * accuracy,
             classes[class],
             100.0 * most as f64 / n as f64,

@@ -122,6 +122,9 @@ fn call(cli: Cli) -> Result<String> {
             match options.format {
                 Format::Text => Ok(closing::summary(&finished, &options)),
                 Format::Json => {
+                    for warning in &finished.outcome.warnings {
+                        progress::say(&format!("warning: {warning}"));
+                    }
                     progress::say(&format!("run written to {}", finished.folder.display()));
                     Ok(serde_json::to_string_pretty(&finished.outcome)?)
                 }

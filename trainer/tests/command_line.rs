@@ -206,7 +206,7 @@ fn what_is_decided_is_told_before_training() {
         "chips     40x40 to 200x200 pixels, median 40x40; the size differs by class (small 40x40 to large 200x200); ",
         " are cropped by more than a quarter of their area; --downsample 3 averages blocks of 3x3 pixels first",
         "warning: the size of a chip may tell its class (small 40x40 against large 200x200), and ",
-        "; --size 40 or less hides it",
+        "; a --size of 40 or less hides it",
     ] {
         assert!(told.contains(part), "{part}\n{told}");
     }
@@ -249,7 +249,7 @@ fn a_run_that_learned_nothing_says_so_and_ends_with_a_summary() {
         "array: the student fits the default array of 8x16\n",
         "warning: by the validation images the teacher learned nothing: ",
         "warning: by the validation images the int8 student learned nothing: ",
-        " for none of the ",
+        "warning: the int8 student never predicts ",
         "files in run: network.json and weights.safetensors (the int8 student), result.json, metrics.jsonl, curves.svg, ",
         "next: make sim NETWORK=run DATA=chips\n",
     ] {
@@ -261,6 +261,7 @@ fn a_run_that_learned_nothing_says_so_and_ends_with_a_summary() {
     assert_eq!(json, stored);
     assert!(result["warnings"].as_array().unwrap().len() >= 4, "{json}");
     assert!(log.ends_with("run written to run\n"), "{log}");
+    assert!(log.contains("\nwarning: the int8 student never predicts "), "{log}");
 }
 
 fn interrupt(child: &Child, signal: &str) {

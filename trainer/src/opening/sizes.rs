@@ -89,11 +89,13 @@ impl Sizes {
         if !self.is_noticeable(n_padded) {
             return None;
         }
-        let side =
-            self.all.iter().map(|(height, width)| height.min(width) / self.downsample).min()?;
-        let hide = match side {
-            0..8 => "nothing hides that".to_owned(),
-            side => format!("--size {side} or less hides it"),
+        let shorter = |(height, width): &Size| height.min(width) / self.downsample;
+        let mut sides: Vec<_> = self.all.iter().map(shorter).collect();
+        sides.sort_unstable();
+        // So few are smaller that they are not noticeable.
+        let hide = match sides[(NOTICEABLE * sides.len() as f64) as usize] {
+            0..8 => "no --size hides that".to_owned(),
+            side => format!("a --size of {side} or less hides it"),
         };
         Some(format!(
             "the size of a chip may tell its class ({smallest} against {largest}), and {} padded with zeros, which shows it \
@@ -253,7 +255,7 @@ mod tests {
         assert_eq!(
             warnings[1],
             "the size of a chip may tell its class (boat 24x22 against tanker 90x80), and 3 of 6 training chips (50 %) \
-             are padded with zeros, which shows it to the network; --size 20 or less hides it"
+             are padded with zeros, which shows it to the network; a --size of 20 or less hides it"
         );
         // Cropped, they show nothing of it.
         let hidden = self::sizes(&classes, 20, 1);

@@ -186,9 +186,10 @@ impl Panel<'_> {
             let style = sans(14).pos(Pos::new(side, VPos::Center)).color(color);
             text(root, &mark.text, (x, y), &style)?;
         }
-        for Line { values, color, .. } in &self.lines {
+        // Wider below, so that curves that coincide are both seen.
+        for (above, Line { values, color, .. }) in (0..self.lines.len()).rev().zip(&self.lines) {
             let points = (1..).map(f64::from).zip(values.iter().copied());
-            let series = LineSeries::new(points, color.stroke_width(2));
+            let series = LineSeries::new(points, color.stroke_width(2 + 2 * above as u32));
             let size = if values.len() > 1 { 0 } else { 3 };
             chart.draw_series(series.point_size(size)).map_err(drawing)?;
         }
