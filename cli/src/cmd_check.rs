@@ -4,8 +4,8 @@ use anyhow::{Error, Result};
 use cases::Case;
 use codegen::{Bound, LayerRate, Options, Problem, Rates, Requirement};
 use serde::Serialize;
-use spec::ArrayConfig;
 use spec::files::FileError;
+use spec::{ArrayConfig, shown};
 
 use crate::args::{CheckArgs, Format};
 use crate::output::{Output, formatted};
@@ -104,7 +104,7 @@ fn unreadable(args: &CheckArgs, error: &Error) -> Result<CheckReport> {
 fn table(report: &CheckReport) -> String {
     let mut text = format!(
         "{}: {} the {}x{} array{}\n",
-        report.network,
+        shown(&report.network),
         if report.fits { "fits" } else { "does not fit" },
         report.rows,
         report.cols,
@@ -150,7 +150,7 @@ fn layer_table(layers: &[LayerRate]) -> String {
             Bound::Drain => "drain",
         };
         table.add_row([
-            layer.name.clone(),
+            shown(&layer.name).into_owned(),
             grouped(layer.n_cycles),
             grouped(layer.n_cycles_dense),
             format!("{:.3}", layer.n_cycles_dense as f64 / layer.n_cycles as f64),

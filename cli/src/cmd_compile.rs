@@ -21,7 +21,7 @@ pub(crate) fn run(args: &CompileArgs) -> Result<Output> {
     target.write(&program)?;
     Ok(format!(
         "{}: {} instructions, {} tiles, {} weight rows, {} parameter rows; {} cycles an image by the tile rule -> {}",
-        network.name,
+        spec::shown(&network.name),
         program.instructions.len(),
         program.tiles.len(),
         program.weights.len(),

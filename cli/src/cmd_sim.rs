@@ -4,8 +4,8 @@ use anyhow::{Context, Result, bail};
 use hw::pe::Multiplier;
 use sim::tools::Tools;
 use sim::{Machine, Model, Report, ReportInput, RunOptions, TraceMode, run_and_compare};
-use spec::Logits;
 use spec::files::{Kind, Outputs};
+use spec::{Logits, shown_lines};
 
 use crate::args::SimArgs;
 use crate::hardware;
@@ -49,7 +49,10 @@ pub(crate) fn run(args: &SimArgs) -> Result<Output> {
             Some(checked.run)
         }
         Err(error) => {
-            eprintln!("note: no speed-up over the dense schedule: {error:#}");
+            eprintln!(
+                "note: no speed-up over the dense schedule: {}",
+                shown_lines(&format!("{error:#}"))
+            );
             None
         }
     };

@@ -39,7 +39,7 @@ pub(crate) fn run(args: &WaveArgs) -> Result<Output> {
     Ok(format!(
         "image {index}: {} cycles, class {} -> {}; open it with GTKWave or Surfer",
         grouped(run.n_cycles),
-        program.classes.get(class).map_or("?", String::as_str),
+        program.classes.get(class).map_or("?".into(), |name| spec::shown(name)),
         shown(&args.out)
     )
     .into())

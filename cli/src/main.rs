@@ -28,6 +28,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use spec::shown_lines;
 
 use crate::args::{Cli, Command};
 
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
         Ok(output) => output,
         Err(error) => return fail(&message(&error)),
     };
-    let printed = match writeln!(io::stdout(), "{}", output.text.trim_end()) {
+    let printed = match writeln!(io::stdout(), "{}", shown_lines(output.text.trim_end())) {
         // A reader that has seen enough, such as `head`, is no failure.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         printed => printed,
@@ -82,6 +83,6 @@ fn message(error: &anyhow::Error) -> String {
 }
 
 fn fail(message: &str) -> ExitCode {
-    let _ = writeln!(io::stderr(), "error: {message}");
+    let _ = writeln!(io::stderr(), "error: {}", shown_lines(message));
     ExitCode::FAILURE
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use spec::files::{FileError, Target};
+use spec::shown_json;
 
 use crate::args::Format;
 
@@ -47,6 +48,9 @@ pub(crate) fn formatted<T: Serialize>(
 ) -> String {
     match format {
         Format::Table => table(value),
-        Format::Json => serde_json::to_string_pretty(value).expect("keys are strings"),
+        Format::Json => {
+            let json = serde_json::to_string_pretty(value).expect("keys are strings");
+            shown_json(&json).into_owned()
+        }
     }
 }

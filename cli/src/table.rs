@@ -2,6 +2,7 @@
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use sim::{Bound, LayerReport, Report, ScheduleReport};
+use spec::shown;
 
 /// A table with a header, whose columns but the first are aligned to the right.
 pub(crate) fn new_table(header: &[&str]) -> Table {
@@ -34,7 +35,10 @@ pub(crate) fn report_table(report: &Report) -> String {
     }
     let title = format!(
         "{} on {}, array of {} rows x {} columns",
-        report.network, report.data, report.array.rows, report.array.cols
+        shown(&report.network),
+        shown(&report.data),
+        report.array.rows,
+        report.array.cols
     );
     let single = if report.schedule.n_cycles_between_images.is_none() {
         "\none image is not the steady state: its cycles between images are measured on two or more\n"
@@ -113,7 +117,7 @@ fn layers_table(report: &Report) -> Table {
     for layer in &report.layers {
         let LayerReport { name, n_cycles, n_useful_macs, utilization, .. } = layer;
         let mut row = vec![
-            name.clone(),
+            shown(name).into_owned(),
             grouped(*n_cycles),
             grouped(*n_useful_macs),
             layer.real_pixel_share.map_or("-".to_owned(), percent),

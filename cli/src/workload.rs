@@ -8,7 +8,7 @@ use codegen::{Options, Schedule};
 use dataset::{Band, ImageSet, ReadOptions, SarSim, Source, Split, SplitOptions};
 use sim::tools::checkout_root;
 use spec::files::{network_files, read_network};
-use spec::{ArrayConfig, Program, QuantNetwork};
+use spec::{ArrayConfig, Program, QuantNetwork, shown_lines, shown_path};
 
 use crate::args::{NetworkArgs, WorkloadArgs};
 use crate::images::Images;
@@ -175,7 +175,7 @@ fn load(source: Source, network: &QuantNetwork, band: Option<Band>) -> Result<(S
     let split = SplitOptions { seed: network.split_seed(), ..SplitOptions::default() };
     let set = source.load(Split::Test, &split)?;
     for note in &set.notes {
-        eprintln!("note: {note}");
+        eprintln!("note: {}", shown_lines(note));
     }
     Ok((source.name(), set))
 }
@@ -210,5 +210,5 @@ pub(crate) fn report_path() -> Result<PathBuf> {
 /// The name of a file in messages: relative to the current folder where possible.
 pub(crate) fn shown(path: &Path) -> String {
     let current = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(&current).unwrap_or(path).display().to_string()
+    shown_path(path.strip_prefix(&current).unwrap_or(path)).to_string()
 }

@@ -146,6 +146,7 @@ fn analyze(
             needed: depth_needed,
             available,
             largest: Memories::largest("activation"),
+            fit_helps: true,
         });
         place::place(&requests, usize::MAX).expect("endless banks hold every map")
     });
@@ -160,6 +161,7 @@ fn analyze(
             needed: r.needed,
             available: r.available,
             largest: Memories::largest(r.memory),
+            fit_helps: true,
         }),
     );
     // An address that overflows says no more than the memory that is too small.
@@ -167,6 +169,8 @@ fn analyze(
     problems.extend(plan.problems);
     let of_network = too_large.into_iter().filter(|found| !(full && found.is_address()));
     problems.extend(of_network.map(limits::TooLarge::problem));
+    let fit_helps = problems.iter().all(Problem::is_curable);
+    problems.iter_mut().for_each(|problem| problem.set_fit_helps(fit_helps));
     let notes = plan.notes;
     (Some(program), Report { requirements, problems, notes })
 }

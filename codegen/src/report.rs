@@ -14,8 +14,8 @@ pub enum Problem {
     /// A memory that is too small.
     #[error(
         "{memory} memory: {needed} {unit} are needed, {limit}; help: {help}",
-        limit = limit(*needed, *available, *largest),
-        help = memory_help(memory, *needed, *largest)
+        limit = limit("it has", *needed, *available, *largest),
+        help = memory_help(memory, *needed <= *largest, *fit_helps)
     )]
     Memory {
         /// Field of [`spec::Memories`].
@@ -28,13 +28,15 @@ pub enum Problem {
         available: usize,
         /// Entries that the instruction set can address.
         largest: usize,
+        /// Whether memories of other depths cure this and all other problems.
+        fit_helps: bool,
     },
     /// Activation banks that are too small for the maps alive at a time.
     #[error(
         "layer {layer:?}: activation memory: {n_maps} map(s) of {n_words} words of {word_channels} channels in all are alive, \
          which takes banks of {needed} words, {limit}; help: {help}",
-        limit = limit(*needed, *available, *largest),
-        help = memory_help("activation", *needed, *largest)
+        limit = limit("banks have", *needed, *available, *largest),
+        help = memory_help("activation", *needed <= *largest, *fit_helps)
     )]
     Activation {
         /// The first layer whose output finds no room.
@@ -51,6 +53,8 @@ pub enum Problem {
         available: usize,
         /// Words of a bank that the instruction set can address.
         largest: usize,
+        /// Whether memories of other depths cure this and all other problems.
+        fit_helps: bool,
     },
     /// A pooled pixel does not fit the accumulators.
     #[error(
@@ -99,20 +103,35 @@ impl Problem {
             _ => false,
         }
     }
+
+    /// Sends nobody to `--fit` because of one problem that has another which it does not cure.
+    pub(crate) fn set_fit_helps(&mut self, helps: bool) {
+        if let Self::Memory { fit_helps, .. } | Self::Activation { fit_helps, .. } = self {
+            *fit_helps = helps;
+        }
+    }
 }
 
 /// The limit that counts: the depth, or where no depth helps that of the instruction set.
-fn limit(needed: usize, available: usize, largest: usize) -> String {
+fn limit(has: &str, needed: usize, available: usize, largest: usize) -> String {
     if needed <= largest {
-        format!("it has {available}")
+        format!("{has} {available}")
     } else {
         format!("at most {largest} can be addressed")
     }
 }
 
-fn memory_help(memory: &str, needed: usize, largest: usize) -> &'static str {
-    if needed <= largest {
-        return "size the memories with --fit, where the device has room, or make the network smaller";
+fn memory_help(memory: &str, is_curable: bool, fit_helps: bool) -> &'static str {
+    if is_curable {
+        return match (fit_helps, memory) {
+            (true, "activation") => {
+                "size the memories with --fit, where the device has room, or use fewer channels or smaller maps"
+            }
+            (true, _) => {
+                "size the memories with --fit, where the device has room, or make the network smaller"
+            }
+            (false, _) => "make the network smaller; --fit cures this, but not the other problems",
+        };
     }
     match memory {
         "weight" | "tile" => {

@@ -4,10 +4,12 @@
 //! Who reads goes through [`read_regular`] and its kin; who writes a file that the user named, through [`Outputs`]; who
 //! writes in a folder that is the program's own, through [`write_atomically`] and its kin.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 
-use crate::{NetworkError, Program, ProgramError, QuantNetwork};
+use crate::network::N_FIRST_BYTES;
+use crate::{NetworkError, Program, ProgramError, QuantNetwork, shown_path};
 
 mod ours;
 mod read;
@@ -31,7 +33,7 @@ const PROGRAM: Limit = Limit::new("a program's file", 1 << 30);
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// Reading failed.
-    #[error("cannot read {path}: {reason}; help: check the path and its permissions", path = path.display())]
+    #[error("cannot read {path}: {reason}; help: check the path and its permissions", path = shown_path(path))]
     Read {
         /// The file.
         path: PathBuf,
@@ -39,7 +41,7 @@ pub enum FileError {
         reason: io::Error,
     },
     /// Writing failed.
-    #[error("cannot write {path}: {reason}; help: check that the folder is writable and the disk has room", path = path.display())]
+    #[error("cannot write {path}: {reason}; help: check that the folder is writable and the disk has room", path = shown_path(path))]
     Write {
         /// The file or folder.
         path: PathBuf,
@@ -47,7 +49,7 @@ pub enum FileError {
         reason: io::Error,
     },
     /// The file that a result would go to is not to be replaced.
-    #[error("cannot write {path}: {why}", path = path.display())]
+    #[error("cannot write {path}: {why}", path = shown_path(path))]
     Refused {
         /// The file.
         path: PathBuf,
@@ -55,7 +57,7 @@ pub enum FileError {
         why: Refusal,
     },
     /// Removing failed.
-    #[error("cannot remove {path}: {reason}; help: check that the folder is writable", path = path.display())]
+    #[error("cannot remove {path}: {reason}; help: check that the folder is writable", path = shown_path(path))]
     Remove {
         /// The file.
         path: PathBuf,
@@ -63,7 +65,7 @@ pub enum FileError {
         reason: io::Error,
     },
     /// The network is wrong; one line a problem.
-    #[error("{path}: {n} problem{s}\n{lines}", path = path.display(), n = errors.len(), s = if errors.len() == 1 { "" } else { "s" }, lines = lines(errors))]
+    #[error("{path}: {n} problem{s}\n{lines}", path = shown_path(path), n = errors.len(), s = if errors.len() == 1 { "" } else { "s" }, lines = lines(errors))]
     Network {
         /// The JSON file.
         path: PathBuf,
@@ -71,7 +73,7 @@ pub enum FileError {
         errors: Vec<NetworkError>,
     },
     /// The program is wrong.
-    #[error("{folder}: {reason}", folder = folder.display())]
+    #[error("{folder}: {reason}", folder = shown_path(folder))]
     Program {
         /// The folder.
         folder: PathBuf,
@@ -95,10 +97,39 @@ pub fn read_network(path: &Path) -> Result<QuantNetwork, FileError> {
         let error = |reason| FileError::Read { path: path.to_owned(), reason };
         read_regular(path, limit).map_err(error)
     };
-    let json = String::from_utf8(read(&path, NETWORK)?)
-        .map_err(|error| wrong(vec![NetworkError::Json { message: error.to_string() }]))?;
-    let tensors = crate::network::tensor_file_name(&json).map_err(|error| wrong(vec![error]))?;
-    QuantNetwork::from_parts(&json, &read(&path.with_file_name(tensors), TENSORS)?).map_err(wrong)
+    if let Some(foreign) = first_bytes(&path).and_then(|bytes| crate::network::foreign(&bytes)) {
+        return Err(wrong(vec![NetworkError::Foreign(foreign)]));
+    }
+    let json =
+        String::from_utf8(read(&path, NETWORK)?).map_err(|error| wrong(vec![no_text(&error)]))?;
+    let tensors = crate::network::tensor_file_name(&json).map_err(wrong)?;
+    match read(&path.with_file_name(tensors), TENSORS) {
+        Ok(tensors) => QuantNetwork::from_parts(&json, &tensors).map_err(wrong),
+        Err(unreadable) => {
+            // What is wrong with the structure is not to be hidden by tensors that are not there.
+            let mut errors = crate::network::structure_errors(&json);
+            if errors.is_empty() {
+                return Err(unreadable);
+            }
+            errors.push(NetworkError::TensorFile { message: unreadable.to_string() });
+            Err(wrong(errors))
+        }
+    }
+}
+
+/// The beginning of a regular file of any size, `None` if it cannot be read.
+fn first_bytes(path: &Path) -> Option<Vec<u8>> {
+    let file = open_regular(path, Limit::new("any file", u64::MAX)).ok()?;
+    let mut bytes = Vec::new();
+    file.take(N_FIRST_BYTES).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+fn no_text(error: &FromUtf8Error) -> NetworkError {
+    let bytes = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+    let line = 1 + bytes.iter().filter(|byte| **byte == b'\n').count();
+    let column = 1 + bytes.iter().rev().take_while(|byte| **byte != b'\n').count();
+    NetworkError::Json { message: format!("it is no UTF-8 text at line {line} column {column}") }
 }
 
 /// Writes a network: `path` is a JSON file, whose tensors go to the file of the same stem beside it, or a folder, which

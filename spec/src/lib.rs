@@ -14,14 +14,15 @@ pub mod process;
 mod program;
 mod quant;
 mod reference;
+mod shown;
 mod sparsity;
 pub mod status;
 
 pub use config::{ArrayConfig, ConfigError, Memories};
 pub use macs::Macs;
 pub use network::{
-    Conv, FullyConnected, InputSpec, Layer, NetworkError, Op, QuantNetwork, Requantize, Residual,
-    Shape, TensorRef,
+    Conv, Foreign, FullyConnected, InputSpec, KeyFault, Layer, NetworkError, Op, QuantNetwork,
+    Requantize, Residual, Shape, TensorRef,
 };
 pub use preprocess::{Normalize, Preprocess, PreprocessError, Transfer};
 pub use program::{LayerInfo, Parameter, Program, ProgramError, Region};
@@ -29,4 +30,5 @@ pub use quant::{
     MAX_MULTIPLIER, MAX_RESIDUAL_MULTIPLIER, MAX_SHIFT, clamp_i8, clamp_i16, scale_round,
 };
 pub use reference::{Inference, LayerOutput, Logits, run_reference};
+pub use shown::{shown, shown_json, shown_lines, shown_path};
 pub use sparsity::{Pattern, Sparsity, fixed_channel, kept_positions};

@@ -9,13 +9,21 @@ use serde_json::Value;
 
 use crate::{Preprocess, Sparsity};
 
+mod draft;
 mod error;
+mod foreign;
 mod format;
+mod json;
 mod pattern;
+mod tensors;
 mod validate;
+mod view;
 
 pub use error::NetworkError;
-pub(crate) use format::tensor_file_name;
+pub use foreign::Foreign;
+pub(crate) use foreign::{N_FIRST_BYTES, foreign};
+pub(crate) use format::{structure_errors, tensor_file_name};
+pub use json::KeyFault;
 
 /// The feature map that a layer reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -171,21 +179,33 @@ impl Shape {
     pub fn n_pixels(&self) -> usize {
         self.height * self.width
     }
+
+    /// The output of a 2x2 max-pool: an odd last row or column is dropped.
+    fn pooled(self) -> Self {
+        Self { height: self.height / 2, width: self.width / 2, ..self }
+    }
+
+    /// The output of a convolution whose kernel fits the padded map.
+    fn convolved(
+        &self,
+        weight: &Array4<i8>,
+        stride: usize,
+        [top, bottom, left, right]: [usize; 4],
+    ) -> Self {
+        let (channels, kernel_height, kernel_width, _) = weight.dim();
+        Self {
+            height: (self.height + top + bottom - kernel_height) / stride + 1,
+            width: (self.width + left + right - kernel_width) / stride + 1,
+            channels,
+        }
+    }
 }
 
 impl Layer {
     /// Output shape of the convolution, sum or product, before pooling.
     pub fn conv_shape(&self, input: Shape) -> Shape {
         match &self.op {
-            Op::Conv(conv) => {
-                let (channels, kernel_height, kernel_width, _) = conv.weight.dim();
-                let [top, bottom, left, right] = conv.padding;
-                Shape {
-                    height: (input.height + top + bottom - kernel_height) / conv.stride + 1,
-                    width: (input.width + left + right - kernel_width) / conv.stride + 1,
-                    channels,
-                }
-            }
+            Op::Conv(conv) => input.convolved(&conv.weight, conv.stride, conv.padding),
             Op::GlobalAveragePool => Shape { height: 1, width: 1, channels: input.channels },
             Op::FullyConnected(fc) => Shape { height: 1, width: 1, channels: fc.weight.dim().0 },
         }
@@ -195,9 +215,7 @@ impl Layer {
     pub fn output_shape(&self, input: Shape) -> Shape {
         let shape = self.conv_shape(input);
         match &self.op {
-            Op::Conv(conv) if conv.max_pool => {
-                Shape { height: shape.height / 2, width: shape.width / 2, channels: shape.channels }
-            }
+            Op::Conv(conv) if conv.max_pool => shape.pooled(),
             _ => shape,
         }
     }

@@ -17,6 +17,7 @@ use clap::{Parser, Subcommand};
 use dataset::ReadOptions;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use spec::{shown_json, shown_lines};
 use trainer::bench::{self, BenchOptions};
 use trainer::fit::INTERRUPTED;
 use trainer::options::{Format, TrainOptions};
@@ -68,7 +69,7 @@ fn main() -> ExitCode {
     let cli = match complete(Cli::parse()) {
         Ok(cli) => cli,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", shown_lines(&format!("{error:#}")));
             return ExitCode::from(2);
         }
     };
@@ -76,12 +77,19 @@ fn main() -> ExitCode {
         Ok(output) => {
             #[allow(clippy::print_stdout, reason = "the result goes to stdout")]
             {
-                println!("{output}");
+                println!(
+                    "{}",
+                    if output.starts_with('{') {
+                        shown_json(&output)
+                    } else {
+                        shown_lines(&output)
+                    }
+                );
             }
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", shown_lines(&format!("{error:#}")));
             ExitCode::from(if INTERRUPTED.load(Ordering::Relaxed) { 130 } else { 1 })
         }
     }

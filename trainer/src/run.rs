@@ -199,7 +199,7 @@ fn load_splits(source: &Source, options: &TrainOptions) -> Result<[ImageSet; 3]>
     let sets = [train, source.load(Split::Validation, &split)?, source.load(Split::Test, &split)?];
     let notes: BTreeSet<&String> = sets.iter().flat_map(|set| &set.notes).collect();
     for note in notes {
-        eprintln!("note: {note}");
+        eprintln!("note: {}", spec::shown_lines(note));
     }
     Ok(sets)
 }

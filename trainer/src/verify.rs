@@ -120,7 +120,7 @@ pub fn verify(
     let split = SplitOptions { seed: network.split_seed(), ..SplitOptions::default() };
     let mut set = source.load(Split::Test, &split)?.relabel(&network.classes, &source.name())?;
     for note in &set.notes {
-        eprintln!("note: {note}");
+        eprintln!("note: {}", spec::shown_lines(note));
     }
     if let Some(n) = n_images {
         set = set.spread(n);

@@ -1,16 +1,45 @@
 //! What can be wrong with a network file.
 
+use super::foreign::Foreign;
+use super::json::KeyFault;
 use crate::PreprocessError;
 
 /// A problem of a network, one variant a kind. Several may hold at once: functions that check return all of them.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum NetworkError {
-    /// The JSON is not JSON, or its keys are not those of the format.
+    /// The JSON is not JSON.
     #[error(
-        "network file: {message}; help: compare with the keys in docs/network.md, or export the network again"
+        "network file: {message}; help: the file is damaged or no JSON, copy it or export the network again"
     )]
     Json {
-        /// What the parser says, with line and column where it knows them.
+        /// What the parser says, with line and column.
+        message: String,
+    },
+    /// A key that the format does not have, that is missing, or that holds something else.
+    #[error("{place}: key {key:?} {fault}")]
+    Key {
+        /// `network file`, `input` or the layer.
+        place: String,
+        /// The key, with those that lead to it: `residual.from`.
+        key: String,
+        /// What is wrong with it.
+        fault: KeyFault,
+    },
+    /// A file whose first bytes say what it is instead.
+    #[error("network file: this is {kind}, not a network of Twofold; help: {remedy}", kind = .0.kind, remedy = .0.remedy)]
+    Foreign(Foreign),
+    /// JSON of something else.
+    #[error(
+        "network file: no key \"format\", so this is no network of Twofold; its keys are {keys:?}; help: give the `network.json` that `trainer train` wrote"
+    )]
+    NoFormat {
+        /// The first of its keys.
+        keys: Vec<String>,
+    },
+    /// The tensor file cannot be read.
+    #[error("tensor file: {message}")]
+    TensorFile {
+        /// Why, and what to do.
         message: String,
     },
     /// Another kind of file.

@@ -3,29 +3,18 @@
 use std::collections::BTreeMap;
 
 use ndarray::{Array1, Array4};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use serde::{Deserialize, Serialize};
+use safetensors::tensor::{Dtype, TensorView};
+use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{
-    Conv, FullyConnected, InputSpec, Layer, NetworkError, Op, QuantNetwork, Requantize, Residual,
-    TensorRef,
-};
+use super::draft::{Draft, FORMAT, FORMAT_VERSION, INPUT};
+use super::tensors::attach;
+use super::validate::check;
+use super::{Conv, InputSpec, Layer, NetworkError, Op, QuantNetwork, TensorRef};
 use crate::{Preprocess, Sparsity};
 
-const FORMAT: &str = "twofold-network";
-const FORMAT_VERSION: u64 = 1;
-const INPUT: &str = "input";
-
-#[derive(Deserialize)]
-struct Header {
-    format: String,
-    format_version: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Serialize)]
 struct NetworkFile {
     format: String,
     format_version: u64,
@@ -38,8 +27,7 @@ struct NetworkFile {
     provenance: Value,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Serialize)]
 struct InputFile {
     height: usize,
     width: usize,
@@ -49,8 +37,8 @@ struct InputFile {
     preprocess: Option<Preprocess>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Serialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
 enum LayerFile {
     Conv {
         name: String,
@@ -78,8 +66,7 @@ enum LayerFile {
     },
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Serialize)]
 struct ResidualFile {
     from: String,
     stride: usize,
@@ -89,34 +76,23 @@ impl QuantNetwork {
     /// Reads a network from the text of its JSON file and the bytes of its tensor file, and validates it.
     ///
     /// # Errors
-    /// Every problem that can be seen at once: a file that cannot be read hides those behind it.
+    /// Every problem at once. Only what cannot be understood hides what is behind it: text that is no JSON, another
+    /// format, and a tensor file that is damaged or of another export, whose tensors are then left out.
     pub fn from_parts(json: &str, tensors: &[u8]) -> Result<Self, Vec<NetworkError>> {
-        let file = parse_json(json).map_err(|error| vec![error])?;
+        let (mut draft, mut errors) = Draft::read(json).map_err(|error| vec![error])?;
         let found = hex_digest(tensors);
-        if found != file.tensors_sha256 {
-            return Err(vec![NetworkError::Checksum { expected: file.tensors_sha256, found }]);
+        match draft.tensors_sha256.clone() {
+            Some(expected) if found != expected => {
+                errors.push(NetworkError::Checksum { expected, found });
+            }
+            _ => errors.extend(attach(&mut draft, tensors)),
         }
-        let mut reader = Reader::open(tensors).map_err(|error| vec![error])?;
-        let names: Vec<String> = file.layers.iter().map(|layer| layer.name().to_owned()).collect();
-        let layers: Vec<Option<Layer>> = file
-            .layers
-            .into_iter()
-            .enumerate()
-            .map(|(index, layer)| reader.layer(layer, &names[..index]))
-            .collect();
-        let mut errors = reader.finish();
-        let InputFile { height, width, channels, space_to_depth, scale, preprocess } = file.input;
-        let network = Self {
-            name: file.name,
-            input: InputSpec { height, width, channels, space_to_depth, scale, preprocess },
-            classes: file.classes,
-            layers: layers.iter().flatten().cloned().collect(),
-            provenance: file.provenance,
-        };
-        if network.layers.len() == layers.len() {
-            errors.extend(network.validate().err().into_iter().flatten());
+        errors.extend(check(&draft.view()));
+        match draft.into_network() {
+            Some(network) if errors.is_empty() => Ok(network),
+            // Each part that is not known was reported.
+            _ => Err(errors),
         }
-        if errors.is_empty() { Ok(network) } else { Err(errors) }
     }
 
     /// The text of the JSON file and the bytes of the tensor file, which the JSON calls `weights.safetensors`.
@@ -243,180 +219,34 @@ impl Op {
 /// The name of the tensor file in the text of a JSON file.
 ///
 /// # Errors
-/// A text that is not of the format, or a name that is not that of a file beside it.
-pub(crate) fn tensor_file_name(json: &str) -> Result<String, NetworkError> {
-    let name = parse_json(json)?.tensors;
-    let plain =
-        !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\\', ':', '\0']);
-    if plain { Ok(name) } else { Err(NetworkError::TensorFileName { found: name }) }
+/// Every problem that can be seen without the tensors, if there is no name of a file beside it.
+pub(crate) fn tensor_file_name(json: &str) -> Result<String, Vec<NetworkError>> {
+    let (draft, mut errors) = Draft::read(json).map_err(|error| vec![error])?;
+    if let Some(name) = &draft.tensors {
+        let plain = !name.is_empty()
+            && name != "."
+            && name != ".."
+            && !name.contains(['/', '\\', ':', '\0']);
+        if plain {
+            return Ok(name.clone());
+        }
+        errors.push(NetworkError::TensorFileName { found: name.clone() });
+    }
+    errors.extend(check(&draft.view()));
+    Err(errors)
 }
 
-fn parse_json(json: &str) -> Result<NetworkFile, NetworkError> {
-    let message = |error: serde_json::Error| NetworkError::Json { message: error.to_string() };
-    let header: Header = serde_json::from_str(json).map_err(message)?;
-    if header.format != FORMAT {
-        return Err(NetworkError::Format { found: header.format });
+/// Every problem of a JSON file that can be seen without its tensors.
+pub(crate) fn structure_errors(json: &str) -> Vec<NetworkError> {
+    match Draft::read(json) {
+        Ok((draft, mut errors)) => {
+            errors.extend(check(&draft.view()));
+            errors
+        }
+        Err(error) => vec![error],
     }
-    if header.format_version != FORMAT_VERSION {
-        return Err(NetworkError::FormatVersion {
-            found: header.format_version,
-            supported: FORMAT_VERSION,
-        });
-    }
-    serde_json::from_str(json).map_err(message)
 }
 
 fn hex_digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-impl LayerFile {
-    fn name(&self) -> &str {
-        match self {
-            Self::Conv { name, .. }
-            | Self::GlobalAveragePool { name, .. }
-            | Self::FullyConnected { name, .. } => name,
-        }
-    }
-}
-
-/// Takes tensors out of a container and collects what is wrong with them.
-struct Reader<'data> {
-    tensors: BTreeMap<String, TensorView<'data>>,
-    errors: Vec<NetworkError>,
-}
-
-impl<'data> Reader<'data> {
-    fn open(bytes: &'data [u8]) -> Result<Self, NetworkError> {
-        let container = SafeTensors::deserialize(bytes)
-            .map_err(|error| NetworkError::Container { message: error.to_string() })?;
-        Ok(Self { tensors: container.tensors().into_iter().collect(), errors: Vec::new() })
-    }
-
-    fn finish(mut self) -> Vec<NetworkError> {
-        self.errors
-            .extend(self.tensors.into_keys().map(|tensor| NetworkError::ExtraTensor { tensor }));
-        self.errors
-    }
-
-    fn take(
-        &mut self,
-        tensor: String,
-        dtype: Dtype,
-        axes: &'static str,
-    ) -> Option<TensorView<'data>> {
-        let Some(view) = self.tensors.remove(&tensor) else {
-            self.errors.push(NetworkError::MissingTensor { tensor });
-            return None;
-        };
-        if view.dtype() != dtype {
-            let expected = if dtype == Dtype::I8 { "I8" } else { "I32" };
-            self.errors.push(NetworkError::TensorType {
-                tensor,
-                expected,
-                found: format!("{:?}", view.dtype()),
-            });
-            return None;
-        }
-        if view.shape().len() != axes.split(", ").count() {
-            self.errors.push(NetworkError::TensorRank {
-                tensor,
-                expected: axes,
-                found: view.shape().to_vec(),
-            });
-            return None;
-        }
-        Some(view)
-    }
-
-    fn vector(&mut self, layer: &str, suffix: &str) -> Option<Array1<i32>> {
-        let view = self.take(format!("{layer}.{suffix}"), Dtype::I32, "[out_channels]")?;
-        let (words, _) = view.data().as_chunks::<4>();
-        Some(words.iter().map(|word| i32::from_le_bytes(*word)).collect())
-    }
-
-    fn weight(&mut self, layer: &str) -> Option<Array4<i8>> {
-        let view = self.take(
-            format!("{layer}.weight"),
-            Dtype::I8,
-            "[out_channels, kernel_height, kernel_width, in_channels]",
-        )?;
-        let &[n, height, width, channels] = view.shape() else {
-            unreachable!("the rank was checked")
-        };
-        let values = view.data().iter().map(|byte| *byte as i8).collect();
-        Some(
-            Array4::from_shape_vec((n, height, width, channels), values)
-                .expect("the container checked the length"),
-        )
-    }
-
-    fn reference(
-        &mut self,
-        layer: &str,
-        field: &'static str,
-        found: &str,
-        earlier: &[String],
-    ) -> Option<TensorRef> {
-        if found == INPUT {
-            return Some(TensorRef::Input);
-        }
-        let index = earlier.iter().position(|name| name == found);
-        if index.is_none() {
-            self.errors.push(NetworkError::Reference {
-                layer: layer.to_owned(),
-                field,
-                found: found.to_owned(),
-            });
-        }
-        index.map(TensorRef::Layer)
-    }
-
-    /// A layer whose references and tensors are all there; takes all its tensors either way.
-    fn layer(&mut self, file: LayerFile, earlier: &[String]) -> Option<Layer> {
-        let name = file.name().to_owned();
-        let bias = self.vector(&name, "bias");
-        let multiplier = self.vector(&name, "multiplier");
-        let shift = self.vector(&name, "shift");
-        let (input, relu, scale, op) = match file {
-            LayerFile::Conv {
-                input,
-                stride,
-                padding,
-                relu,
-                max_pool,
-                residual,
-                sparsity,
-                scale,
-                ..
-            } => {
-                let weight = self.weight(&name);
-                let residual = match residual {
-                    None => Some(None),
-                    Some(ResidualFile { from, stride }) => {
-                        let multiplier = self.vector(&name, "residual_multiplier");
-                        let from = self.reference(&name, "residual.from", &from, earlier);
-                        from.zip(multiplier)
-                            .map(|(from, multiplier)| Some(Residual { from, stride, multiplier }))
-                    }
-                };
-                let op = weight.zip(residual).map(|(weight, residual)| {
-                    Op::Conv(Conv { weight, stride, padding, sparsity, residual, max_pool })
-                });
-                (input, relu, scale, op)
-            }
-            LayerFile::GlobalAveragePool { input, relu, scale, .. } => {
-                (input, relu, scale, Some(Op::GlobalAveragePool))
-            }
-            LayerFile::FullyConnected { input, relu, sparsity, scale, .. } => {
-                let op = self
-                    .weight(&name)
-                    .map(|weight| Op::FullyConnected(FullyConnected { weight, sparsity }));
-                (input, relu, scale, op)
-            }
-        };
-        let input = self.reference(&name, "input", &input, earlier);
-        let requantize = Requantize { bias: bias?, multiplier: multiplier?, shift: shift? };
-        Some(Layer { name, input: input?, op: op?, requantize, relu, scale })
-    }
 }

@@ -146,6 +146,30 @@ fn messages_of_damaged_files() {
         ("scale that is null", json(|json| json["input"]["scale"] = Value::Null)),
         ("scale beyond all numbers", errors(&changed(|_| ()).replace("0.0079", "1e999"), &tensors)),
         ("negative size", json(|json| json["input"]["height"] = (-8).into())),
+        ("a layer that is no object", json(|json| json["layers"][2] = 7.into())),
+        ("a layer without keys", json(|json| json["layers"][3] = json!({}))),
+        (
+            "a residual of another shape",
+            json(|json| json["layers"][1]["residual"] = "conv1".into()),
+        ),
+        ("three paddings", json(|json| json["layers"][0]["padding"] = json!([1, 1, 1]))),
+        ("a class that is no string", json(|json| json["classes"][1] = 2.into())),
+        ("no layers", json(|json| json["layers"] = Value::Null)),
+        (
+            "unknown keys of pre-processing",
+            json(|json| {
+                json["input"]["preprocess"] =
+                    json!({"height": 8, "normalize": {"kind": "fixed", "mean": [true]}, "crop": 9});
+            }),
+        ),
+        (
+            "JSON of something else",
+            errors(r#"{"class_name": "Sequential", "config": {}}"#, &tensors),
+        ),
+        (
+            "a key given twice",
+            errors(&changed(|_| ()).replacen("\"relu\":", "\"relu\":true,\"relu\":", 1), &tensors),
+        ),
         ("damaged tensors", errors(&toy().to_parts().0, &tensors[1..])),
         ("container of nothing", with_tensors(b"")),
         ("container of text", with_tensors(b"this is not a container of tensors")),
@@ -179,6 +203,138 @@ fn messages_of_damaged_files() {
         })
         .collect();
     insta::assert_snapshot!(text.join("\n"));
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_json() {
+    let (json, tensors) = toy().to_parts();
+    assert_eq!(QuantNetwork::from_parts(&format!("\u{feff}{json}"), &tensors), Ok(toy()));
+}
+
+#[test]
+fn every_pre_processing_is_read_as_it_was_written() {
+    let photo = spec::Preprocess::photo(8, vec![0.5; 3], vec![0.25; 3]);
+    for preprocess in [
+        spec::Preprocess::sar(8),
+        spec::Preprocess { downsample: 3, ..spec::Preprocess::sar(8) },
+        photo,
+    ] {
+        let mut network = toy();
+        network.input.preprocess = Some(preprocess.clone());
+        let (json, tensors) = network.to_parts();
+        match QuantNetwork::from_parts(&json, &tensors) {
+            Ok(found) => assert_eq!(found.input.preprocess, Some(preprocess)),
+            // It was read: its three channels are not the one of the toy.
+            Err(errors) => assert!(
+                matches!(errors[..], [NetworkError::PreprocessShape { found: [8, 8, 3], .. }]),
+                "{errors:#?}"
+            ),
+        }
+    }
+}
+
+#[test]
+fn all_problems_of_a_file_come_at_once() {
+    let bytes = container(|table| {
+        table.retain(|row| row.0 != "pool.shift");
+        let multiplier = table.iter_mut().find(|row| row.0 == "conv1.multiplier").unwrap();
+        multiplier.3[..4].copy_from_slice(&99_999i32.to_le_bytes());
+    });
+    let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let json = changed(|json| {
+        json["tensors_sha256"] = digest.clone().into();
+        json["author"] = "somebody".into();
+        json["input"]["scale"] = "small".into();
+        json["layers"][0]["dilation"] = 2.into();
+        json["layers"][0]["groups"] = 1.into();
+        json["layers"][1]["residual"]["from"] = "nowhere".into();
+        json["layers"][1]["stride"] = 9.into();
+        json["layers"][2]["op"] = "max_pool".into();
+        json["layers"][3].as_object_mut().unwrap().remove("relu");
+        json["classes"] = json!(["a", "a", ""]);
+    });
+    let found: Vec<String> = errors(&json, &bytes).iter().map(ToString::to_string).collect();
+    for expected in [
+        "network file: key \"author\" is unknown",
+        "input: key \"scale\" is \"small\"",
+        "layer \"conv1\": key \"dilation\" is unknown",
+        "layer \"conv1\": key \"groups\" is unknown",
+        "layer \"conv2\": residual.from = \"nowhere\" is no earlier layer",
+        "layer \"conv2\": stride = 9 is outside",
+        "layer \"pool\": key \"op\" is \"max_pool\"",
+        "layer \"fc\": key \"relu\" is missing",
+        "tensor \"conv1.multiplier\": channel 0 is 99999",
+        "classes: 3 names for 2 logits",
+        "classes: number 1 is \"a\"",
+        "classes: number 2 is \"\"",
+    ] {
+        assert!(found.iter().any(|line| line.starts_with(expected)), "{expected}: {found:#?}");
+    }
+    assert_eq!(found.len(), 12, "{found:#?}");
+    assert!(found.iter().all(|line| line.contains("; help: ")), "{found:#?}");
+}
+
+#[test]
+fn a_wrong_reference_hides_no_other_fault_and_makes_none() {
+    let json = changed(|json| {
+        json["layers"][3]["input"] = "poll".into();
+        json["layers"][1]["residual"]["stride"] = 7.into();
+    });
+    let found = errors(&json, &toy().to_parts().1);
+    assert!(
+        matches!(
+            &found[..],
+            [NetworkError::Reference { layer, .. }, NetworkError::LayerSize { field: "residual.stride", .. }]
+                if layer == "fc"
+        ),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn layers_of_one_name_are_reported_as_such() {
+    let json = changed(|json| json["layers"][1]["name"] = "conv1".into());
+    let found = errors(&json, &toy().to_parts().1);
+    let duplicates: Vec<_> =
+        found.iter().filter(|e| matches!(e, NetworkError::DuplicateName { .. })).collect();
+    assert_eq!(duplicates.len(), 1, "{found:#?}");
+    assert!(!found.iter().any(|e| matches!(e, NetworkError::MissingTensor { .. })), "{found:#?}");
+}
+
+#[test]
+fn a_file_of_very_many_layers_and_classes_is_read_at_once() {
+    // Each of these took minutes while layers and classes were looked up in lists.
+    let mut network = toy();
+    network.classes = (0..400_000).map(|class| format!("class {class}")).collect();
+    let found = network.validate().unwrap_err();
+    assert!(matches!(found[..], [NetworkError::ClassCount { .. }]), "{} problems", found.len());
+
+    let json = changed(|json| {
+        let pool = json["layers"][2].clone();
+        let layers = json["layers"].as_array_mut().unwrap();
+        for index in 0..100_000 {
+            let mut layer = pool.clone();
+            layer["name"] = format!("pool {index}").into();
+            layer["input"] =
+                if index == 0 { "pool".into() } else { format!("pool {}", index - 1).into() };
+            layers.insert(layers.len() - 1, layer);
+        }
+    });
+    let found = errors(&json, &toy().to_parts().1);
+    assert_eq!(found.len(), 3 * 100_000 + 1, "each layer lacks its three tensors, one is not read");
+    let mut network = toy();
+    let pool = network.layers[2].clone();
+    for index in 3..100_000 {
+        let name = format!("pool {index}");
+        network.layers.insert(
+            index,
+            spec::Layer { name, input: spec::TensorRef::Layer(index - 1), ..pool.clone() },
+        );
+    }
+    network.layers.last_mut().unwrap().input = spec::TensorRef::Layer(99_999);
+    assert_eq!(network.validate(), Ok(()));
+    assert_eq!(network.shapes().len(), 100_001);
+    assert_eq!(network.shape(spec::TensorRef::Layer(99_999)), network.shapes()[99_999]);
 }
 
 #[test]

@@ -164,7 +164,10 @@ fn what_no_memory_cures_says_its_limit_and_does_not_send_the_user_to_fit() {
     );
     assert!(text.contains("--fit does not cure this; use fewer channels"), "{text}");
     let text = find(&report.problems, "tile memory: ");
-    assert!(text.contains("it has 4096; help: size the memories with --fit"), "{text}");
+    assert!(
+        text.contains("it has 4096; help: make the network smaller; --fit cures this, but not"),
+        "{text}"
+    );
     let errors = requirements(&network, &config, &Options::default()).unwrap_err();
     assert!(errors.to_string().contains("at most 65536"), "{errors}");
     assert!(!errors.to_string().contains("size the memories with --fit"), "{errors}");

@@ -47,16 +47,17 @@ proptest! {
         let network = random_network(seed, size, &config);
         let memories = requirements_with_dense(&network, &config, &Options::default()).unwrap();
         let config = ArrayConfig::new(config.rows(), config.cols(), memories).unwrap();
-        let sparse = layer_cycles(&network, &config, &Options::default());
-        let dense = layer_cycles(&network, &config, &DENSE);
-        prop_assert_eq!(sparse.len(), dense.len());
-        for (layer, (sparse, dense)) in sparse.iter().zip(&dense).enumerate() {
-            prop_assert!(sparse <= dense, "layer {layer}: {sparse} cycles, dense {dense}, on {config:?}");
-        }
         let rates = rates(&network, &config, &Options::default());
+        for layer in &rates.layers {
+            prop_assert!(layer.n_tile_cycles <= layer.n_tile_cycles_dense, "{layer:?} on {config:?}");
+            prop_assert!(layer.n_cycles <= layer.n_cycles_dense, "{layer:?} on {config:?}");
+        }
         let of_rates = |cycles: fn(&codegen::LayerRate) -> u64| rates.layers.iter().map(cycles).collect::<Vec<_>>();
-        prop_assert_eq!(of_rates(|layer| layer.n_tile_cycles), sparse);
-        prop_assert_eq!(of_rates(|layer| layer.n_tile_cycles_dense), dense);
+        prop_assert_eq!(of_rates(|layer| layer.n_tile_cycles), layer_cycles(&network, &config, &Options::default()));
+        // Some are beyond what any memory holds.
+        if codegen::check(&network, &config, &DENSE).problems.is_empty() {
+            prop_assert_eq!(of_rates(|layer| layer.n_tile_cycles_dense), layer_cycles(&network, &config, &DENSE));
+        }
     }
 }
 

@@ -1,0 +1,313 @@
+//! JSON as it was written, and the taking of keys out of it: what is wrong is collected, not stumbled over.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Number, Value};
+
+use super::NetworkError;
+
+/// A JSON value whose objects keep every key, given twice or not.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Tree {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(String),
+    List(Vec<Tree>),
+    Object(Vec<(String, Tree)>),
+}
+
+/// What is wrong with a key of a network file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyFault {
+    /// The format has no such key here.
+    Unknown {
+        /// Those that it has.
+        known: &'static [&'static str],
+    },
+    /// It is not there.
+    Missing,
+    /// It is there more than once.
+    Repeated,
+    /// It holds something else than it should.
+    Value {
+        /// What it holds.
+        found: String,
+        /// What it should.
+        expected: &'static str,
+    },
+}
+
+impl fmt::Display for KeyFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { known } => {
+                write!(f, "is unknown; help: remove it, the keys here are {}", known.join(", "))
+            }
+            Self::Missing => write!(f, "is missing; help: add it as docs/network.md says"),
+            Self::Repeated => write!(f, "is given more than once; help: keep one"),
+            Self::Value { found, expected } => {
+                write!(f, "is {found}; help: give {expected}, as docs/network.md says")
+            }
+        }
+    }
+}
+
+/// Parses a text.
+///
+/// # Errors
+/// What is no JSON, with line and column.
+pub(super) fn parse(json: &str) -> Result<Tree, NetworkError> {
+    // Editors of some systems begin a file with a byte-order mark.
+    let json = json.strip_prefix('\u{feff}').unwrap_or(json);
+    serde_json::from_str(json).map_err(|error| NetworkError::Json { message: error.to_string() })
+}
+
+impl Tree {
+    pub(super) fn into_value(self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(value) => Value::Bool(value),
+            Self::Number(number) => Value::Number(number),
+            Self::Text(text) => Value::String(text),
+            Self::List(items) => items.into_iter().map(Self::into_value).collect(),
+            Self::Object(entries) => {
+                entries.into_iter().map(|(key, value)| (key, value.into_value())).collect()
+            }
+        }
+    }
+
+    /// The first value of a key of an object.
+    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+        match self {
+            Self::Object(entries) => {
+                entries.iter().find(|(known, _)| known == key).map(|(_, value)| value)
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(super) fn list(&self) -> Option<&[Self]> {
+        match self {
+            Self::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// Itself, if it is an object.
+    pub(super) fn object(&self) -> Option<&Self> {
+        matches!(self, Self::Object(_)).then_some(self)
+    }
+
+    fn flag(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    pub(super) fn size(&self) -> Option<usize> {
+        match self {
+            Self::Number(number) => number.as_u64().and_then(|value| usize::try_from(value).ok()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn number(&self) -> Option<f64> {
+        match self {
+            Self::Number(number) => number.as_f64(),
+            _ => None,
+        }
+    }
+
+    /// For a message: what it is, short.
+    pub(super) fn describe(&self) -> String {
+        const LONGEST: usize = 60;
+        const MOST: usize = 8;
+        match self {
+            Self::Null => "null".to_owned(),
+            Self::Bool(value) => value.to_string(),
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) if text.chars().count() <= LONGEST => format!("{text:?}"),
+            Self::Text(text) => {
+                format!("{:?}...", text.chars().take(LONGEST).collect::<String>())
+            }
+            Self::List(items) if items.len() <= MOST => {
+                let items: Vec<_> = items.iter().map(Self::describe).collect();
+                format!("[{}]", items.join(", "))
+            }
+            Self::List(items) => format!("a list of {}", items.len()),
+            Self::Object(_) => "an object".to_owned(),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Tree {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TreeVisitor)
+    }
+}
+
+struct TreeVisitor;
+
+impl<'de> Visitor<'de> for TreeVisitor {
+    type Value = Tree;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Tree, E> {
+        Ok(Tree::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Tree, E> {
+        Ok(Tree::Bool(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Tree, E> {
+        Ok(Tree::Number(value.into()))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Tree, E> {
+        Ok(Tree::Number(value.into()))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Tree, E> {
+        Number::from_f64(value).map(Tree::Number).ok_or_else(|| E::custom("a number is not finite"))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Tree, E> {
+        Ok(Tree::Text(value.to_owned()))
+    }
+
+    fn visit_string<E: Error>(self, value: String) -> Result<Tree, E> {
+        Ok(Tree::Text(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Tree, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = list.next_element()? {
+            items.push(item);
+        }
+        Ok(Tree::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Tree::Object(entries))
+    }
+}
+
+/// An object whose keys are taken one by one.
+pub(super) struct Fields<'t, 'e> {
+    place: String,
+    /// Put before a key in messages: `residual.` and the like.
+    prefix: &'static str,
+    is_object: bool,
+    entries: &'t [(String, Tree)],
+    errors: &'e mut Vec<NetworkError>,
+}
+
+impl<'t, 'e> Fields<'t, 'e> {
+    /// Reports keys that are not `known`, and known ones that are given twice.
+    pub(super) fn new(
+        tree: &'t Tree,
+        place: &str,
+        prefix: &'static str,
+        known: &'static [&'static str],
+        errors: &'e mut Vec<NetworkError>,
+    ) -> Self {
+        let entries: &[(String, Tree)] = match tree {
+            Tree::Object(entries) => entries,
+            _ => &[],
+        };
+        let is_object = matches!(tree, Tree::Object(_));
+        let mut fields = Self { place: place.to_owned(), prefix, is_object, entries, errors };
+        if !is_object {
+            let key = prefix.trim_end_matches('.').to_owned();
+            fields.push(key, KeyFault::Value { found: tree.describe(), expected: "an object" });
+            return fields;
+        }
+        let mut counts = vec![0; known.len()];
+        for (key, _) in entries {
+            match known.iter().position(|known| known == key) {
+                Some(index) => counts[index] += 1,
+                None => fields.fault(key, KeyFault::Unknown { known }),
+            }
+        }
+        for (key, _) in known.iter().zip(counts).filter(|(_, n)| *n > 1) {
+            fields.fault(key, KeyFault::Repeated);
+        }
+        fields
+    }
+
+    /// A key that may be left out.
+    pub(super) fn optional(&self, key: &str) -> Option<&'t Tree> {
+        self.entries.iter().find(|(known, _)| known == key).map(|(_, value)| value)
+    }
+
+    fn required(&mut self, key: &str) -> Option<&'t Tree> {
+        let found = self.optional(key);
+        // Of what is no object, that was said.
+        if found.is_none() && self.is_object {
+            self.fault(key, KeyFault::Missing);
+        }
+        found
+    }
+
+    /// A key's value as `read` understands it.
+    pub(super) fn take<T>(
+        &mut self,
+        key: &str,
+        expected: &'static str,
+        read: impl Fn(&'t Tree) -> Option<T>,
+    ) -> Option<T> {
+        let tree = self.required(key)?;
+        let value = read(tree);
+        if value.is_none() {
+            self.fault(key, KeyFault::Value { found: tree.describe(), expected });
+        }
+        value
+    }
+
+    pub(super) fn text(&mut self, key: &str) -> Option<String> {
+        self.take(key, "a string", |tree| tree.text().map(str::to_owned))
+    }
+
+    pub(super) fn size(&mut self, key: &str) -> Option<usize> {
+        self.take(key, "a whole number, 0 or more", Tree::size)
+    }
+
+    /// A size that may be left out.
+    pub(super) fn size_or(&mut self, key: &str, default: usize) -> Option<usize> {
+        if self.optional(key).is_some() { self.size(key) } else { Some(default) }
+    }
+
+    pub(super) fn number(&mut self, key: &str) -> Option<f64> {
+        self.take(key, "a number", Tree::number)
+    }
+
+    pub(super) fn flag(&mut self, key: &str) -> Option<bool> {
+        self.take(key, "true or false", Tree::flag)
+    }
+
+    fn fault(&mut self, key: &str, fault: KeyFault) {
+        self.push(format!("{}{key}", self.prefix), fault);
+    }
+
+    fn push(&mut self, key: String, fault: KeyFault) {
+        self.errors.push(NetworkError::Key { place: self.place.clone(), key, fault });
+    }
+}
