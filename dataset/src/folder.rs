@@ -199,5 +199,8 @@ fn decode(path: &Path, bytes: &[u8], options: ReadOptions) -> Result<Picture> {
             });
         }
     };
-    Ok(Picture::of(Chip::new(height, width, channels, samples)))
+    let chip = Chip::new(height, width, channels, samples);
+    // BMP has no gray but that of a table of colors, of up to 8 bits a pixel: there it is not worth a word.
+    let has_table = format == ImageFormat::Bmp && bytes.get(28).is_some_and(|bits| *bits <= 8);
+    Ok(Picture::of(if has_table { chip.into_gray_if_it_is() } else { chip }))
 }

@@ -5,7 +5,7 @@ use std::fs;
 use image::{DynamicImage, GrayImage, ImageBuffer, Luma, Rgb, RgbImage};
 use twofold_dataset::{Chip, DatasetKind, Samples, Source, Split, SplitOptions};
 
-use crate::support::{Data, expected, gray, read_image};
+use crate::support::{Data, bmp, expected, gray, read_image};
 
 /// Two classes of ten images each.
 fn two_classes() -> Data {
@@ -270,6 +270,7 @@ fn gray_saved_as_color_is_told() {
     }
     let color = DynamicImage::ImageLuma8(gray(3)).into_rgb8();
     color.save(data.path("test/b/1.png")).unwrap();
+    data.write("test/b/2.bmp", bmp(3, 2, &[1, 2, 3, 4, 5, 6]));
     let set = data.load(Split::Test).unwrap();
     assert!(set.samples.iter().all(|sample| sample.chip.channels() == 1));
     assert_eq!(set.notes, ["1 images are gray saved as color; they are read as gray"]);

@@ -1,6 +1,7 @@
 //! What `twofold` says to wrong input: one clear message on stderr, the right exit code, nothing on stdout, nothing
 //! half-written. Each group of cases is one snapshot of its messages.
 
+mod bands;
 mod data;
 mod network;
 mod output;
