@@ -297,6 +297,18 @@ mod tests {
     }
 
     #[test]
+    fn wide_layers_do_not_cost_the_square_of_their_channels() {
+        let config = config(8, 16);
+        let groups = identity_groups(131_008, &config);
+        assert_eq!(groups.len(), 131_008 / 16);
+        let tile = &groups[8187][1];
+        assert_eq!((tile.word, tile.mask, tile.weights[7][15]), (8187, 0xff, 1));
+        let sparsity = Sparsity { pattern: Pattern::UhpShared, group: 65_535 };
+        let kept = kept_positions(&Array4::zeros([65_535, 1, 1, 64]), sparsity);
+        assert_eq!(kept.iter().filter(|kept| **kept).count(), 65_535 * 32);
+    }
+
+    #[test]
     fn empty_passes_are_dropped_but_one_a_group() {
         let config = config(8, 16);
         let mut weight = Array4::zeros([32, 3, 3, 16]);

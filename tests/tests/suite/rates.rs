@@ -7,7 +7,7 @@ use sim::RunOptions;
 use spec::{ArrayConfig, Memories, Pattern, QuantNetwork, Sparsity, TensorRef};
 use twofold_tests::differential::compare;
 
-use crate::support::{array, case, load, machine};
+use crate::support::{Checkout, array, case, load, machine};
 
 const DENSE: Options = Options { schedule: Schedule::Dense };
 
@@ -132,6 +132,15 @@ fn the_rules_give_the_cycles_of_the_rtl() {
 
 fn rates_of(network: &QuantNetwork, config: &ArrayConfig) -> Rates {
     rates(network, config, &Options::default())
+}
+
+#[test]
+fn memories_made_to_fit_leave_the_speed_up_to_be_measured() {
+    let args = ["sim", "--case", "tiny-uhp", "--images", "1", "--fit", "--format", "json"];
+    let report: serde_json::Value = serde_json::from_str(&Checkout::new().run(&args)).unwrap();
+    assert!(report["dense_schedule"].is_object(), "{report:#}");
+    let layers = report["layers"].as_array().unwrap();
+    assert!(layers[0]["speedup_vs_dense"].as_f64().unwrap() > 1.0, "{report:#}");
 }
 
 #[test]
