@@ -1,7 +1,7 @@
 //! Pictures of a run as SVG: curves over epochs, confusion matrix, accuracy of each class.
 //!
 //! In: numbers and class names. Out: one SVG file each, which appears whole or not at all. Text stays text, so no font is
-//! needed to draw; the viewer's sans-serif is used, for which [`text_width`] leaves room. Every picture is as large as its
+//! needed to draw; the viewer's sans-serif is used, for which `text_width` leaves room. Every picture is as large as its
 //! texts ask for.
 
 use std::path::Path;
