@@ -16,6 +16,8 @@ DATA    ?=
 IMAGES  ?=
 # Not empty: memories just as deep as the network needs.
 FIT     ?=
+# What runs the Verilog in `make sim`: verilator, or the machine's icarus, far slower, for small networks.
+SIMULATOR ?= verilator
 # How results are printed: table or json.
 FORMAT  ?= table
 # How many random layers `make fuzz` tries, and from which seed.
@@ -53,11 +55,11 @@ TRAINER_FORMAT = $(if $(filter json,$(FORMAT)),--format json)
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  Variables, explained in the Makefile: ROWS COLS CASE NETWORK DATA IMAGES FIT FORMAT N SEED CLOCK_MHZ TRAIN_ARGS"
+	@echo "  Variables, explained in the Makefile: ROWS COLS CASE NETWORK DATA IMAGES FIT SIMULATOR FORMAT N SEED CLOCK_MHZ TRAIN_ARGS"
 	@echo "  TABLE SEEDS JOBS TABLE_ARGS PYTORCH"
 
-sim: verilator ## Run a network (CASE, NETWORK) on images (DATA): check every bit of the RTL, report cycles between images.
-	$(TWOFOLD) sim $(RUN_ARGS) $(if $(IMAGES),--images $(IMAGES)) --format $(FORMAT)
+sim: $(if $(filter icarus,$(SIMULATOR)),,verilator) ## Run a network (CASE, NETWORK) on images (DATA): check every bit of the RTL, report cycles between images.
+	$(TWOFOLD) sim $(RUN_ARGS) --simulator $(SIMULATOR) $(if $(IMAGES),--images $(IMAGES)) --format $(FORMAT)
 
 report: ## Print the report of the last run again.
 	$(TWOFOLD) report --format $(FORMAT)

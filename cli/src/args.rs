@@ -78,6 +78,16 @@ fn dimension((low, high): (usize, usize)) -> impl clap::builder::TypedValueParse
     clap::value_parser!(u64).range(low as u64..=high as u64).map(|value| value as usize)
 }
 
+/// What runs the Verilog.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SimulatorArg {
+    /// The pinned Verilator: millions of cycles a second.
+    #[default]
+    Verilator,
+    /// The machine's Icarus, for small networks: unknown values stay unknown.
+    Icarus,
+}
+
 /// The array; a case brings its own, everything else defaults to 8 x 16.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct ArrayArgs {
@@ -244,6 +254,9 @@ pub(crate) struct SimArgs {
     /// Also write class and logits of every image, as the RTL gave them, to this JSON file.
     #[arg(long, value_name = "FILE")]
     pub(crate) logits: Option<PathBuf>,
+    /// What runs the Verilog.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) simulator: SimulatorArg,
     #[command(flatten)]
     pub(crate) force: ForceArgs,
     /// The clock for images a second.

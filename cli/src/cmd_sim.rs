@@ -1,16 +1,14 @@
 //! `twofold sim`: a network on images through the RTL, every bit compared, cycles reported.
 
 use anyhow::{Context, Result, bail};
-use hw::pe::Multiplier;
-use sim::tools::Tools;
-use sim::{Machine, Model, Report, ReportInput, RunOptions, TraceMode, run_and_compare};
+use sim::{Report, ReportInput, RunOptions, run_and_compare};
 use spec::files::{Kind, Outputs};
 use spec::{Logits, shown_lines};
 
 use crate::args::SimArgs;
-use crate::hardware;
 use crate::output::{Output, formatted};
 use crate::runner;
+use crate::simulator::Simulator;
 use crate::table::report_table;
 use crate::workload::{Workload, inputs, report_path};
 
@@ -28,20 +26,19 @@ pub(crate) fn run(args: &SimArgs) -> Result<Output> {
     }
     let workload = Workload::read(&args.workload, n_images)?;
     let Workload { network, program, images } = &workload;
-    let verilog = hardware::verilog(&program.config, Multiplier::Generic)?;
-    let model = Model::build(&Tools::find()?, &verilog, TraceMode::Off)?;
+    let simulator = Simulator::build(args.simulator, &program.config)?;
+    let n_threads = runner::n_threads(args.jobs);
+    let n_dense = images.len().min(N_DENSE).min(simulator.batch());
+    simulator.announce(program, images.len(), n_dense, n_threads);
 
-    let (tally, logits) =
-        runner::run_images(&model, program, network, images, runner::n_threads(args.jobs))?;
+    let (tally, logits) = runner::run_images(&simulator, program, network, images, n_threads)?;
     let dense = match workload.compile_dense() {
         Ok(dense) => {
-            let mut machine = Machine::new(&model, &dense.config)?;
-            machine.load(&dense)?;
-            let dense_images: Vec<_> =
-                (0..images.len().min(N_DENSE)).map(|index| images.get(index)).collect();
+            let mut executor = simulator.executor(&dense)?;
+            let dense_images: Vec<_> = (0..n_dense).map(|index| images.get(index)).collect();
             let dense_images: Vec<_> = dense_images.iter().map(Vec::as_slice).collect();
             let checked =
-                run_and_compare(&mut machine, network, &dense_images, &RunOptions::default())
+                run_and_compare(&mut *executor, network, &dense_images, &RunOptions::default())
                     .context("dense schedule")?;
             if let Some(divergence) = checked.divergences.iter().flatten().next() {
                 bail!("dense schedule: {divergence}");

@@ -20,6 +20,7 @@ mod hardware;
 mod images;
 mod output;
 mod runner;
+mod simulator;
 mod synth;
 mod table;
 mod workload;

@@ -7,13 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use progress::Progress;
-use sim::{CheckedRun, Machine, Model, RunOptions, SimError, Tally, run_and_compare};
+use sim::{CheckedRun, RunOptions, SimError, Tally, run_and_compare};
 use spec::{Logits, Program, QuantNetwork};
 
 use crate::images::Images;
-
-/// Images that a machine streams back to back before its results are compared.
-const BATCH: usize = 8;
+use crate::simulator::Simulator;
 
 /// Threads to use: `jobs`, or one a core.
 pub(crate) fn n_threads(jobs: Option<u16>) -> usize {
@@ -23,7 +21,7 @@ pub(crate) fn n_threads(jobs: Option<u16>) -> usize {
 
 /// Runs all images and counts; with the count come the logits of each image, in order.
 pub(crate) fn run_images(
-    model: &Model,
+    simulator: &Simulator,
     program: &Program,
     network: &QuantNetwork,
     images: &Images,
@@ -34,22 +32,22 @@ pub(crate) fn run_images(
     let failed = AtomicBool::new(false);
     let total: Mutex<Result<Tally, SimError>> = Mutex::new(Ok(Tally::default()));
     let logits = Mutex::new(BTreeMap::new());
-    let n_batches = images.len().div_ceil(BATCH);
+    let batch_size = simulator.batch();
+    let n_batches = images.len().div_ceil(batch_size);
     let work = || {
-        let mut machine = Machine::new(model, &program.config)?;
-        machine.load(program)?;
+        let mut executor = simulator.executor(program)?;
         let mut tally = Tally::default();
         while !failed.load(Ordering::Relaxed) {
             let batch = next.fetch_add(1, Ordering::Relaxed);
             if batch >= n_batches {
                 break;
             }
-            let first = batch * BATCH;
-            let indices = first..images.len().min(first + BATCH);
+            let first = batch * batch_size;
+            let indices = first..images.len().min(first + batch_size);
             let inputs: Vec<_> = indices.clone().map(|index| images.get(index)).collect();
             let inputs: Vec<_> = inputs.iter().map(Vec::as_slice).collect();
             let CheckedRun { run, references, divergences } =
-                run_and_compare(&mut machine, network, &inputs, &RunOptions::default())
+                run_and_compare(&mut *executor, network, &inputs, &RunOptions::default())
                     .map_err(|error| shift_image(error, first))?;
             tally.add_run(&run);
             for (((index, result), reference), divergence) in

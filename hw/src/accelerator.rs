@@ -27,7 +27,8 @@ const PARAMETER_BITS: usize = 72;
 
 /// The top module. ARCHITECTURE.md has the timing between its blocks.
 ///
-/// Reset: hold it for at least `rows + cols + 16` cycles, so that the control delay lines are empty.
+/// Reset: hold it for at least `rows + cols + 16` cycles, so that the control delay lines are empty. Where flip-flops
+/// power up with the initial values of the Verilog, as in an FPGA, no reset is needed: they equal the reset values.
 #[derive(LogicBlock)]
 pub struct Accelerator {
     /// Rising edge.
@@ -38,6 +39,8 @@ pub struct Accelerator {
     pub input_data: Signal<In, Bits<8>>,
     /// The byte is there.
     pub input_valid: Signal<In, Bit>,
+    /// It is the last of its image.
+    pub input_last: Signal<In, Bit>,
     /// The byte is taken.
     pub input_ready: Signal<Out, Bit>,
     /// A logit, or with `output_last` the class.
@@ -106,6 +109,7 @@ impl Accelerator {
             reset: Signal::default(),
             input_data: Signal::default(),
             input_valid: Signal::default(),
+            input_last: Signal::default(),
             input_ready: Signal::default(),
             output_data: Signal::default(),
             output_valid: Signal::default(),
@@ -212,6 +216,7 @@ impl Logic for Accelerator {
         self.loader.bank_free.next = self.drain.release_input.val();
         self.loader.input_data.next = self.input_data.val();
         self.loader.input_valid.next = self.input_valid.val();
+        self.loader.input_last.next = self.input_last.val();
         self.input_ready.next = self.loader.input_ready.val();
 
         // Weights.
@@ -347,6 +352,7 @@ impl Logic for Accelerator {
         self.state.next.busy = self.fetch.running.val() | self.fetch.sending.val();
         self.state.next.done = self.fetch.done.val();
         self.state.next.error = self.fetch.error.val();
+        self.state.next.bad_image = self.loader.bad_image.val();
         self.busy.next = self.fetch.running.val() | self.fetch.sending.val();
         self.done.next = self.fetch.done.val();
         self.error.next = self.fetch.error.val();
@@ -365,6 +371,7 @@ impl Logic for Accelerator {
         self.counters.sending.next = self.fetch.sending.val();
         self.counters.status_address.next = self.status_address.val();
         self.counters.state.next = self.state.val().into();
+        self.counters.bad_images.next = self.loader.bad_images.val();
         self.counters.load_cycles.next = self.loader.load_cycles.val();
         self.counters.program_counter.next = self.fetch.program_address.val();
         self.status_data.next = self.counters.status_data.val();

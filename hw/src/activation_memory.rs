@@ -1,7 +1,9 @@
 //! The feature maps: bank 0 for packed input pixels, banks 1 to 3 for what the drain writes.
 
+mod granule_write;
 mod select;
 
+pub use granule_write::GranuleWrite;
 pub use select::{BankSelect, ResidualSelect};
 
 use crate::comment;
@@ -30,7 +32,7 @@ pub struct ActivationMemory {
     pub residual_granule: Signal<In, Bits<4>>,
     /// Bit b: write bank b, 1 to 3.
     pub write_banks: Signal<In, Bits<4>>,
-    /// Write one granule to all of `write_banks`.
+    /// Write one granule to all of `write_banks`; granule 0 clears the others of its word.
     pub write_enable: Signal<In, Bit>,
     /// Word to write.
     pub write_address: Signal<In, Bits<16>>,
@@ -52,6 +54,7 @@ pub struct ActivationMemory {
     bank1: Ram<16, 8>,
     bank2: Ram<16, 8>,
     bank3: Ram<16, 8>,
+    granule_write: GranuleWrite,
     streamed: Register<Bits<2>>,
     word_select: BankSelect,
     residual_select: ResidualSelect,
@@ -87,6 +90,7 @@ impl ActivationMemory {
             bank1: bank(),
             bank2: bank(),
             bank3: bank(),
+            granule_write: GranuleWrite::new(config),
             streamed: Register::default(),
             word_select: BankSelect::new(config),
             residual_select: ResidualSelect::new(config),
@@ -128,23 +132,20 @@ impl Logic for ActivationMemory {
         self.bank1.write_address.next = self.write_address.val();
         self.bank2.write_address.next = self.write_address.val();
         self.bank3.write_address.next = self.write_address.val();
+        self.granule_write.granule.next = self.write_granule.val();
+        for l in 0..self._lanes {
+            self.granule_write.data[l].next = self.write_data[l].val();
+        }
         for i in 0..self._granules {
             self.bank1.write_enable[i].next = self.write_enable.val()
                 & self.write_banks.val().get_bit(1)
-                & (self.write_granule.val().index() == i);
+                & self.granule_write.select[i].val();
             self.bank2.write_enable[i].next = self.write_enable.val()
                 & self.write_banks.val().get_bit(2)
-                & (self.write_granule.val().index() == i);
+                & self.granule_write.select[i].val();
             self.bank3.write_enable[i].next = self.write_enable.val()
                 & self.write_banks.val().get_bit(3)
-                & (self.write_granule.val().index() == i);
-            for n in self._lanes..(self._lanes + 1) {
-                for l in 0..self._lanes {
-                    self.bank1.write_data[i * n + l].next = self.write_data[l].val();
-                    self.bank2.write_data[i * n + l].next = self.write_data[l].val();
-                    self.bank3.write_data[i * n + l].next = self.write_data[l].val();
-                }
-            }
+                & self.granule_write.select[i].val();
         }
 
         self.streamed.clock.next = self.clock.val();
@@ -155,6 +156,9 @@ impl Logic for ActivationMemory {
         self.residual_select.granule.next = self.residual_granule.val();
         for i in 0..self._word {
             self.bank0.write_data[i].next = self.load_word[i].val();
+            self.bank1.write_data[i].next = self.granule_write.word[i].val();
+            self.bank2.write_data[i].next = self.granule_write.word[i].val();
+            self.bank3.write_data[i].next = self.granule_write.word[i].val();
             self.word_select.bank0[i].next = self.bank0.read_data[i].val();
             self.word_select.bank1[i].next = self.bank1.read_data[i].val();
             self.word_select.bank2[i].next = self.bank2.read_data[i].val();
@@ -239,7 +243,11 @@ mod tests {
                 .skip(1)
                 .filter(|(b, _)| write && write_banks >> b & 1 == 1)
             {
-                bank[write_address][write_granule * lanes..][..lanes].copy_from_slice(&write_data);
+                let word = &mut bank[write_address];
+                if write_granule == 0 {
+                    word.fill(0);
+                }
+                word[write_granule * lanes..][..lanes].copy_from_slice(&write_data);
             }
             tick(&mut memory, |m| &mut m.clock).unwrap();
             let seen: Vec<u8> = memory.word.iter().map(|byte| byte.val().to_u8()).collect();

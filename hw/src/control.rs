@@ -140,6 +140,8 @@ pub struct State {
     pub done: Bit,
     /// The program has an unknown opcode.
     pub error: Bit,
+    /// The newest image was bad: its last byte came early or late.
+    pub bad_image: Bit,
 }
 
 /// Conversion of an ISA field to the type of a bundle's field.

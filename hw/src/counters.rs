@@ -38,12 +38,14 @@ pub struct Counters {
     pub sending: Signal<In, Bit>,
     /// Which status register.
     pub status_address: Signal<In, Bits<5>>,
-    /// Bit 0 busy, bit 1 done, bit 2 error.
-    pub state: Signal<In, Bits<3>>,
+    /// Bit 0 busy, bit 1 done, bit 2 error, bit 3 bad image.
+    pub state: Signal<In, Bits<4>>,
     /// Cycles of receiving and packing the last image.
     pub load_cycles: Signal<In, Bits<32>>,
     /// Address of the instruction.
     pub program_counter: Signal<In, Bits<16>>,
+    /// Bad images since reset.
+    pub bad_images: Signal<In, Bits<32>>,
     /// The status register; 0 beyond the last.
     pub status_data: Signal<Out, Bits<32>>,
     images: Register<Bits<32>>,
@@ -83,6 +85,7 @@ impl Counters {
             state: Signal::default(),
             load_cycles: Signal::default(),
             program_counter: Signal::default(),
+            bad_images: Signal::default(),
             status_data: Signal::default(),
             images: Register::default(),
             cycles: Register::default(),
@@ -154,7 +157,7 @@ impl Logic for Counters {
 
         self.status_data.next = 0.into();
         if self.status_address.val() == 0 {
-            self.status_data.next = bit_cast::<32, 3>(self.state.val());
+            self.status_data.next = bit_cast::<32, 4>(self.state.val());
         } else if self.status_address.val() == 1 {
             self.status_data.next = self.images.q.val();
         } else if self.status_address.val() == 2 {
@@ -183,6 +186,8 @@ impl Logic for Counters {
             self.status_data.next = bit_cast::<32, 16>(self.program_counter.val());
         } else if self.status_address.val() == 14 {
             self.status_data.next = self.size.val();
+        } else if self.status_address.val() == 15 {
+            self.status_data.next = self.bad_images.val();
         }
 
         if self.clear.val() | self.reset.val() {
@@ -235,7 +240,7 @@ mod tests {
             let (running, streaming, sending) = (below(8) > 0, below(4) > 0, below(2) == 0);
             let active = [0, n_pes, below(n_pes + 1), n_pes - below(3)][below(4) as usize];
             let cause = if streaming { 0 } else { below(5) };
-            let (state, load_cycles, program_counter) = (below(8), below(1 << 32), below(1 << 16));
+            let (state, load_cycles, program_counter) = (below(16), below(1 << 32), below(1 << 16));
             counters.reset.next = reset;
             counters.clear.next = clear;
             counters.running.next = running;
@@ -250,6 +255,7 @@ mod tests {
             counters.state.next = bits(state);
             counters.load_cycles.next = bits(load_cycles);
             counters.program_counter.next = bits(program_counter);
+            counters.bad_images.next = bits(cycle * 3);
             tick(&mut counters, |c| &mut c.clock).unwrap();
 
             if running {
@@ -274,6 +280,7 @@ mod tests {
                 (expected[1], expected[12]) = (0, 0);
             }
             (expected[0], expected[11], expected[13]) = (state, load_cycles, program_counter);
+            expected[15] = cycle * 3;
             let seen = read(&mut counters);
             assert_eq!(seen, expected, "{rows} x {cols}, cycle {cycle}");
             assert_eq!(seen[2], seen[3..=9].iter().sum::<u64>());

@@ -198,7 +198,7 @@ impl Drain {
             group_last_0: EnabledRegister::default(),
             group_last_1: EnabledRegister::default(),
             accumulated: Register::default(),
-            bank: Register::default(),
+            bank: Register::starting_at(true),
             busy: Register::default(),
             flushing: Register::default(),
             sub_pixel: Register::default(),
@@ -538,6 +538,7 @@ impl Logic for Drain {
             self.write_out.d.next.valid = false;
             self.write_out.d.next.last = false;
             self.written.d.next = false;
+            self.layers.d.next = 0.into();
         }
     }
 }

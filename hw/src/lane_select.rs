@@ -65,23 +65,29 @@ impl Logic for LaneSelect {
         for lane in 0..lanes {
             let _ = writeln!(initial, "    value_{lane} = 32'd0;");
         }
-        for step in 0..cols.div_ceil(lanes) {
-            let _ = writeln!(cases, "        4'd{step}: begin");
+        let mut arm = |label: &str, value: &dyn Fn(usize) -> String| {
+            let _ = writeln!(cases, "        {label}: begin");
             for lane in 0..lanes {
-                let column = step * lanes + lane;
-                let sum = if column < cols { format!("sum_{column}") } else { "32'd0".into() };
-                let _ = writeln!(cases, "            value_{lane} <= {sum};");
+                let _ = writeln!(cases, "            value_{lane} <= {};", value(lane));
             }
             let _ = writeln!(cases, "        end");
+        };
+        let steps = cols.div_ceil(lanes);
+        for step in 0..steps {
+            arm(&format!("4'd{step}"), &|lane| match step * lanes + lane {
+                column if column < cols => format!("sum_{column}"),
+                _ => "32'd0".into(),
+            });
         }
-        let _ = writeln!(cases, "        default: begin");
-        for lane in 0..lanes {
-            let _ = writeln!(cases, "            value_{lane} <= 32'd0;");
+        if steps < 16 {
+            let beyond: Vec<_> = (steps..16).map(|step| format!("4'd{step}")).collect();
+            arm(&beyond.join(", "), &|_| "32'd0".into());
         }
+        arm("default", &|_| "32'dx".into());
         let body = format!(
             "reg [3:0] step_1;\nreg [3:0] step_2;\ninitial begin\n    step_1 = 4'd0;\n    step_2 = 4'd0;\n{initial}end\n\
-             always @(posedge clock) if (enable) begin\n    step_1 <= step;\n    step_2 <= step_1;\n    case (step_2)\n{cases}        \
-             end\n    endcase\nend\n"
+             always @(posedge clock) if (enable) begin\n    step_1 <= step;\n    step_2 <= step_1;\n    case (step_2)\n{cases}    \
+             endcase\nend\n"
         );
         verilog("lane_select", "The columns of a drain step.", &body)
     }

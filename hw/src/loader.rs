@@ -15,6 +15,8 @@ use spec::ArrayConfig;
 pub enum LoaderState {
     /// Bytes are received.
     Receive,
+    /// An image is too long; its bytes are dropped up to its last.
+    Drop,
     /// An image is received; bank 0 is still in use.
     Wait,
     /// The lane table is walked for every packed pixel.
@@ -26,7 +28,10 @@ pub enum LoaderState {
 /// Receives an image, then packs it into bank 0 as the lane table says.
 ///
 /// Takes one byte a cycle. Packing a pixel takes a cycle for every entry of the table and one more. The next image is
-/// received while a packed one is computed. Reset: nothing received, nothing packed.
+/// received while a packed one is computed.
+///
+/// `input_last` comes with the last byte of an image. An image that ends early or late is bad: none of it is packed, it is
+/// counted, and the byte after its last begins the next one. Reset: nothing received, nothing packed, no bad image.
 #[derive(LogicBlock)]
 pub struct Loader {
     /// Rising edge.
@@ -41,6 +46,8 @@ pub struct Loader {
     pub bank_free: Signal<In, Bit>,
     /// A byte is offered.
     pub input_valid: Signal<In, Bit>,
+    /// It is the last of its image.
+    pub input_last: Signal<In, Bit>,
     /// Entry of the lane table, of the address of the cycle before.
     pub lane_word: Signal<In, Bits<32>>,
     /// The next byte of the image, int8.
@@ -53,12 +60,16 @@ pub struct Loader {
     pub load_enable: Signal<Out, Bit>,
     /// Which word.
     pub load_address: Signal<Out, Bits<16>>,
-    /// The word, int8. Bytes that no entry names hold anything.
+    /// The word, int8. Bytes that no entry names are 0.
     pub load_word: Vec<Signal<Out, Bits<8>>>,
     /// A packed image is in bank 0; cleared by `bank_free`.
     pub full: Signal<Out, Bit>,
     /// Cycles from an image's first byte to `full`, less the waiting for `bank_free`; of the last packed image.
     pub load_cycles: Signal<Out, Bits<32>>,
+    /// The newest image was bad.
+    pub bad_image: Signal<Out, Bit>,
+    /// Bad images since reset.
+    pub bad_images: Signal<Out, Bits<32>>,
     image_memory: Ram<16, 8>,
     lane_decoder: LaneDecoder,
     word_packer: WordPacker,
@@ -83,8 +94,11 @@ pub struct Loader {
     full_register: Register<Bit>,
     cycles: Register<Bits<32>>,
     load_cycles_register: Register<Bits<32>>,
+    bad_image_register: Register<Bit>,
+    bad_images_register: Register<Bits<32>>,
     ready: Signal<Local, Bit>,
     received: Signal<Local, Bit>,
+    bytes_end: Signal<Local, Bit>,
     lane_x: Signal<Local, Bits<12>>,
     lane_y: Signal<Local, Bits<12>>,
     pixel_end: Signal<Local, Bit>,
@@ -105,6 +119,7 @@ impl Loader {
             packing: Signal::default(),
             bank_free: Signal::default(),
             input_valid: Signal::default(),
+            input_last: Signal::default(),
             lane_word: Signal::default(),
             input_data: Signal::default(),
             input_ready: Signal::default(),
@@ -114,6 +129,8 @@ impl Loader {
             load_word: ports(config.word_channels()),
             full: Signal::default(),
             load_cycles: Signal::default(),
+            bad_image: Signal::default(),
+            bad_images: Signal::default(),
             image_memory: Ram::new("image_memory", config.memories().image, 1, 1).visible(),
             lane_decoder: LaneDecoder::default(),
             word_packer: WordPacker::new(config),
@@ -138,8 +155,11 @@ impl Loader {
             full_register: Register::default(),
             cycles: Register::default(),
             load_cycles_register: Register::default(),
+            bad_image_register: Register::default(),
+            bad_images_register: Register::default(),
             ready: Signal::default(),
             received: Signal::default(),
+            bytes_end: Signal::default(),
             lane_x: Signal::default(),
             lane_y: Signal::default(),
             pixel_end: Signal::default(),
@@ -179,16 +199,23 @@ impl Logic for Loader {
             word_address,
             full_register,
             cycles,
-            load_cycles_register
+            load_cycles_register,
+            bad_image_register,
+            bad_images_register
         );
-        self.ready.next = self.configured.val() & (self.state.q.val() == LoaderState::Receive);
+        self.ready.next = self.configured.val()
+            & ((self.state.q.val() == LoaderState::Receive)
+                | (self.state.q.val() == LoaderState::Drop));
         self.received.next = self.ready.val() & self.input_valid.val();
+        self.bytes_end.next = self.byte_index.q.val() == self.packing.val().bytes_minus_1;
         self.input_ready.next = self.ready.val();
         self.lane_address.next = self.lane_index.q.val();
         self.load_enable.next = self.word_valid.q.val();
         self.load_address.next = self.word_address.q.val();
         self.full.next = self.full_register.q.val();
         self.load_cycles.next = self.load_cycles_register.q.val();
+        self.bad_image.next = self.bad_image_register.q.val();
+        self.bad_images.next = self.bad_images_register.q.val();
         for i in 0..self._word {
             self.load_word[i].next = self.word_packer.word[i].val();
         }
@@ -205,7 +232,8 @@ impl Logic for Loader {
         self.pixel_end.next = self.lane_valid.q.val() & self.lane_decoder.fields.val().pixel_end;
         self.next_row_base.next = self.row_base.q.val() + self.packing.val().row_step;
         self.image_memory.clock.next = self.clock.val();
-        self.image_memory.write_enable[0].next = self.received.val();
+        self.image_memory.write_enable[0].next =
+            self.received.val() & (self.state.q.val() == LoaderState::Receive);
         self.image_memory.write_address.next = self.byte_index.q.val();
         self.image_memory.write_data[0].next = self.input_data.val();
         self.image_memory.read_address.next =
@@ -221,10 +249,8 @@ impl Logic for Loader {
         self.word_packer.clock.next = self.clock.val();
         self.word_packer.enable.next = self.byte_valid.q.val();
         self.word_packer.position.next = self.position.q.val();
-        self.word_packer.data.next = 0.into();
-        if self.byte_inside.q.val() {
-            self.word_packer.data.next = self.image_memory.read_data[0].val();
-        }
+        self.word_packer.in_image.next = self.byte_inside.q.val();
+        self.word_packer.data.next = self.image_memory.read_data[0].val();
         if self.byte_valid.q.val() {
             self.position.d.next = self.position.q.val() + 1;
             if self.byte_word_end.q.val() {
@@ -250,10 +276,25 @@ impl Logic for Loader {
                 }
                 if self.received.val() {
                     self.byte_index.d.next = self.byte_index.q.val() + 1;
-                    if self.byte_index.q.val() == self.packing.val().bytes_minus_1 {
+                    if self.bytes_end.val() {
                         self.byte_index.d.next = 0.into();
-                        self.state.d.next = LoaderState::Wait;
+                        self.state.d.next = LoaderState::Drop;
+                        if self.input_last.val() {
+                            self.bad_image_register.d.next = false;
+                            self.state.d.next = LoaderState::Wait;
+                        }
+                    } else if self.input_last.val() {
+                        self.byte_index.d.next = 0.into();
+                        self.bad_image_register.d.next = true;
+                        self.bad_images_register.d.next = self.bad_images_register.q.val() + 1;
                     }
+                }
+            }
+            LoaderState::Drop => {
+                if self.received.val() & self.input_last.val() {
+                    self.bad_image_register.d.next = true;
+                    self.bad_images_register.d.next = self.bad_images_register.q.val() + 1;
+                    self.state.d.next = LoaderState::Receive;
                 }
             }
             LoaderState::Wait => {
@@ -312,6 +353,8 @@ impl Logic for Loader {
             self.position.d.next = 0.into();
             self.word_valid.d.next = false;
             self.full_register.d.next = false;
+            self.bad_image_register.d.next = false;
+            self.bad_images_register.d.next = 0.into();
         }
     }
 }

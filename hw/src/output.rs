@@ -1,5 +1,11 @@
 //! Logits and class out.
 
+mod largest;
+mod logit_select;
+
+pub use largest::Largest;
+pub use logit_select::LogitSelect;
+
 use crate::leaf::{Ram, Register, ports};
 use crate::{comment, dff_setup};
 use rust_hdl_core::prelude::*;
@@ -53,13 +59,10 @@ pub struct Output {
     row: Register<Bits<16>>,
     lane: Register<Bits<2>>,
     index: Register<Bits<16>>,
-    winner: Register<Bits<16>>,
-    largest: Register<Bits<16>>,
+    logit_select: LogitSelect,
+    largest: Largest,
     next_row: Signal<Local, Bits<16>>,
-    logit: Signal<Local, Bits<16>>,
-    rank: Signal<Local, Bits<16>>,
     last_lane: Constant<Bits<2>>,
-    sign: Constant<Bits<16>>,
     _lanes: usize,
 }
 
@@ -90,13 +93,10 @@ impl Output {
             row: Register::default(),
             lane: Register::default(),
             index: Register::default(),
-            winner: Register::default(),
-            largest: Register::default(),
+            logit_select: LogitSelect::new(lanes),
+            largest: Largest::default(),
             next_row: Signal::default(),
-            logit: Signal::default(),
-            rank: Signal::default(),
             last_lane: Constant::new(bits(lanes as u64 - 1)),
-            sign: Constant::new(bits(0x8000)),
             _lanes: lanes,
         }
     }
@@ -106,7 +106,7 @@ impl Logic for Output {
     #[hdl_gen]
     fn update(&mut self) {
         comment!("module logit_output: Logits and class out.");
-        dff_setup!(self, clock, state, row, lane, index, winner, largest);
+        dff_setup!(self, clock, state, row, lane, index);
         self.logit_memory.clock.next = self.clock.val();
         self.logit_memory.write_enable[0].next = self.write_enable.val();
         self.logit_memory.write_address.next = self.write_row.val();
@@ -114,17 +114,17 @@ impl Logic for Output {
             self.logit_memory.write_data[l].next = self.write_data[l].val();
         }
 
-        self.logit.next = self.logit_memory.read_data[0].val();
-        for l in 1..self._lanes {
-            if self.lane.q.val().index() == l {
-                self.logit.next = self.logit_memory.read_data[l].val();
-            }
+        self.logit_select.lane.next = self.lane.q.val();
+        for l in 0..self._lanes {
+            self.logit_select.row[l].next = self.logit_memory.read_data[l].val();
         }
-        comment!("With the sign bit flipped, unsigned order is signed order.");
-        self.rank.next = self.logit.val() ^ self.sign.val();
+        self.largest.clock.next = self.clock.val();
+        self.largest.enable.next = false;
+        self.largest.index.next = self.index.q.val();
+        self.largest.value.next = self.logit_select.logit.val();
 
         self.next_row.next = self.row.q.val();
-        self.output_data.next = self.logit.val();
+        self.output_data.next = self.logit_select.logit.val();
         self.output_valid.next = false;
         self.output_last.next = false;
         self.finished.next = false;
@@ -143,10 +143,7 @@ impl Logic for Output {
             OutputState::Logit => {
                 self.output_valid.next = true;
                 if self.output_ready.val() {
-                    if (self.index.q.val() == 0) | (self.rank.val() > self.largest.q.val()) {
-                        self.winner.d.next = self.index.q.val();
-                        self.largest.d.next = self.rank.val();
-                    }
+                    self.largest.enable.next = true;
                     self.index.d.next = self.index.q.val() + 1;
                     self.lane.d.next = self.lane.q.val() + 1;
                     if self.lane.q.val() == self.last_lane.val() {
@@ -159,7 +156,7 @@ impl Logic for Output {
                 }
             }
             OutputState::Class => {
-                self.output_data.next = self.winner.q.val();
+                self.output_data.next = self.largest.winner.val();
                 self.output_valid.next = true;
                 self.output_last.next = true;
                 if self.output_ready.val() {

@@ -46,7 +46,7 @@ impl Logic for Pool {
             "\
 initial maximum = 16'd0;
 always @(posedge clock) begin
-    if (enable & (first | $signed(value) > $signed(maximum))) maximum <= value;
+    if (enable) maximum <= (first | $signed(value) > $signed(maximum)) ? value : maximum;
 end
 ",
         )

@@ -9,7 +9,7 @@ use std::fmt::Write;
 
 /// `value = clamp(round_half_even((accumulator + bias + residual * residual_multiplier) * multiplier / 2^shift))`.
 ///
-/// The sum wraps at 32 bits. Latency [`Requantize::LATENCY`] cycles, one value a cycle. No reset: what comes out belongs
+/// The sum wraps at 32 bits. A residual whose multiplier is 0 may be anything, also unknown. Latency [`Requantize::LATENCY`] cycles, one value a cycle. No reset: what comes out belongs
 /// to what went in. `relu` and `logits` are applied in the last stage and do not change while values are inside.
 #[derive(LogicBlock, Default)]
 pub struct Requantize {
@@ -154,13 +154,16 @@ fn shifter(value: &str, shifted: &str, sticky: &str, sticky_in: &str, unit: usiz
             }
             _ => (format!("{{49{{{}}}}}", sign(unit)), "|product_5".to_string()),
         };
-        let label = if step == 7 { "default".to_string() } else { format!("3'd{step}") };
         // Writing to a String cannot fail.
         let _ = writeln!(
             arms,
-            "        {label}: begin\n            {shifted} <= {result};\n            {sticky} <= {dropped};\n        end"
+            "        3'd{step}: begin\n            {shifted} <= {result};\n            {sticky} <= {dropped};\n        end"
         );
     }
+    let _ = writeln!(
+        arms,
+        "        default: begin\n            {shifted} <= 49'dx;\n            {sticky} <= 1'bx;\n        end"
+    );
     arms
 }
 
@@ -187,6 +190,7 @@ reg sticky_7;
 reg [17:0] rounded_8;
 reg overflow_8;
 reg negative_8;
+wire [7:0] used = residual_multiplier == 16'd0 ? 8'd0 : residual;
 wire up_7 = fine_7[0] & (sticky_7 | fine_7[1]);
 wire fits_8 = ~overflow_8 & (logits ? rounded_8[17:15] == 3'd0 | rounded_8[17:15] == 3'd7
     : rounded_8[17:7] == 11'd0 | rounded_8[17:7] == 11'd2047);
@@ -231,7 +235,7 @@ initial begin
     high_4 = 32'sd0;
 end
 always @(posedge clock) if (enable) begin
-    residual_1 <= {{24{residual[7]}}, residual};
+    residual_1 <= {{24{used[7]}}, used};
     residual_multiplier_1 <= {16'd0, residual_multiplier};
     residual_product_2 <= residual_1 * residual_multiplier_1;
     total_3 <= biased_2 + residual_product_2;
@@ -244,12 +248,7 @@ end
 /// The registers of stages 1 to 4 that surround the products are the multipliers' own.
 fn ecp5() -> String {
     let products = [
-        (
-            "by_residual",
-            ("residual", 8, true),
-            ("residual_multiplier", 16, false),
-            "residual_product",
-        ),
+        ("by_residual", ("used", 8, true), ("residual_multiplier", 16, false), "residual_product"),
         ("by_low", ("total_low", 16, false), ("multiplier_2", 15, false), "low"),
         ("by_high", ("total_high", 16, true), ("multiplier_2", 15, false), "high"),
     ];
@@ -293,10 +292,10 @@ always @(posedge clock) if (enable) begin
 const TAIL: &str = "    rounded_8 <= {fine_7[17], fine_7[17:1]} + {17'd0, up_7};
     overflow_8 <= fine_7[48:17] != {32{fine_7[48]}};
     negative_8 <= fine_7[48];
-    if (negative_8 & relu) value <= 16'd0;
-    else if (fits_8) value <= rounded_8[15:0];
-    else if (negative_8) value <= logits ? 16'h8000 : 16'hff80;
-    else value <= logits ? 16'h7fff : 16'h007f;
+    value <= (negative_8 & relu) ? 16'd0
+        : fits_8 ? rounded_8[15:0]
+        : negative_8 ? (logits ? 16'h8000 : 16'hff80)
+        : logits ? 16'h7fff : 16'h007f;
 end
 ";
 

@@ -266,6 +266,7 @@ impl Logic for Streamer {
             self.busy.d.next = false;
             self.in_flight.d.next = 0.into();
             self.unit_bank_register.d.next = false;
+            self.layer_register.d.next = 0.into();
             self.swap_out.d.next = false;
             self.accumulate_out.d.next.valid = false;
             self.accumulate_out.d.next.last = false;

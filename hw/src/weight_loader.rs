@@ -117,7 +117,7 @@ impl WeightLoader {
             address: Register::default(),
             pointer: Register::default(),
             record_valid: Register::default(),
-            need_block: Register::default(),
+            need_block: Register::starting_at(true),
             prefetched: Register::default(),
             valid: Register::default(),
             record: EnabledRegister::default(),

@@ -63,6 +63,36 @@ pub enum SimError {
         /// Its first lines of errors.
         log: String,
     },
+    /// Icarus refuses the Verilog, or stops.
+    #[error("{program} fails:\n{log}\nhelp: `twofold lint` shows what Verilator says of the Verilog", program = program.display())]
+    Icarus {
+        /// The program.
+        program: PathBuf,
+        /// Its first lines.
+        log: String,
+    },
+    /// Icarus printed something that the test bench does not print, or stopped in the middle.
+    #[error("Icarus: unexpected output {line:?}; help: try another version of iverilog")]
+    IcarusOutput {
+        /// The line.
+        line: String,
+    },
+    /// An output is neither 0 nor 1.
+    #[error(
+        "unknown bits in {what}; help: something depends on what a register or memory holds at power-up"
+    )]
+    Unknown {
+        /// Where, and what was seen.
+        what: String,
+    },
+    /// A folder for a run cannot be made or written.
+    #[error("{path}: {source}; help: check that the folder is writable and the disk has room", path = path.display())]
+    Folder {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The Verilog is not an accelerator: a memory is missing, or there are several of its name.
     #[error(
         "the Verilog has {n} memories named {name}, the simulator needs one; help: keep the instance names of docs/isa.md"

@@ -1,7 +1,8 @@
 //! Finds the tools that `scripts/setup.sh` puts inside the checkout, and the C++ compiler of the machine.
 //!
 //! Nothing is installed or run here: a tool that is missing is one error that names the command that installs it. A
-//! `verilator` or `yosys` of the machine is deliberately not used: versions are pinned, results depend on them.
+//! `verilator` or `yosys` of the machine is deliberately not used: versions are pinned, results depend on them. Icarus is
+//! the machine's own: what it computes must not depend on its version.
 
 use std::env;
 use std::ffi::OsString;
@@ -51,6 +52,14 @@ pub enum ToolError {
     NoCompiler {
         /// The programs that were looked for.
         tried: String,
+    },
+    /// The machine has no Icarus.
+    #[error(
+        "Icarus: {program} is not on PATH; help: install it (Debian/Ubuntu: apt install iverilog), or run with Verilator"
+    )]
+    NoIcarus {
+        /// The program.
+        program: &'static str,
     },
     /// `CXX` names no program.
     #[error("CXX={cxx} is not a program; help: unset CXX or name a C++ compiler")]
@@ -130,6 +139,15 @@ impl WasmTool {
     }
 }
 
+/// Icarus: a compiler and the program that runs what it makes. The machine's own, of any version from 10 on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IcarusTools {
+    /// The compiler.
+    pub iverilog: PathBuf,
+    /// The simulator.
+    pub vvp: PathBuf,
+}
+
 /// Where tools are looked for.
 #[derive(Debug, Clone)]
 pub struct Tools {
@@ -201,6 +219,15 @@ impl Tools {
             .find_map(|name| self.on_path(name))
             .map(|program| Compiler { program, args: Vec::new() })
             .ok_or_else(|| ToolError::NoCompiler { tried: COMPILERS.join(", ") })
+    }
+
+    /// Icarus, from `PATH`.
+    ///
+    /// # Errors
+    /// [`ToolError::NoIcarus`].
+    pub fn icarus(&self) -> Result<IcarusTools, ToolError> {
+        let find = |program| self.on_path(program).ok_or(ToolError::NoIcarus { program });
+        Ok(IcarusTools { iverilog: find("iverilog")?, vvp: find("vvp")? })
     }
 
     /// Yosys.
@@ -373,6 +400,18 @@ mod tests {
             error.to_string(),
             "CXX=no-such-c++ is not a program; help: unset CXX or name a C++ compiler"
         );
+    }
+
+    #[test]
+    fn icarus_is_the_machines_own_and_whole() {
+        let root = TempDir::new().unwrap();
+        let error = tools(root.path(), None).icarus().unwrap_err().to_string();
+        assert!(error.starts_with("Icarus: iverilog is not on PATH; help: install it"), "{error}");
+        let iverilog = write(root.path(), "bin/iverilog", 0o755);
+        let error = tools(root.path(), None).icarus().unwrap_err();
+        assert_eq!(error, ToolError::NoIcarus { program: "vvp" });
+        let vvp = write(root.path(), "bin/vvp", 0o755);
+        assert_eq!(tools(root.path(), None).icarus().unwrap(), IcarusTools { iverilog, vvp });
     }
 
     #[test]

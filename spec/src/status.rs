@@ -17,6 +17,8 @@ pub const BUSY_BIT: usize = 0;
 pub const DONE_BIT: usize = 1;
 /// Bit of [`STATE`]: an unknown instruction was fetched; only reset clears it.
 pub const ERROR_BIT: usize = 2;
+/// Bit of [`STATE`]: the newest image was bad and has been dropped.
+pub const BAD_IMAGE_BIT: usize = 3;
 
 /// Address of the state bits.
 pub const STATE: usize = 0;
@@ -38,6 +40,8 @@ pub const OUTPUT_CYCLES: usize = 12;
 pub const PROGRAM_COUNTER: usize = 13;
 /// Address of the array's sizes.
 pub const SIZES: usize = 14;
+/// Address of the number of bad images.
+pub const BAD_IMAGES: usize = 15;
 
 /// Why a cycle was not useful, in the order of the registers.
 pub const LOST_CAUSES: [&str; 6] =
@@ -49,7 +53,11 @@ const fn register(address: usize, name: &'static str, meaning: &'static str) -> 
 
 /// Every register, in the order of addresses; the others of the 32 read as zero.
 pub const REGISTERS: &[Register] = &[
-    register(STATE, "state", "bit 0 busy, bit 1 done, bit 2 error"),
+    register(
+        STATE,
+        "state",
+        "bit 0 busy, bit 1 done, bit 2 error, bit 3 bad image: the newest image ended early or late and was dropped",
+    ),
     register(IMAGES, "images", "images finished since reset"),
     register(
         CYCLES,
@@ -80,6 +88,7 @@ pub const REGISTERS: &[Register] = &[
     register(OUTPUT_CYCLES, "output_cycles", "cycles of sending the last image's logits and class"),
     register(PROGRAM_COUNTER, "program_counter", "address of the next instruction"),
     register(SIZES, "sizes", "rows + cols * 2^8 + lanes * 2^16"),
+    register(BAD_IMAGES, "bad_images", "bad images since reset"),
 ];
 
 #[cfg(test)]

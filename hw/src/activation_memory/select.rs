@@ -54,14 +54,17 @@ impl Logic for BankSelect {
         let mut body = String::from("always @(*) begin\n    case (bank)\n");
         // Writing to a String cannot fail.
         for bank in 0..4 {
-            let label = if bank == 3 { "default".into() } else { format!("2'd{bank}") };
-            let _ = writeln!(body, "        {label}: begin");
+            let _ = writeln!(body, "        2'd{bank}: begin");
             for i in 0..self.word.len() {
                 let _ = writeln!(body, "            word_{i} = bank{bank}_{i};");
             }
             body.push_str("        end\n");
         }
-        body.push_str("    endcase\nend\n");
+        body.push_str("        default: begin\n");
+        for i in 0..self.word.len() {
+            let _ = writeln!(body, "            word_{i} = 8'dx;");
+        }
+        body.push_str("        end\n    endcase\nend\n");
         verilog("bank_select", "The word of one of four banks.", &body)
     }
 }
@@ -138,28 +141,28 @@ impl Logic for ResidualSelect {
         body.push_str(
             "end\nalways @(posedge clock) begin\n    granule_1 <= granule;\n    case (bank)\n",
         );
-        for bank in 0..4 {
-            let label = if bank == 3 { "default".into() } else { format!("2'd{bank}") };
-            let _ = writeln!(body, "        {label}: case (granule_1)");
-            for granule in 0..granules {
-                let label = if granule + 1 == granules {
-                    "default".into()
-                } else {
-                    format!("4'd{granule}")
-                };
-                let _ = writeln!(body, "            {label}: begin");
-                for lane in 0..lanes {
-                    let _ = writeln!(
-                        body,
-                        "                residual_{lane} <= bank{bank}_{};",
-                        granule * lanes + lane
-                    );
-                }
-                body.push_str("            end\n");
+        let arm = |body: &mut String, label: &str, byte: &dyn Fn(usize) -> String| {
+            let _ = writeln!(body, "            {label}: begin");
+            for lane in 0..lanes {
+                let _ = writeln!(body, "                residual_{lane} <= {};", byte(lane));
             }
+            body.push_str("            end\n");
+        };
+        let unknown = |_: usize| "8'dx".to_string();
+        for bank in 0..4 {
+            let _ = writeln!(body, "        2'd{bank}: case (granule_1)");
+            for granule in 0..granules {
+                let byte = |lane| format!("bank{bank}_{}", granule * lanes + lane);
+                arm(&mut body, &format!("4'd{granule}"), &byte);
+            }
+            arm(&mut body, "default", &unknown);
             body.push_str("        endcase\n");
         }
-        body.push_str("    endcase\nend\n");
+        body.push_str("        default: begin\n");
+        for lane in 0..lanes {
+            let _ = writeln!(body, "            residual_{lane} <= 8'dx;");
+        }
+        body.push_str("        end\n    endcase\nend\n");
         verilog("residual_select", "A granule of the word of one of four banks, registered.", &body)
     }
 }

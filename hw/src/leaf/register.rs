@@ -6,7 +6,8 @@ use rust_hdl_core::prelude::*;
 use std::collections::VecDeque;
 use std::fmt::Write;
 
-/// A flip-flop for any type: `q` is the `d` of the cycle before. Starts at the default of `T`, no reset.
+/// A flip-flop for any type: `q` is the `d` of the cycle before. No reset of its own; one that its parent resets starts at
+/// the value that the reset gives it, which is the default of `T` unless [`Register::starting_at`] says otherwise.
 #[derive(LogicBlock, Default)]
 pub struct Register<T: Synth> {
     /// Rising edge.
@@ -15,6 +16,16 @@ pub struct Register<T: Synth> {
     pub d: Signal<In, T>,
     /// Current value.
     pub q: Signal<Out, T>,
+    _initial: T,
+}
+
+impl<T: Synth> Register<T> {
+    /// A register that holds `initial` from power-up on.
+    pub fn starting_at(initial: T) -> Self {
+        let mut register = Self { _initial: initial, ..Self::default() };
+        register.q.next = initial;
+        register
+    }
 }
 
 impl<T: Synth> Logic for Register<T> {
@@ -29,9 +40,10 @@ impl<T: Synth> Logic for Register<T> {
     }
 
     fn hdl(&self) -> Verilog {
-        let zero = literal(T::default());
-        let body = format!("initial q = {zero};\nalways @(posedge clock) q <= d;\n");
-        verilog(&format!("register_{}", T::BITS), "One flip-flop a bit.", &body)
+        let initial = literal(self._initial);
+        let body = format!("initial q = {initial};\nalways @(posedge clock) q <= d;\n");
+        let start = if self._initial == T::default() { "" } else { "_set" };
+        verilog(&format!("register_{}{start}", T::BITS), "One flip-flop a bit.", &body)
     }
 }
 

@@ -146,16 +146,18 @@ impl Bench {
 
     /// Offers an image, one byte every `every` cycles.
     fn offer(&mut self, image: &[u8], every: usize) {
-        for byte in image {
+        for (i, byte) in image.iter().enumerate() {
             for _ in 1..every {
                 self.tick();
             }
             self.loader.input_data.next = bits((*byte).into());
             self.loader.input_valid.next = true;
+            self.loader.input_last.next = i + 1 == image.len();
             crate::leaf::settle(&mut self.loader).unwrap();
             assert!(self.loader.input_ready.val());
             self.tick();
             self.loader.input_valid.next = false;
+            self.loader.input_last.next = false;
         }
     }
 
@@ -164,6 +166,10 @@ impl Bench {
         for (i, ((address, word), expected)) in self.written.drain(..).zip(expected).enumerate() {
             assert_eq!(address, i);
             assert_eq!(word[..expected.len()], expected[..], "word {i}");
+            assert!(
+                word[expected.len()..].iter().all(|byte| *byte == 0),
+                "unused bytes of word {i}"
+            );
         }
     }
 }
@@ -219,6 +225,38 @@ fn a_dense_word_a_pixel() {
 fn one_byte() {
     let entries = vec![Entry { source: Some((0, 0, 0)), word_end: true }];
     check(&Case { channels: 1, width: 1, height: 1, block: 1, entries }, 2, 1);
+}
+
+/// An image between images of other lengths: nothing of those is packed, and each is counted.
+#[test]
+fn an_image_of_another_length_is_dropped_and_the_next_one_is_right() {
+    let entries: Vec<Entry> =
+        (0..4).map(|k| Entry { source: Some((0, k, 0)), word_end: k == 3 }).collect();
+    let case = Case { channels: 1, width: 4, height: 3, block: 1, entries };
+    let n = case.n_bytes();
+    for lengths in [vec![n - 1], vec![n + 1], vec![1], vec![2 * n - 1], vec![n + 3, 2, n - 1]] {
+        let mut bench = Bench::new(&ArrayConfig::default(), &case);
+        for (i, length) in lengths.iter().enumerate() {
+            let bytes: Vec<u8> = (0..*length).map(|k| 0x80 + k as u8).collect();
+            bench.offer(&bytes, 1 + i);
+            assert!(bench.loader.bad_image.val());
+            assert_eq!(bench.loader.bad_images.val().index(), i + 1, "{lengths:?}");
+            for _ in 0..40 {
+                bench.tick();
+            }
+            assert!(!bench.loader.full.val() && bench.written.is_empty(), "{lengths:?}");
+        }
+        let image: Vec<u8> = (0..n as u8).collect();
+        bench.offer(&image, 1);
+        while !bench.loader.full.val() {
+            bench.tick();
+        }
+        assert!(!bench.loader.bad_image.val());
+        assert_eq!(bench.loader.bad_images.val().index(), lengths.len());
+        let pack_cycles = 1 + 12 * (case.entries.len() + 1) + 2;
+        assert_eq!(bench.loader.load_cycles.val().index(), n + pack_cycles, "{lengths:?}");
+        bench.check_words(&case.pack(&image));
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use rust_hdl_core::prelude::*;
 use spec::ArrayConfig;
 use std::fmt::Write;
 
-/// A word that is written one byte a cycle. Bytes that are not written keep their last value. Latency 1 cycle, no reset.
+/// A word that is written one byte a cycle, from byte 0 on; byte 0 clears the others. Latency 1 cycle, no reset.
 #[derive(LogicBlock)]
 pub struct WordPacker {
     /// Rising edge.
@@ -14,6 +14,8 @@ pub struct WordPacker {
     pub enable: Signal<In, Bit>,
     /// Which byte.
     pub position: Signal<In, Bits<5>>,
+    /// The byte is of the image; 0 is written otherwise.
+    pub in_image: Signal<In, Bit>,
     /// The byte, int8.
     pub data: Signal<In, Bits<8>>,
     /// The word, int8.
@@ -27,6 +29,7 @@ impl WordPacker {
             clock: Signal::default(),
             enable: Signal::default(),
             position: Signal::default(),
+            in_image: Signal::default(),
             data: Signal::default(),
             word: ports(config.word_channels()),
         }
@@ -35,11 +38,16 @@ impl WordPacker {
 
 impl Logic for WordPacker {
     fn update(&mut self) {
-        if self.clock.pos_edge()
-            && self.enable.val()
-            && let Some(byte) = self.word.get_mut(self.position.val().index())
-        {
-            byte.next = self.data.val();
+        if self.clock.pos_edge() && self.enable.val() {
+            let position = self.position.val().index();
+            let data = if self.in_image.val() { self.data.val() } else { Bits::default() };
+            for (i, byte) in self.word.iter_mut().enumerate() {
+                if i == position {
+                    byte.next = data;
+                } else if position == 0 {
+                    byte.next = Bits::default();
+                }
+            }
         }
     }
 
@@ -48,19 +56,22 @@ impl Logic for WordPacker {
     }
 
     fn hdl(&self) -> Verilog {
-        let mut body = String::from("initial begin\n");
+        let mut body = String::from(
+            "wire first = position == 5'd0;\nwire [7:0] byte_in = in_image ? data : 8'd0;\ninitial begin\n",
+        );
         // Writing to a String cannot fail.
         for i in 0..self.word.len() {
             let _ = writeln!(body, "    word_{i} = 8'd0;");
         }
-        body.push_str("end\nalways @(posedge clock) if (enable) begin\n    case (position)\n");
-        for i in 0..self.word.len() {
-            let _ = writeln!(body, "        5'd{i}: word_{i} <= data;");
+        body.push_str("end\nalways @(posedge clock) if (enable) begin\n");
+        body.push_str("    word_0 <= first ? byte_in : word_0;\n");
+        for i in 1..self.word.len() {
+            let _ = writeln!(
+                body,
+                "    word_{i} <= position == 5'd{i} ? byte_in : first ? 8'd0 : word_{i};"
+            );
         }
-        if self.word.len() < 32 {
-            body.push_str("        default: ;\n");
-        }
-        body.push_str("    endcase\nend\n");
+        body.push_str("end\n");
         verilog("word_packer", "A word that is written one byte a cycle.", &body)
     }
 }

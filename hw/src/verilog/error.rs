@@ -121,6 +121,21 @@ pub enum Error {
         /// The signal.
         signal: String,
     },
+    /// A register starts at another value than reset gives it.
+    #[error(
+        "{path}: `{register}` starts at {initial}, but reset makes it {reset}; help: a device without a reset relies on initial \
+         values, use `Register::starting_at`"
+    )]
+    ResetValue {
+        /// Instance path.
+        path: String,
+        /// The register.
+        register: String,
+        /// Its initial value.
+        initial: String,
+        /// Its value after reset.
+        reset: String,
+    },
     /// rust-hdl's own check found a problem.
     #[error("rust-hdl refuses the design: {0}")]
     Check(String),

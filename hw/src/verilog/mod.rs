@@ -8,7 +8,8 @@
 //! - turns plain assignments into port connections and `assign`, and groups the rest into small
 //!   `always @(*)` blocks;
 //! - refuses unknown names, colliding names, keywords, width mismatches, latches, undriven signals and
-//!   reads before writes, each with its instance path.
+//!   reads before writes, each with its instance path,
+//! - refuses registers that start at another value than their reset gives them.
 //!
 //! A module's name is the first line of a leaf's text (see [`crate::leaf::verilog`]), or
 //! `comment!("module name")` at the start of an `update`, or else the name of the field that holds the
@@ -20,6 +21,7 @@ mod expr;
 mod flow;
 mod module;
 mod names;
+mod reset;
 mod split;
 mod write;
 

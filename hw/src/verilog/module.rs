@@ -4,6 +4,7 @@ use super::Module;
 use super::error::Error;
 use super::expr::{Kind, Named, literal_of, sized};
 use super::names::{clean, is_identifier, is_keyword, stem};
+use super::reset::initial_values;
 use super::write::{Writer, leaf};
 use rust_hdl_core::atom::is_atom_signed;
 use rust_hdl_core::prelude::{
@@ -30,6 +31,8 @@ pub(super) struct Child {
     pub(super) raw: String,
     pub(super) module: String,
     pub(super) ports: Vec<Port>,
+    /// What a leaf's register `q` starts at.
+    pub(super) initial: Option<String>,
 }
 
 /// A block that is being visited.
@@ -144,13 +147,17 @@ impl Emitter {
                 self.check_name(&path, name)?;
             }
         }
+        let mut initial = None;
         let (explicit, comment, text) = match node.hdl() {
             Hdl::Combinatorial(block) => {
                 let (explicit, comment, body) =
                     Writer { path: &path, frame: &frame }.composed(&block)?;
                 (explicit, comment, body)
             }
-            Hdl::Custom(text) => leaf(&path, &frame, &text)?,
+            Hdl::Custom(text) => {
+                initial = initial_values(&text).get("q").map(ToString::to_string);
+                leaf(&path, &frame, &text)?
+            }
             _ => {
                 return Err(Error::Unsupported {
                     path,
@@ -182,7 +189,12 @@ impl Emitter {
             }
         };
         if let Some(parent) = self.stack.last_mut() {
-            parent.children.push(Child { raw: frame.raw, module: name, ports: frame.ports });
+            parent.children.push(Child {
+                raw: frame.raw,
+                module: name,
+                ports: frame.ports,
+                initial,
+            });
         }
         Ok(())
     }

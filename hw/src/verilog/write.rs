@@ -6,6 +6,7 @@ use super::expr::{Kind, Scope, range};
 use super::flow::check;
 use super::module::{Frame, Port};
 use super::names::{clean, stem};
+use super::reset;
 use super::split::{Split, split};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -50,6 +51,7 @@ pub(super) fn leaf(path: &str, frame: &Frame, text: &str) -> Result<Parts, Error
             help: "write the composition with `#[hdl_gen]`",
         });
     }
+    reset::check_leaf(path, text)?;
     let mut lines = text.trim().lines();
     let (name, comment) = match lines.next().and_then(title) {
         Some((name, comment)) => (Some(name), comment),
@@ -105,6 +107,7 @@ impl Writer<'_> {
         };
         let mut statements = lower_with(&BTreeMap::new())?;
         check(self.path, names, &statements)?;
+        reset::check(self.path, self.frame, &statements)?;
         let aliases = self.aliases(&split(statements.clone()));
         if !aliases.is_empty() {
             statements = lower_with(&aliases)?;

@@ -12,5 +12,7 @@ mod emit;
 mod example;
 mod leaves;
 mod periphery;
+mod power_up;
 mod refusals;
+mod unknown;
 mod verilated;

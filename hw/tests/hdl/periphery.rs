@@ -174,6 +174,7 @@ struct Packing {
     pub word: Vec<Signal<In, Bits<32>>>,
     pub release_input: Signal<In, Bit>,
     pub input_valid: Signal<In, Bit>,
+    pub input_last: Signal<In, Bit>,
     pub input_data: Signal<In, Bits<8>>,
     pub input_ready: Signal<Out, Bit>,
     pub load_enable: Signal<Out, Bit>,
@@ -181,6 +182,8 @@ struct Packing {
     pub load_word: Vec<Signal<Out, Bits<8>>>,
     pub full: Signal<Out, Bit>,
     pub load_cycles: Signal<Out, Bits<32>>,
+    pub bad_image: Signal<Out, Bit>,
+    pub bad_images: Signal<Out, Bits<32>>,
     loader: Loader,
     load_decoder: LoadDecoder,
     lane_memory: Rom<16, 32>,
@@ -204,12 +207,15 @@ impl Logic for Packing {
         self.loader.bank_free.next = self.release_input.val();
         self.loader.lane_word.next = self.lane_memory.data[0].val();
         self.loader.input_valid.next = self.input_valid.val();
+        self.loader.input_last.next = self.input_last.val();
         self.loader.input_data.next = self.input_data.val();
         self.input_ready.next = self.loader.input_ready.val();
         self.load_enable.next = self.loader.load_enable.val();
         self.load_address.next = self.loader.load_address.val();
         self.full.next = self.loader.full.val();
         self.load_cycles.next = self.loader.load_cycles.val();
+        self.bad_image.next = self.loader.bad_image.val();
+        self.bad_images.next = self.loader.bad_images.val();
         for i in 0..self._n {
             self.load_word[i].next = self.loader.load_word[i].val();
         }
@@ -256,6 +262,7 @@ fn loader_runs_alike() {
             word: ports(4),
             release_input: Signal::default(),
             input_valid: Signal::default(),
+            input_last: Signal::default(),
             input_data: Signal::default(),
             input_ready: Signal::default(),
             load_enable: Signal::default(),
@@ -263,6 +270,8 @@ fn loader_runs_alike() {
             load_word: ports(n),
             full: Signal::default(),
             load_cycles: Signal::default(),
+            bad_image: Signal::default(),
+            bad_images: Signal::default(),
             loader: Loader::new(&config),
             load_decoder: LoadDecoder::default(),
             lane_memory: Rom::new("lane_memory", "lane.hex", 15, 1).with_contents(&table),
@@ -270,32 +279,42 @@ fn loader_runs_alike() {
             _n: n,
         };
         let design = emit(&mut packing, "packing", "").unwrap();
-        let rows: Vec<Vec<u64>> = (0..3000)
+        // The bytes of the image, taken as the native loader takes them, so that most images end where they should.
+        let mut left = 40;
+        let mut rows: Vec<Vec<u64>> = Vec::new();
+        let native: Vec<Vec<u64>> = (0..3000)
             .map(|cycle| {
                 let reset = (cycle == 0 || random.next(700) == 0) as u64;
-                let input =
-                    [(random.next(100) == 0) as u64, (random.next(3) > 0) as u64, random.next(256)];
-                [reset].into_iter().chain(load).chain(input).collect()
-            })
-            .collect();
-        let native: Vec<Vec<u64>> = rows
-            .iter()
-            .map(|row| {
+                let valid = (random.next(3) > 0) as u64;
+                let last = (left == 1) as u64;
+                let input = [(random.next(100) == 0) as u64, valid, last, random.next(256)];
+                let row: Vec<u64> = [reset].into_iter().chain(load).chain(input).collect();
+                if valid == 1 && packing.input_ready.val() && reset == 0 {
+                    left = if last == 1 {
+                        [39, 40, 40, 40, 41, 45][random.next(6) as usize]
+                    } else {
+                        left - 1
+                    };
+                }
                 packing.reset.next = row[0] == 1;
                 packing.word.iter_mut().zip(&row[1..]).for_each(|(port, x)| lane(port, *x));
                 packing.release_input.next = row[5] == 1;
                 packing.input_valid.next = row[6] == 1;
-                lane(&mut packing.input_data, row[7]);
+                packing.input_last.next = row[7] == 1;
+                lane(&mut packing.input_data, row[8]);
+                rows.push(row);
                 tick(&mut packing, |p| &mut p.clock).unwrap();
                 let mut out =
                     vec![packing.input_ready.val() as u64, packing.load_enable.val() as u64];
                 out.push(packing.load_address.val().to_u64());
                 out.extend(packing.load_word.iter().map(|x| x.val().to_u64()));
                 out.extend([packing.full.val() as u64, packing.load_cycles.val().to_u64()]);
+                out.extend([packing.bad_image.val() as u64, packing.bad_images.val().to_u64()]);
                 out
             })
             .collect();
         assert!(native.iter().filter(|row| row[1] == 1).count() > 100);
+        assert!(native.iter().any(|row| row.last().is_some_and(|n| *n > 3)));
         compare(&design, &[("lane.hex", hex)], &rows, &native, 1);
     }
 }
@@ -313,9 +332,10 @@ fn counters_run_alike() {
             row.extend((0..6).map(|_| (random.next(3) == 0) as u64));
             row.extend([
                 random.next(16),
-                random.next(8),
+                random.next(16),
                 random.next(1 << 32),
                 random.next(1 << 16),
+                random.next(1 << 32),
             ]);
             row
         })
@@ -338,6 +358,7 @@ fn counters_run_alike() {
             lane(&mut counters.state, row[12]);
             lane(&mut counters.load_cycles, row[13]);
             lane(&mut counters.program_counter, row[14]);
+            lane(&mut counters.bad_images, row[15]);
             tick(&mut counters, |c| &mut c.clock).unwrap();
             vec![counters.status_data.val().to_u64()]
         })

@@ -1,7 +1,7 @@
 //! Mistakes that rust-hdl's own writer lets through, and the errors they give here.
 
 use rust_hdl_core::prelude::*;
-use twofold_hw::leaf::ports;
+use twofold_hw::leaf::{Register, ports};
 use twofold_hw::verilog::{Error, emit};
 
 /// Declares a block with two inputs, two outputs and a two-lane output, and its `update`.
@@ -187,4 +187,43 @@ impl Logic for Forgetful {
 fn a_leaf_says_what_it_drives() {
     let error = emit(&mut Forgetful { q: Signal::default() }, "top", "").unwrap_err();
     assert_eq!(error, Error::Undriven { path: "top".into(), signal: "q".into() });
+}
+
+/// A register with an initial value, reset to 1.
+#[derive(LogicBlock)]
+struct ResetToOne {
+    clock: Signal<In, Clock>,
+    reset: Signal<In, Bit>,
+    x: Signal<Out, Bit>,
+    ready: Register<Bit>,
+}
+
+impl ResetToOne {
+    fn starting_at(initial: Bit) -> Self {
+        let ready = Register::starting_at(initial);
+        Self { clock: Signal::default(), reset: Signal::default(), x: Signal::default(), ready }
+    }
+}
+
+impl Logic for ResetToOne {
+    #[hdl_gen]
+    fn update(&mut self) {
+        self.ready.clock.next = self.clock.val();
+        self.ready.d.next = false;
+        self.x.next = self.ready.q.val();
+        if self.reset.val() {
+            self.ready.d.next = true;
+        }
+    }
+}
+
+#[test]
+fn a_register_that_starts_elsewhere_than_reset_leads_is_refused() {
+    let error = emit(&mut ResetToOne::starting_at(false), "top", "").unwrap_err().to_string();
+    assert!(
+        error.starts_with("top: `ready` starts at 1'd0, but reset makes it 1'd1; help: "),
+        "{error}"
+    );
+    let text = emit(&mut ResetToOne::starting_at(true), "top", "").unwrap().text();
+    assert!(text.contains("initial q = 1'd1;"), "{text}");
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use libloading::{Library, Symbol};
 
 /// Changes with every change of the structures below or of `shim.cpp`'s functions.
-pub(crate) const ABI: u32 = 2;
+pub(crate) const ABI: u32 = 3;
 /// Status registers in a snapshot.
 pub(crate) const N_REGISTERS: usize = 16;
 
@@ -38,6 +38,8 @@ struct RawRegion {
 #[repr(C)]
 struct RawJob {
     images: *const u8,
+    frames: *const u64,
+    n_frames: u64,
     image_bytes: u64,
     n_images: u64,
     n_logits: u64,
@@ -72,7 +74,8 @@ struct RawResult {
     stream_layer: u32,
     drained_layers: u32,
     program_counter: u32,
-    busy: u32,
+    state: u32,
+    n_bad_images: u32,
 }
 
 /// Words of a bank to copy out when a layer has been written.
@@ -106,8 +109,11 @@ pub(crate) struct Watch {
 /// What to run.
 #[derive(Clone, Debug)]
 pub(crate) struct Job<'a> {
-    /// The images one after the other, each of `image_bytes`.
-    pub(crate) images: &'a [u8],
+    /// The bytes for the input port.
+    pub(crate) bytes: &'a [u8],
+    /// How many of them go up to each byte that is the last of an image, at least one. Those of `image_bytes` are images
+    /// and get an answer.
+    pub(crate) frames: &'a [u64],
     /// Bytes of an image, at least one.
     pub(crate) image_bytes: usize,
     /// Logits of the program.
@@ -173,6 +179,10 @@ pub(crate) struct RunResult {
     pub(crate) drained_layers: u32,
     /// Program counter at the end.
     pub(crate) program_counter: u32,
+    /// Status register 0 at the end.
+    pub(crate) state: u32,
+    /// Bad images at the end.
+    pub(crate) n_bad_images: u32,
 }
 
 /// Depth and stride of a memory.
@@ -307,11 +317,12 @@ impl Instance {
         (end <= memory.depth as usize && row_bytes <= memory.stride as usize).then_some(memory)
     }
 
-    /// Resets the accelerator and runs images. `None` if a copy or the watch lies outside its memory, or if the bytes
-    /// are no whole images.
+    /// Resets the accelerator and runs images. `None` if a copy or the watch lies outside its memory, or if the frames
+    /// are not those of the bytes.
     pub(crate) fn run(&mut self, job: &Job) -> Option<RunResult> {
-        let n_images = job.images.len().checked_div(job.image_bytes)?;
-        if n_images * job.image_bytes != job.images.len() || job.n_layers == 0 {
+        let n_images = job.frames.iter().filter(|n| **n == job.image_bytes as u64).count();
+        let n_bytes = job.frames.iter().try_fold(0u64, |sum, n| sum.checked_add(*n))?;
+        if n_bytes != job.bytes.len() as u64 || job.frames.contains(&0) || job.n_layers == 0 {
             return None;
         }
         let mut regions = Vec::with_capacity(job.copies.len());
@@ -343,7 +354,9 @@ impl Instance {
         let mut drained_cycles = vec![0u32; n_images * job.n_layers];
         let mut done_cycles = vec![0u64; n_images];
         let raw_job = RawJob {
-            images: job.images.as_ptr(),
+            images: job.bytes.as_ptr(),
+            frames: job.frames.as_ptr(),
+            n_frames: job.frames.len() as u64,
             image_bytes: job.image_bytes as u64,
             n_images: n_images as u64,
             n_logits: job.n_logits as u64,
@@ -376,7 +389,8 @@ impl Instance {
             stream_layer: 0,
             drained_layers: 0,
             program_counter: 0,
-            busy: 0,
+            state: 0,
+            n_bad_images: 0,
         };
         // SAFETY: the handle is live and exclusively borrowed. All pointers of the job and of the result are valid for
         // the sizes beside them until the call returns: the shim writes at most `n_images` entries of each output, and
@@ -398,6 +412,8 @@ impl Instance {
             stream_layer: result.stream_layer,
             drained_layers: result.drained_layers,
             program_counter: result.program_counter,
+            state: result.state,
+            n_bad_images: result.n_bad_images,
             outputs,
             logits,
             classes,

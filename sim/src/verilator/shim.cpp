@@ -50,6 +50,8 @@ struct Region {
 
 struct Job {
     const uint8_t* images;
+    const uint64_t* frames;
+    uint64_t n_frames;
     uint64_t image_bytes;
     uint64_t n_images;
     uint64_t n_logits;
@@ -83,7 +85,8 @@ struct Result {
     uint32_t stream_layer;
     uint32_t drained_layers;
     uint32_t program_counter;
-    uint32_t busy;
+    uint32_t state;
+    uint32_t n_bad_images;
 };
 
 struct Model {
@@ -136,6 +139,7 @@ void reset(Model& model, uint64_t n_cycles) {
     root.clock = 0;
     root.reset = 1;
     root.input_valid = 0;
+    root.input_last = 0;
     root.input_data = 0;
     root.output_ready = 0;
     root.status_address = 0;
@@ -171,8 +175,10 @@ void copy_layer(const Job& job, Result& result, uint64_t image, uint64_t layer) 
 
 void run(Model& model, const Job& job, Result& result) {
     auto& root = *model.top->rootp;
-    const uint64_t total_bytes = job.image_bytes * job.n_images;
     uint64_t sent_bytes = 0;       // accepted by the input port
+    uint64_t frame = 0;            // frames accepted whole: what the input port gets up to a byte with `input_last`
+    uint64_t frame_left = job.n_frames != 0 ? job.frames[0] : 0;
+    uint64_t sent_images = 0;      // those that are images
     uint64_t computed = 0;         // images whose last drain is over
     uint64_t answered = 0;         // images whose class has been received
     uint64_t n_beats = 0;          // logits of the current answer
@@ -192,9 +198,8 @@ void run(Model& model, const Job& job, Result& result) {
     uint8_t done = root.done;
     uint8_t layer = root.stream_layer;
     uint64_t drained = root.drained_layers;
-    while (answered < job.n_images || computed < job.n_images) {
-        const uint64_t ready_bytes = job.back_to_back ? total_bytes : job.image_bytes * (answered + 1);
-        bool offer = sent_bytes < ready_bytes;
+    while (answered < job.n_images || computed < job.n_images || frame < job.n_frames) {
+        bool offer = frame < job.n_frames && (job.back_to_back || answered >= sent_images);
         bool accept = true;
         if (job.stall_seed != 0) {
             const uint32_t stall = next_random(random);
@@ -203,6 +208,7 @@ void run(Model& model, const Job& job, Result& result) {
         }
         root.input_valid = offer;
         root.input_data = offer ? job.images[sent_bytes] : 0;
+        root.input_last = offer && frame_left == 1;
         root.output_ready = accept;
         const bool gave = offer && root.input_ready;
         const bool took = accept && root.output_valid;
@@ -212,7 +218,13 @@ void run(Model& model, const Job& job, Result& result) {
         const bool in_watched_layer = computed == job.watch_image && drained == job.watch_layer;
         clock_edge(model);
         ++result.n_cycles;
-        sent_bytes += gave;
+        if (gave) {
+            ++sent_bytes;
+            if (--frame_left == 0) {
+                sent_images += job.frames[frame] == job.image_bytes;
+                if (++frame < job.n_frames) frame_left = job.frames[frame];
+            }
+        }
 
         if (took) {
             if (answered >= job.n_images || last != (n_beats == job.n_logits)) {
@@ -266,7 +278,8 @@ void run(Model& model, const Job& job, Result& result) {
     result.drained_layers = root.drained_layers;
     result.output_cycles = read_register(model, 12);
     result.program_counter = read_register(model, 13);
-    result.busy = root.busy;
+    result.state = read_register(model, 0);
+    result.n_bad_images = read_register(model, 15);
 }
 
 // Processor time of this thread: what it takes, however busy the machine is.

@@ -141,12 +141,17 @@ fn a_missing_tool() {
     let mut command = refusals.checkout.command(&args);
     command.env_remove("CXX").env("PATH", "");
     refusals.refuses_command("no compiler", FAILURE, &args, command);
+    let args = ["sim", "--case", "tiny-uhp", "--simulator", "icarus"];
+    let mut command = refusals.checkout.command(&args);
+    command.env("PATH", "");
+    refusals.refuses_command("no Icarus", FAILURE, &args, command);
+    let args = ["sim", "--case", "tiny-uhp"];
     let mut command = refusals.checkout.command(&args);
     command.env("CXX", "no-such-compiler");
     refusals.refuses_command("a compiler that is none", FAILURE, &args, command);
     let mut command = refusals.checkout.command(&args);
     command.env("TWOFOLD_ROOT", refusals.path("scripts"));
     refusals.refuses_command("no checkout", FAILURE, &args, command);
-    assert_eq!(refusals.n, 7);
+    assert_eq!(refusals.n, 8);
     insta::assert_snapshot!(refusals.text);
 }

@@ -1,9 +1,11 @@
 //! The end-to-end tests, one module a subject.
 
 mod bad_input;
+mod ci;
 mod compiled;
 mod divergence;
 mod fit;
+mod icarus;
 mod killed;
 mod listing;
 mod macs;
@@ -12,6 +14,7 @@ mod properties;
 mod rates;
 mod reports;
 mod rtl;
+mod stream;
 mod support;
 mod throughput;
 mod tidy;

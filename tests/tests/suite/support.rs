@@ -35,10 +35,15 @@ pub(crate) fn array(rows: usize, cols: usize) -> ArrayConfig {
 
 /// The accelerator's Verilog, with the header that `twofold` writes: so they share models.
 pub(crate) fn verilog(config: &ArrayConfig) -> String {
+    verilog_with(config, Multiplier::Generic)
+}
+
+/// The same with a choice of multipliers.
+pub(crate) fn verilog_with(config: &ArrayConfig, multiplier: Multiplier) -> String {
     let json = serde_json::to_string(config).expect("keys are strings");
     let header =
         format!("Twofold accelerator, {} rows x {} columns\n{json}", config.rows(), config.cols());
-    let mut top = Accelerator::new(config, Multiplier::Generic);
+    let mut top = Accelerator::new(config, multiplier);
     hw::verilog::emit(&mut top, "accelerator", &header).expect("the accelerator is emitted").text()
 }
 

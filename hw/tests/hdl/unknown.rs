@@ -1,0 +1,390 @@
+//! Unknown values in the leaves, under Icarus: what depends on one is unknown, and what does not is known. Nothing turns an
+//! unknown value into a number.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::Command;
+
+use rust_hdl_core::prelude::*;
+use spec::{ArrayConfig, Memories};
+use twofold_hw::accumulator::Accumulator;
+use twofold_hw::activation_memory::{ActivationMemory, BankSelect, GranuleWrite, ResidualSelect};
+use twofold_hw::lane_select::LaneSelect;
+use twofold_hw::loader::WordPacker;
+use twofold_hw::output::{Largest, LogitSelect};
+use twofold_hw::pe::{MULT18X18D_MODEL, Multiplier, Pe};
+use twofold_hw::pool::Pool;
+use twofold_hw::requantize::Requantize;
+use twofold_hw::selector::Selector;
+use twofold_hw::verilog::{Module, Verilog, emit};
+
+/// A value of a port, or `None` if all of its bits (of an input) or any of them (of an output) are unknown.
+type Value = Option<u64>;
+
+const X: Value = None;
+
+fn k(value: u64) -> Value {
+    Some(value)
+}
+
+/// Whether this machine has Icarus. Where `TWOFOLD_REQUIRE_ICARUS` is set, as in continuous integration, it must.
+fn has_icarus() -> bool {
+    let found = Command::new("iverilog").arg("-V").output().is_ok();
+    let required = std::env::var_os("TWOFOLD_REQUIRE_ICARUS").is_some_and(|value| value != "0");
+    assert!(
+        found || !required,
+        "iverilog is not on PATH: install it (Debian/Ubuntu: apt install iverilog)"
+    );
+    if !found {
+        // Not `eprintln`, which the test harness hides where a test passes.
+        let _ = writeln!(
+            std::io::stderr(),
+            "LEFT OUT: a test of unknown values, iverilog is not on PATH"
+        );
+    }
+    found
+}
+
+/// A port of the block: whether it is an input, its range, its name.
+type Port = (bool, String, String);
+
+fn ports(design: &Verilog) -> Vec<Port> {
+    let list = design.top().text.split_once("(\n").unwrap().1.split_once("\n);").unwrap().0;
+    let port = |line: &str| {
+        let words: Vec<&str> = line.trim().trim_end_matches(',').split(' ').collect();
+        let range = words.iter().find(|word| word.starts_with('[')).copied().unwrap_or_default();
+        (words[0] == "input", range.to_string(), words.last().unwrap().to_string())
+    };
+    list.lines().map(port).collect()
+}
+
+/// The text of a design without its `initial` statements.
+fn without_initial(text: &str) -> String {
+    let mut out = String::new();
+    let mut in_block = false;
+    for line in text.lines() {
+        let start = line.trim_start();
+        in_block |= start == "initial begin";
+        if !in_block && !start.starts_with("initial ") {
+            writeln!(out, "{line}").unwrap();
+        }
+        in_block &= line != "    end";
+    }
+    out
+}
+
+/// Outputs after each row of inputs, in port order without the clock; one cycle a row where there is a clock. Registers
+/// and memories are unknown at first.
+fn simulate<B: Block>(mut block: B, rows: &[Vec<Value>]) -> Vec<Vec<Value>> {
+    let mut design = emit(&mut block, "dut", "").unwrap();
+    let ports = ports(&design);
+    if design.text().contains("MULT18X18D") {
+        let text = MULT18X18D_MODEL.to_string();
+        design.modules.insert(0, Module { name: "MULT18X18D".into(), text });
+    }
+    let mut text = without_initial(&design.text());
+    text += "module bench;\n";
+    for (input, range, name) in &ports {
+        writeln!(text, "    {} {range} {name};", if *input { "reg" } else { "wire" }).unwrap();
+    }
+    let connections: Vec<String> =
+        ports.iter().map(|(_, _, name)| format!(".{name}({name})")).collect();
+    let of = |wanted: bool| {
+        let ports =
+            ports.iter().filter(move |(input, _, name)| *input == wanted && name != "clock");
+        ports.map(|(_, _, name)| name.as_str()).collect::<Vec<_>>()
+    };
+    let (inputs, outputs) = (of(true), of(false));
+    let clocked = ports.iter().any(|(_, _, name)| name == "clock");
+    writeln!(text, "    dut dut ({});\n    initial begin", connections.join(", ")).unwrap();
+    for row in rows {
+        assert_eq!(row.len(), inputs.len(), "{inputs:?}");
+        for (name, value) in inputs.iter().zip(row) {
+            let value = value.map_or("64'bx".to_string(), |value| format!("64'h{value:x}"));
+            writeln!(text, "        {name} = {value};").unwrap();
+        }
+        text += if clocked { "        clock = 0; #1 clock = 1; #1;\n" } else { "        #1;\n" };
+        let format = vec!["%b"; outputs.len()].join(" ");
+        writeln!(text, "        $display(\"{format}\", {});", outputs.join(", ")).unwrap();
+    }
+    text += "        $finish(0);\n    end\nendmodule\n";
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("dut.v"), text).unwrap();
+    let run = |program: &str, args: &[&str]| {
+        let output = Command::new(program).current_dir(dir.path()).args(args).output().unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(output.status.success(), "{program}: {text}");
+        text
+    };
+    run("iverilog", &["-g2012", "-s", "bench", "-o", "dut.vvp", "dut.v"]);
+    let text = run("vvp", &["-n", "dut.vvp"]);
+    let value = |bits: &str| u64::from_str_radix(bits, 2).ok();
+    let lines: Vec<Vec<Value>> =
+        text.lines().map(|line| line.split(' ').map(value).collect()).collect();
+    assert_eq!(lines.len(), rows.len(), "{text}");
+    lines
+}
+
+/// The first output in every row.
+fn first<B: Block>(block: B, rows: &[Vec<Value>]) -> Vec<Value> {
+    simulate(block, rows).into_iter().map(|row| row[0]).collect()
+}
+
+fn config(rows: usize, cols: usize) -> ArrayConfig {
+    ArrayConfig::new(
+        rows,
+        cols,
+        Memories { accumulator: 4, activation: 4, input: 4, ..Memories::default() },
+    )
+    .unwrap()
+}
+
+/// What a requantizer makes of relu, logits, accumulator, bias, residual, its multiplier, multiplier and shift.
+fn requantized(multiplier: Multiplier, inputs: [Value; 8]) -> Value {
+    let row: Vec<Value> = [k(1)].into_iter().chain(inputs).collect();
+    first(Requantize::new(multiplier), &vec![row; Requantize::LATENCY + 1]).pop().unwrap()
+}
+
+#[test]
+fn a_requantizer_gives_no_number_for_an_unknown_value() {
+    if !has_icarus() {
+        return;
+    }
+    for multiplier in [Multiplier::Generic, Multiplier::Ecp5] {
+        let known = [k(0), k(1), k(1000), k(24), k(3), k(2), k(1 << 14), k(17)];
+        assert_eq!(requantized(multiplier, known), k(129), "(1000 + 24 + 6) / 8");
+        for mode in [[k(0), k(0)], [k(1), k(0)], [k(0), k(1)], [k(1), k(1)]] {
+            for unknown in 2..8 {
+                let mut inputs = known;
+                inputs[..2].copy_from_slice(&mode);
+                inputs[unknown] = X;
+                let seen = requantized(multiplier, inputs);
+                assert_eq!(seen, X, "{multiplier:?}, {mode:?}, input {unknown} is unknown");
+            }
+        }
+        let unused = [k(0), k(1), k(1000), k(24), X, k(0), k(1 << 14), k(17)];
+        assert_eq!(requantized(multiplier, unused), k(128), "a residual that is not used");
+    }
+}
+
+#[test]
+fn a_maximum_of_an_unknown_value_is_unknown() {
+    if !has_icarus() {
+        return;
+    }
+    // Enable, first, value.
+    let rows = [
+        vec![k(1), k(1), k(5)],
+        vec![k(1), k(0), X],
+        vec![k(1), k(0), k(7)],
+        vec![k(1), k(1), k(0xffff)],
+        vec![k(0), k(0), X],
+        vec![k(1), k(0), k(0xfffe)],
+    ];
+    assert_eq!(first(Pool::new(), &rows), [k(5), X, X, k(0xffff), k(0xffff), k(0xffff)]);
+}
+
+#[test]
+fn the_class_of_unknown_logits_is_unknown() {
+    if !has_icarus() {
+        return;
+    }
+    // Enable, index, value.
+    let row = |index, value| vec![k(1), k(index), value];
+    let rows =
+        [row(0, k(5)), row(1, X), row(2, k(7)), row(0, k(0xfff0)), row(1, k(3)), row(2, k(3))];
+    assert_eq!(first(Largest::default(), &rows), [k(0), X, X, k(0), k(1), k(1)]);
+    let rows = [row(0, X), row(1, k(2)), row(2, X)];
+    assert_eq!(first(Largest::default(), &rows), [k(0), X, X], "of one logit the class is known");
+    let rows = [vec![k(2), k(0), k(1), k(2), k(3)], vec![X, k(0), k(1), k(2), k(3)]];
+    assert_eq!(first(LogitSelect::new(4), &rows), [k(2), X]);
+}
+
+#[test]
+fn an_unknown_choice_or_what_it_chooses_is_unknown() {
+    if !has_icarus() {
+        return;
+    }
+    let word = |value: Value| vec![value; 4];
+    // A bank, and the words of the four.
+    let rows = |bank: Value, bank2: Value| {
+        let banks = [word(k(0)), word(k(1)), word(bank2), word(k(3))].concat();
+        [vec![bank], banks].concat()
+    };
+    let config = config(2, 2);
+    let seen = first(
+        BankSelect::new(&config),
+        &[rows(k(2), k(9)), rows(X, k(9)), rows(k(2), X), rows(k(1), X)],
+    );
+    assert_eq!(seen, [k(9), X, X, k(1)]);
+
+    // The same with a granule, which comes a cycle before its word.
+    let rows = |bank: Value, granule: Value, bank2: Value| {
+        let mut row = rows(bank, bank2);
+        row.insert(1, granule);
+        row
+    };
+    let seen = first(
+        ResidualSelect::new(&config),
+        &[
+            rows(k(2), k(0), k(9)),
+            rows(k(2), k(0), k(9)),
+            rows(X, X, k(9)),
+            rows(k(2), k(0), k(9)),
+            rows(k(2), k(0), X),
+        ],
+    );
+    assert_eq!(seen, [X, k(9), X, X, X]);
+
+    // Mask, padding, and the word; the word comes a cycle later.
+    let rows =
+        |mask: Value, zero: Value, word: [Value; 4]| [vec![mask, zero], word.to_vec()].concat();
+    let some = [k(1), k(2), k(3), k(4)];
+    let seen = simulate(
+        Selector::new(&config),
+        &[
+            rows(k(1), k(0), some),
+            rows(X, k(0), some),
+            rows(k(0), k(1), some),
+            rows(k(0), k(0), [X; 4]),
+            rows(k(0), X, [k(1), X, X, X]),
+            rows(k(0), k(0), some),
+        ],
+    );
+    let expected = [[X, X], [k(2), k(3)], [X, X], [k(0), k(0)], [k(1), X], [X, X]];
+    assert_eq!(seen, expected.map(Vec::from));
+}
+
+#[test]
+fn an_unknown_column_or_step_is_unknown() {
+    if !has_icarus() {
+        return;
+    }
+    let config = ArrayConfig::new(2, 3, Memories::default()).unwrap();
+    assert_eq!(config.lanes(), 2);
+    // Enable, step, and the sums of three columns; the step comes two cycles before.
+    let row = |step: Value, sum: Value| vec![k(1), step, k(7), sum, k(9)];
+    let rows = [
+        row(k(0), k(8)),
+        row(k(1), k(8)),
+        row(X, k(8)),
+        row(k(0), k(8)),
+        row(k(0), k(8)),
+        row(k(0), X),
+    ];
+    let seen = simulate(LaneSelect::new(&config), &rows);
+    let expected = [[X, X], [X, X], [k(7), k(8)], [k(9), k(0)], [X, X], [k(7), X]];
+    assert_eq!(seen, expected.map(Vec::from));
+}
+
+#[test]
+fn products_and_sums_of_unknown_values_are_unknown() {
+    if !has_icarus() {
+        return;
+    }
+    for multiplier in [Multiplier::Generic, Multiplier::Ecp5] {
+        // Load, swap, weight, activation, partial sum.
+        let row =
+            |load, swap, weight, activation, psum| vec![k(load), k(swap), weight, activation, psum];
+        let rows = [
+            row(1, 0, k(3), X, k(0)),
+            row(0, 1, X, k(5), k(0)),
+            row(0, 0, X, X, k(0)),
+            row(0, 0, X, k(6), k(100)),
+            row(0, 0, X, k(0), k(100)),
+            row(0, 0, X, k(0), k(100)),
+            row(0, 0, X, k(0), X),
+        ];
+        let seen: Vec<Value> =
+            simulate(Pe::new(multiplier), &rows).into_iter().map(|row| row[1]).collect();
+        assert_eq!(seen, [X, X, X, k(115), X, k(118), X], "{multiplier:?}");
+    }
+}
+
+/// Fields of the control of a visit: valid, bank, address, first, chain, last.
+fn visit(first: u64, chain: u64) -> Value {
+    k(1 | first << 10 | chain << 11)
+}
+
+#[test]
+fn a_first_visit_does_not_read_what_the_memory_held() {
+    if !has_icarus() {
+        return;
+    }
+    // Two visits four cycles apart, in all four stages, then the accumulator is read.
+    let run = |psums: [Value; 2], first_visit: u64| -> Value {
+        let at = |cycle: usize, stage: usize| match cycle.checked_sub(stage) {
+            Some(0) => visit(first_visit, 0),
+            Some(4) => visit(0, 0),
+            _ => k(0),
+        };
+        let rows: Vec<Vec<Value>> = (0..12)
+            .map(|cycle| {
+                let psum = match cycle {
+                    2 => psums[0],
+                    6 => psums[1],
+                    _ => X,
+                };
+                let control = (0..4).map(|stage| at(cycle, stage));
+                control.chain([psum, k(1), k(0), k(0)]).collect()
+            })
+            .collect();
+        first(Accumulator::new(&config(2, 2)), &rows).pop().unwrap()
+    };
+    assert_eq!(run([k(5), k(0xffff_ffff)], 1), k(4));
+    assert_eq!(run([k(5), X], 1), X);
+    assert_eq!(run([X, k(5)], 1), X);
+    assert_eq!(run([k(5), k(6)], 0), X, "what the memory held is part of the sum");
+}
+
+#[test]
+fn unused_bytes_of_a_word_are_zero() {
+    if !has_icarus() {
+        return;
+    }
+    // Enable, position, in the image, byte.
+    let rows = [
+        vec![k(1), k(0), k(1), k(0x80)],
+        vec![k(1), k(1), k(1), k(0x7f)],
+        vec![k(0), X, X, X],
+        vec![k(1), k(0), k(0), X],
+        vec![k(1), k(2), k(1), X],
+        vec![k(1), X, k(1), k(1)],
+    ];
+    let seen = simulate(WordPacker::new(&config(2, 2)), &rows);
+    let expected = [
+        [k(0x80), k(0), k(0), k(0)],
+        [k(0x80), k(0x7f), k(0), k(0)],
+        [k(0x80), k(0x7f), k(0), k(0)],
+        [k(0), k(0), k(0), k(0)],
+        [k(0), k(0), X, k(0)],
+        [X, X, X, X],
+    ];
+    assert_eq!(seen, expected.map(Vec::from));
+
+    // 12 bytes in granules of 4.
+    let config = config(6, 4);
+    let (lanes, granules) = (config.lanes(), config.granules());
+    assert_eq!((lanes, granules), (4, 3));
+    let row = |granule: Value| [vec![granule], vec![k(9); lanes]].concat();
+    let seen = simulate(GranuleWrite::new(&config), &[row(k(0)), row(k(1)), row(X)]);
+    let nines = vec![k(9); lanes];
+    let zeros = vec![k(0); 2 * lanes];
+    assert_eq!(seen[0], [vec![k(1); granules], nines.clone(), zeros].concat());
+    assert_eq!(seen[1], [vec![k(0), k(1), k(0)], nines.repeat(3)].concat());
+    assert_eq!(seen[2][..granules], vec![X; granules]);
+
+    // Stream bank and address, residual bank, address and granule, banks, write, address, granule, load, address, data.
+    let row = |granule: u64, write: u64| {
+        let control = [1, 2, 2, 0, 0, 2, write, 2, granule, 0, 0];
+        let data = vec![k(7); lanes];
+        [control.map(k).to_vec(), data, vec![X; config.word_channels()]].concat()
+    };
+    let seen = simulate(ActivationMemory::new(&config), &[row(0, 1), row(1, 1), row(0, 0)]);
+    let expected = [vec![k(7); 2 * lanes], vec![k(0); lanes]].concat();
+    assert_eq!(
+        seen[2][..config.word_channels()],
+        expected,
+        "a word of which two granules were written"
+    );
+}

@@ -1,0 +1,232 @@
+//! The test bench: Verilog that does what `shim.cpp` does, cycle by cycle, and prints what it sees.
+
+use std::fmt::Write;
+
+use crate::loaded::{Loaded, RunOptions};
+use crate::verilator::N_REGISTERS;
+
+/// The top module.
+pub(super) const TOP: &str = "bench";
+/// File of the bytes for the input port.
+pub(super) const IMAGES: &str = "images.hex";
+/// Begins every line that the bench prints.
+pub(super) const MARK: &str = "twofold";
+/// 32 random bits of the bench's seed, from anywhere in the design.
+pub(super) const RANDOM: &str = "$random(bench.seed)";
+
+/// What a bench is made for.
+pub(super) struct Bench<'a> {
+    pub(super) loaded: &'a Loaded,
+    pub(super) frames: &'a [&'a [i8]],
+    pub(super) options: &'a RunOptions,
+    pub(super) cycle_limit: u64,
+    pub(super) reset_cycles: u64,
+    /// For random contents at power-up.
+    pub(super) seed: u64,
+}
+
+impl Bench<'_> {
+    /// One line a byte: bit 8 says that it is the last of its frame, bit 9 that the frame is an image.
+    pub(super) fn images(&self) -> String {
+        let mut text = String::new();
+        for frame in self.frames {
+            let image = u32::from(frame.len() == self.loaded.program.n_input_bytes);
+            for (i, byte) in frame.iter().enumerate() {
+                let last = u32::from(i + 1 == frame.len());
+                // Writing to a String cannot fail.
+                let _ = writeln!(text, "{:03x}", image << 9 | last << 8 | u32::from(*byte as u8));
+            }
+        }
+        text
+    }
+
+    pub(super) fn verilog(&self) -> String {
+        let program = &self.loaded.program;
+        let is_image = |frame: &&&[i8]| frame.len() == program.n_input_bytes;
+        let constants = [
+            ("N_BYTES", self.frames.iter().map(|frame| frame.len() as u64).sum()),
+            ("N_IMAGES", self.frames.iter().filter(is_image).count() as u64),
+            ("N_LOGITS", program.classes.len() as u64),
+            ("N_LAYERS", program.layers.len() as u64),
+            ("N_REGISTERS", N_REGISTERS as u64),
+            ("RESET_CYCLES", self.reset_cycles),
+            ("CYCLE_LIMIT", self.cycle_limit),
+            ("BACK_TO_BACK", u64::from(self.options.back_to_back)),
+            ("STALL_SEED", self.options.stall_seed),
+        ];
+        let mut text = format!("module {TOP};\n    integer seed = {};\n", self.seed as u32 as i32);
+        for (name, value) in constants {
+            let _ = writeln!(text, "    localparam [63:0] {name} = 64'd{value};");
+        }
+        text + BODY.trim_start_matches('\n') + &self.copies()
+    }
+
+    /// The task that prints a layer's maps, and the end of the module.
+    fn copies(&self) -> String {
+        let mut text = String::from("    task copy_layer(input [63:0] wanted);\n        begin\n");
+        for copy in &self.loaded.copies {
+            let (from, to) = (copy.address, copy.address + copy.n_words);
+            let _ = writeln!(
+                text,
+                "            if (wanted == {}) for (word = {from}; word < {to}; word = word + 1) $display(\"{MARK} word %h\", \
+                 accelerator.activation_memory.{}.mem[word]);",
+                copy.layer, copy.memory
+            );
+        }
+        text + "        end\n    endtask\nendmodule\n"
+    }
+}
+
+const BODY: &str = r#"
+    reg clock, reset, input_valid, input_last, output_ready;
+    reg [7:0] input_data;
+    reg [4:0] status_address;
+    wire input_ready, output_valid, output_last, busy, done, error;
+    wire [15:0] output_data;
+    wire [31:0] status_data;
+    wire [7:0] stream_layer, drained_layers;
+    accelerator accelerator (
+        .clock(clock), .reset(reset), .input_data(input_data), .input_valid(input_valid), .input_last(input_last),
+        .input_ready(input_ready), .output_data(output_data), .output_valid(output_valid), .output_last(output_last),
+        .output_ready(output_ready), .status_address(status_address), .status_data(status_data), .busy(busy),
+        .done(done), .error(error), .stream_layer(stream_layer), .drained_layers(drained_layers)
+    );
+
+    reg [9:0] bytes [0:N_BYTES];
+    reg [63:0] random, sent, sent_images, computed, answered, n_beats, idle, n_cycles, drained;
+    reg [7:0] layer;
+    reg was_done, offer, accept, gave, took, last, running;
+    reg [15:0] data;
+    integer i, word;
+
+    task read(input [4:0] address);
+        begin
+            status_address = address;
+            #1;
+        end
+    endtask
+
+    task snapshot(input [63:0] of_layer);
+        if (computed < N_IMAGES && of_layer < N_LAYERS) begin
+            $write("twofold registers %0d %0d", computed, of_layer);
+            for (i = 0; i < N_REGISTERS; i = i + 1) begin
+                read(i);
+                $write(" %h", status_data);
+            end
+            $write("\n");
+        end
+    endtask
+
+    task stop(input [8*24-1:0] why);
+        if (running) begin
+            running = 0;
+            $display("twofold ending %0s", why);
+        end
+    endtask
+
+    initial begin
+        $readmemh("images.hex", bytes, 0, N_BYTES - 1);
+        {clock, input_valid, input_last, input_data, output_ready, status_address} = 0;
+        {sent, sent_images, computed, answered, n_beats, idle, n_cycles} = 0;
+        random = STALL_SEED;
+        running = 1;
+        reset = RESET_CYCLES != 0;
+        #5;
+        for (i = 0; i < RESET_CYCLES; i = i + 1) begin
+            clock = 1;
+            #5;
+            clock = 0;
+            #5;
+        end
+        reset = 0;
+        #1;
+        was_done = done;
+        layer = stream_layer;
+        drained = drained_layers;
+        while (running && (answered < N_IMAGES || computed < N_IMAGES || sent < N_BYTES)) begin
+            offer = sent < N_BYTES && (BACK_TO_BACK || answered >= sent_images);
+            accept = 1;
+            if (STALL_SEED != 0) begin
+                random = random ^ (random << 13);
+                random = random ^ (random >> 7);
+                random = random ^ (random << 17);
+                offer = offer && random[33:32] != 0;
+                accept = random[37:36] != 0;
+            end
+            input_valid = offer;
+            {input_last, input_data} = offer ? bytes[sent][8:0] : 9'dx;
+            output_ready = accept;
+            #5;
+            if (input_ready === 1'bx) stop("unknown input_ready");
+            if (output_valid === 1'bx) stop("unknown output_valid");
+            if (output_valid && output_last === 1'bx) stop("unknown output_last");
+            if (output_valid && (^output_data) === 1'bx) stop("unknown output_data");
+            if (busy === 1'bx) stop("unknown busy");
+            if (done === 1'bx) stop("unknown done");
+            if (error === 1'bx) stop("unknown error");
+            if ((^stream_layer) === 1'bx) stop("unknown stream_layer");
+            if ((^drained_layers) === 1'bx) stop("unknown drained_layers");
+            gave = offer && input_ready;
+            took = accept && output_valid;
+            data = output_data;
+            last = output_last;
+            clock = 1;
+            #5;
+            clock = 0;
+            n_cycles = n_cycles + 1;
+            if (gave) begin
+                sent_images = sent_images + (bytes[sent][9:8] == 2'd3);
+                sent = sent + 1;
+            end
+            if (took) begin
+                if (answered >= N_IMAGES || last != (n_beats == N_LOGITS)) stop("protocol");
+                else if (last) begin
+                    $display("twofold class %0d %h", answered, data);
+                    answered = answered + 1;
+                    n_beats = 0;
+                    idle = 0;
+                end else begin
+                    $display("twofold logit %0d %h", answered, data);
+                    n_beats = n_beats + 1;
+                end
+            end
+            if (drained_layers != drained) begin
+                if (drained_layers < drained) drained = 0;
+                for (drained = drained; drained < drained_layers; drained = drained + 1)
+                    if (computed < N_IMAGES && drained < N_LAYERS) begin
+                        read(2);
+                        $display("twofold written %0d %0d %h", computed, drained, status_data);
+                        copy_layer(drained);
+                    end
+            end
+            if (stream_layer != layer) begin
+                if (!was_done) snapshot(layer);
+                layer = stream_layer;
+            end
+            if (done != was_done) begin
+                was_done = done;
+                if (done) begin
+                    snapshot(N_LAYERS - 1);
+                    if (computed < N_IMAGES) $display("twofold done %0d %0d", computed, n_cycles);
+                    computed = computed + 1;
+                    idle = 0;
+                end
+            end
+            if (error) stop("error");
+            idle = idle + 1;
+            if (idle > CYCLE_LIMIT) stop("timeout");
+        end
+        stop("finished");
+        $write("twofold end %0d %0d %0d %0d %0d", n_cycles, computed, answered, stream_layer, drained_layers);
+        read(12);
+        $write(" %h", status_data);
+        read(13);
+        $write(" %h", status_data);
+        read(0);
+        $write(" %h", status_data);
+        read(15);
+        $display(" %h", status_data);
+        $finish(0);
+    end
+
+"#;
