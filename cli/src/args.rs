@@ -228,9 +228,9 @@ pub(crate) struct WorkloadArgs {
     /// int8 images: a file of raw bytes, one image after another, rows of interleaved channels, without pre-processing.
     #[arg(long, value_name = "FILE", conflicts_with = "data")]
     pub(crate) int8: Option<PathBuf>,
-    /// Test images: `sar-sim`, a folder of class folders of PNG, JPEG, TIFF, BMP or MSTAR original files, or CIFAR
-    /// binary files or their .tar.gz.
-    #[arg(long, value_name = "DIR|sar-sim", conflicts_with = "case")]
+    /// Images: `sar-sim`, a folder of class folders of PNG, JPEG, TIFF, BMP or MSTAR original files (its `test`, if it has
+    /// one), CIFAR binary files or their .tar.gz, or images without labels: a folder of them, or a single file.
+    #[arg(long, value_name = "DIR|FILE|sar-sim", conflicts_with = "case")]
     pub(crate) data: Option<String>,
     /// The band to read of images that have several: `vh`, `vv` or a number from 1; by default the one that the network
     /// was trained on.
@@ -251,7 +251,7 @@ pub(crate) struct SimArgs {
     /// How many images; 200 simulated chips, all images of a folder or case by default.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) images: Option<u32>,
-    /// Also write class and logits of every image, as the RTL gave them, to this JSON file.
+    /// Also write name, label, class and logits of every image, as the RTL gave them, to this JSON file.
     #[arg(long, value_name = "FILE")]
     pub(crate) logits: Option<PathBuf>,
     /// What runs the Verilog.

@@ -39,7 +39,7 @@ struct Executor {
 
 pub(crate) fn run(args: &BenchArgs) -> Result<Output> {
     let chosen = NetworkArgs { case: Some(args.case.clone()), network: None };
-    let Chosen { network, config, case } = choose_network(&chosen, None)?;
+    let Chosen { network, config, case, .. } = choose_network(&chosen, None)?;
     let case = case.expect("the network is of a case");
     let config = args.array.config(&config)?;
     let program = compile(&network, &config, &case.options())?;

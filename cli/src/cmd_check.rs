@@ -46,7 +46,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<Output> {
 }
 
 fn check(args: &CheckArgs, chosen: Chosen) -> Result<CheckReport> {
-    let Chosen { network, config, case } = chosen;
+    let Chosen { network, config, case, .. } = chosen;
     let options = case.as_ref().map_or(Options::default(), Case::options);
     let mut config = args.array.config(&config)?;
     if args.fit

@@ -3,9 +3,10 @@
 use anyhow::{Context, Result, bail};
 use sim::{Report, ReportInput, RunOptions, run_and_compare};
 use spec::files::{Kind, Outputs};
-use spec::{Logits, shown_lines};
+use spec::shown_lines;
 
 use crate::args::SimArgs;
+use crate::logits;
 use crate::output::{Output, formatted};
 use crate::runner;
 use crate::simulator::Simulator;
@@ -26,6 +27,9 @@ pub(crate) fn run(args: &SimArgs) -> Result<Output> {
     }
     let workload = Workload::read(&args.workload, n_images)?;
     let Workload { network, program, images } = &workload;
+    if let Some(announcement) = images.announcement() {
+        eprintln!("{}", shown_lines(&announcement));
+    }
     let simulator = Simulator::build(args.simulator, &program.config)?;
     let n_threads = runner::n_threads(args.jobs);
     let n_dense = images.len().min(N_DENSE).min(simulator.batch());
@@ -57,6 +61,7 @@ pub(crate) fn run(args: &SimArgs) -> Result<Output> {
         network,
         program,
         data: images.description(),
+        n_trained_images: images.n_trained(),
         clock_mhz: args.clock_mhz,
         dense: dense.as_ref(),
     };
@@ -64,21 +69,11 @@ pub(crate) fn run(args: &SimArgs) -> Result<Output> {
     let mut output =
         Output::new(formatted(args.format.format, &report, report_table), failure(&report));
     output.files.extend(
-        logits_target.map(|target| (target, logits_json(&report.network, &logits).into_bytes())),
+        logits_target
+            .map(|target| (target, logits::to_json(network, images, &logits).into_bytes())),
     );
     output.files.push((report_target, report.to_json().into_bytes()));
     Ok(output)
-}
-
-/// Class and logits of every image, for whoever checks them with another executor.
-fn logits_json(network: &str, logits: &[Logits]) -> String {
-    let image =
-        |logits: &Logits| serde_json::json!({ "class": logits.class, "logits": logits.values });
-    let images: Vec<_> = logits.iter().map(image).collect();
-    let json = serde_json::json!({
-        "format": "twofold-logits", "format_version": 1, "network": network, "images": images
-    });
-    format!("{json:#}\n")
 }
 
 /// Why the run is a failure, if it is one.

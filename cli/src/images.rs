@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
-use dataset::{ImageSet, preprocess};
+use dataset::{Candidates, RunSet, Trained, TrainedImages, preprocess};
 use spec::files::{Limit, read_regular};
 use spec::{Preprocess, QuantNetwork};
 
@@ -14,14 +14,12 @@ const INT8: Limit = Limit::new("a file of int8 images", 4 << 30);
 
 /// Images with or without labels.
 pub(crate) enum Images {
-    /// Labeled chips and how they become int8.
+    /// Chips and how they become int8.
     Chips {
-        /// Labels are the network's classes.
-        set: ImageSet,
+        /// Labels, if there are any, are the network's classes.
+        run: RunSet,
         /// From the network.
         preprocess: Preprocess,
-        /// For the report.
-        name: String,
     },
     /// int8 values without labels.
     Int8 {
@@ -33,11 +31,11 @@ pub(crate) enum Images {
 }
 
 impl Images {
-    /// At most `n_images` chips, spread over the set.
+    /// What a network is run on of some chips: at most `n_images`, spread evenly.
     pub(crate) fn chips(
         network: &QuantNetwork,
-        set: ImageSet,
-        name: &str,
+        trained_images: Option<&TrainedImages>,
+        candidates: Candidates,
         n_images: Option<usize>,
     ) -> Result<Self> {
         let Some(preprocess) = network.input.preprocess.clone() else {
@@ -47,12 +45,12 @@ impl Images {
                 network.name
             );
         };
-        let set = set.relabel(&network.classes, name)?;
-        let set = n_images.map_or(set.clone(), |n_images| set.spread(n_images));
-        if set.samples.is_empty() {
-            bail!("{name}: no test images; help: choose a folder with images");
-        }
-        Ok(Self::Chips { set, preprocess, name: name.to_owned() })
+        let trained = Trained {
+            classes: &network.classes,
+            split_seed: network.split_seed(),
+            images: trained_images,
+        };
+        Ok(Self::Chips { run: candidates.choose(&trained, n_images)?, preprocess })
     }
 
     /// Random images.
@@ -86,7 +84,7 @@ impl Images {
     /// How many.
     pub(crate) fn len(&self) -> usize {
         match self {
-            Self::Chips { set, .. } => set.samples.len(),
+            Self::Chips { run, .. } => run.set.samples.len(),
             Self::Int8 { images, .. } => images.len(),
         }
     }
@@ -94,17 +92,33 @@ impl Images {
     /// The int8 input of one image.
     pub(crate) fn get(&self, index: usize) -> Vec<i8> {
         match self {
-            Self::Chips { set, preprocess, .. } => {
-                preprocess::apply(preprocess, &set.samples[index].chip)
+            Self::Chips { run, preprocess } => {
+                preprocess::apply(preprocess, &run.set.samples[index].chip)
             }
             Self::Int8 { images, .. } => images[index].clone(),
+        }
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self, index: usize) -> String {
+        match self {
+            Self::Chips { run, .. } => run.set.samples[index].name.clone(),
+            Self::Int8 { description, .. } => format!("{description}, {index}"),
         }
     }
 
     /// Its class, if it is known.
     pub(crate) fn label(&self, index: usize) -> Option<usize> {
         match self {
-            Self::Chips { set, .. } => Some(set.samples[index].label),
+            Self::Chips { run, .. } => run.set.label(index),
+            Self::Int8 { .. } => None,
+        }
+    }
+
+    /// How many of them the network was trained on, where that is known.
+    pub(crate) fn n_trained(&self) -> Option<usize> {
+        match self {
+            Self::Chips { run, .. } => run.n_trained,
             Self::Int8 { .. } => None,
         }
     }
@@ -112,8 +126,16 @@ impl Images {
     /// What they are, for the report.
     pub(crate) fn description(&self) -> String {
         match self {
-            Self::Chips { name, .. } => format!("{name}, test"),
+            Self::Chips { run, .. } => run.label(),
             Self::Int8 { description, .. } => description.clone(),
+        }
+    }
+
+    /// What the user is told before a run.
+    pub(crate) fn announcement(&self) -> Option<String> {
+        match self {
+            Self::Chips { run, .. } => Some(run.to_string()),
+            Self::Int8 { .. } => None,
         }
     }
 }

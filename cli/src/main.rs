@@ -18,6 +18,7 @@ mod cmd_verilog;
 mod cmd_wave;
 mod hardware;
 mod images;
+mod logits;
 mod output;
 mod runner;
 mod simulator;

@@ -158,6 +158,9 @@ fn summary_rows(report: &Report) -> Vec<(&'static str, String)> {
             format!("{:.3}", report.dense_equivalent_macs_per_pe_per_cycle),
         ),
     ];
+    if report.accuracy_rtl.is_some() || report.n_trained_images.is_some() {
+        rows.insert(3, ("images trained on", trained_on(report)));
+    }
     for (cause, n_cycles) in report.lost_cycles.by_cause() {
         let name = match cause {
             "idle_pes" => "lost: idle PEs",
@@ -175,6 +178,14 @@ fn summary_rows(report: &Report) -> Vec<(&'static str, String)> {
     let speed = report.simulated_cycles_per_second;
     rows.push(("simulated cycles / s, one core", grouped(speed.round() as u64)));
     rows
+}
+
+fn trained_on(report: &Report) -> String {
+    match report.n_trained_images {
+        Some(0) => "none of them".to_owned(),
+        Some(n) => format!("{}, so that this is no test", grouped(n as u64)),
+        None => "not recorded".to_owned(),
+    }
 }
 
 fn percent(ratio: f64) -> String {

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use cases::Case;
 use codegen::{Options, Schedule};
-use dataset::{Band, ImageSet, ReadOptions, SarSim, Source, Split, SplitOptions};
+use dataset::{Band, Candidates, ReadOptions, SarSim, Source, Split, TrainedImages};
 use sim::tools::checkout_root;
 use spec::files::{network_files, read_network};
-use spec::{ArrayConfig, Program, QuantNetwork, shown_lines, shown_path};
+use spec::{ArrayConfig, Program, QuantNetwork, shown_path};
 
 use crate::args::{NetworkArgs, WorkloadArgs};
 use crate::images::Images;
@@ -28,6 +28,16 @@ pub(crate) struct Chosen {
     pub(crate) config: ArrayConfig,
     /// The case that it is of.
     pub(crate) case: Option<Case>,
+    /// The images that it was trained on, where that is recorded.
+    pub(crate) trained_images: Option<TrainedImages>,
+}
+
+impl Chosen {
+    fn read(path: &Path) -> Result<Self> {
+        let network = read_network(path)?;
+        let trained_images = TrainedImages::beside(path, network.training_images_sha256())?;
+        Ok(Self { network, config: ArrayConfig::default(), case: None, trained_images })
+    }
 }
 
 /// A folder of the checkout.
@@ -41,17 +51,27 @@ pub(crate) fn choose_network(args: &NetworkArgs, data: Option<&[String]>) -> Res
         let case = Case::read(&checkout_path("tests/cases")?, name)?;
         let mut network = case.build();
         network.name = name.clone();
-        return Ok(Chosen { network, config: case.config()?, case: Some(case) });
+        return Ok(Chosen {
+            network,
+            config: case.config()?,
+            case: Some(case),
+            trained_images: None,
+        });
     }
-    let network = match (&args.network, data) {
-        (Some(path), _) => read_network(path)?,
-        (None, None) => read_network(&checkout_path("networks")?.join(DEFAULT_NETWORK))?,
-        (None, Some(classes)) => network_for(classes)?,
-    };
-    Ok(Chosen { network, config: ArrayConfig::default(), case: None })
+    match (&args.network, data) {
+        (Some(path), _) => Chosen::read(path),
+        (None, None) => Chosen::read(&checkout_path("networks")?.join(DEFAULT_NETWORK)),
+        (None, Some(classes)) => Chosen::read(&network_for(classes)?),
+    }
 }
 
-fn network_for(classes: &[String]) -> Result<QuantNetwork> {
+/// The committed network of these classes, or else the first that has others besides.
+fn network_for(classes: &[String]) -> Result<PathBuf> {
+    if classes.is_empty() {
+        bail!(
+            "images without labels do not tell which network to run; help: name one with --network"
+        );
+    }
     let folder = checkout_path("networks")?;
     let mut paths: Vec<_> = std::fs::read_dir(&folder)
         .with_context(|| format!("cannot read {}", folder.display()))?
@@ -60,22 +80,23 @@ fn network_for(classes: &[String]) -> Result<QuantNetwork> {
         .filter(|path| path.join("network.json").is_file())
         .collect();
     paths.sort();
-    let sorted = |classes: &[String]| {
-        let mut classes = classes.to_vec();
-        classes.sort();
-        classes
-    };
-    for path in &paths {
-        let network = read_network(path)?;
-        if sorted(&network.classes) == sorted(classes) {
-            return Ok(network);
+    let mut found = None;
+    for path in paths {
+        let known = read_network(&path)?.classes;
+        if classes.iter().all(|class| known.contains(class)) {
+            if known.len() == classes.len() {
+                return Ok(path);
+            }
+            found = found.or(Some(path));
         }
     }
-    bail!(
-        "no network of {} has the classes {}; help: name a network trained on this data with --network",
-        folder.display(),
-        classes.join(", ")
-    )
+    found.with_context(|| {
+        format!(
+            "no network of {} has the classes {}; help: name a network trained on this data with --network",
+            folder.display(),
+            classes.join(", ")
+        )
+    })
 }
 
 /// The array with memories that just hold the network's program.
@@ -127,12 +148,13 @@ pub(crate) struct Workload {
 impl Workload {
     /// Reads network and images, and compiles.
     pub(crate) fn read(args: &WorkloadArgs, n_images: Option<usize>) -> Result<Self> {
-        let folder = args.data.as_ref().filter(|data| *data != Source::SAR_SIM);
-        let source = folder.map(|data| Source::parse(data));
+        let data = args.data.as_ref().filter(|data| *data != Source::SAR_SIM);
+        let source = data.map(|data| Source::parse(data));
         let classes = source.as_ref().map(Source::classes).transpose()?;
-        let Chosen { network, config, case } = choose_network(&args.network, classes.as_deref())?;
-        // The classes chose the network; which images are its test images, and which band of them, the network says.
-        let set = source.map(|source| load(source, &network, args.band)).transpose()?;
+        let Chosen { network, config, case, trained_images } =
+            choose_network(&args.network, classes.as_deref())?;
+        let candidates =
+            source.map(|source| read_candidates(source, &network, args.band)).transpose()?;
         let options = case.as_ref().map_or(Options::default(), Case::options);
         let mut config = args.array.config(&config)?;
         if args.fit {
@@ -143,16 +165,17 @@ impl Workload {
             let images = Images::int8(&network, path, n_images)?;
             return Ok(Self { network, program, images });
         }
-        let images = match (&case, set) {
+        let chips = |candidates, n_images| {
+            Images::chips(&network, trained_images.as_ref(), candidates, n_images)
+        };
+        let images = match (&case, candidates) {
             (Some(case), _) => {
                 let case = Case { n_images: n_images.unwrap_or(case.n_images), ..case.clone() };
                 Images::noise(case.images(&network))
             }
-            (None, Some((name, set))) => Images::chips(&network, set, &name, n_images)?,
+            (None, Some(candidates)) => chips(candidates, n_images)?,
             (None, None) if args.data.is_some() || uses_sar_sim(&network) => {
-                let n_images = n_images.unwrap_or(N_SIMULATED);
-                let set = SarSim::default().load_first(Split::Test, n_images);
-                Images::chips(&network, set, Source::SAR_SIM, None)?
+                chips(Candidates::simulated(n_images.unwrap_or(N_SIMULATED)), None)?
             }
             (None, None) => {
                 let seeds = 0..n_images.unwrap_or(N_NOISE) as u64;
@@ -168,16 +191,14 @@ impl Workload {
     }
 }
 
-/// The test images of a network, and the name of the data.
-fn load(source: Source, network: &QuantNetwork, band: Option<Band>) -> Result<(String, ImageSet)> {
+/// What a network may be run on; which band of it, the network says where the user does not.
+fn read_candidates(
+    source: Source,
+    network: &QuantNetwork,
+    band: Option<Band>,
+) -> Result<Candidates> {
     let recorded = network.band().map(str::parse).transpose()?;
-    let source = source.reading(ReadOptions { band: band.or(recorded) });
-    let split = SplitOptions { seed: network.split_seed(), ..SplitOptions::default() };
-    let set = source.load(Split::Test, &split)?;
-    for note in &set.notes {
-        eprintln!("note: {}", shown_lines(note));
-    }
-    Ok((source.name(), set))
+    Ok(source.reading(ReadOptions { band: band.or(recorded) }).candidates()?)
 }
 
 /// Whether a network was trained on the simulator's chips: it has their classes.
@@ -189,6 +210,7 @@ fn uses_sar_sim(network: &QuantNetwork) -> bool {
 /// What a run reads: none of its results goes there.
 pub(crate) fn inputs(args: &WorkloadArgs) -> Result<Vec<PathBuf>> {
     let mut inputs = network_inputs(&args.network)?;
+    inputs.extend(args.network.network.as_deref().map(TrainedImages::path));
     inputs.extend(args.int8.clone());
     inputs.extend(args.data.as_ref().filter(|data| *data != Source::SAR_SIM).map(PathBuf::from));
     Ok(inputs)

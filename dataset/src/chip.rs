@@ -109,6 +109,28 @@ impl Chip {
             Samples::Sixteen(samples) => samples[idx],
         }
     }
+
+    /// First 64 bits of the SHA-256 over height, width and channels, 32 bits each, and every sample of [`Self::sample`], 16
+    /// bits each, all little-endian. Of a color image whose pixels are all gray it is that of the gray image.
+    pub fn digest(&self) -> u64 {
+        let mut samples: Vec<u16> = match &self.samples {
+            Samples::Eight(samples) => {
+                samples.iter().map(|&sample| u16::from(sample) * 257).collect()
+            }
+            Samples::Sixteen(samples) => samples.clone(),
+        };
+        let mut channels = self.channels;
+        if samples.chunks(channels).all(|pixel| pixel.iter().all(|sample| *sample == pixel[0])) {
+            samples = samples.into_iter().step_by(channels).collect();
+            channels = 1;
+        }
+        let mut hash = Sha256::new();
+        for size in [self.height, self.width, channels] {
+            hash.update((size as u32).to_le_bytes());
+        }
+        hash.update(samples.iter().flat_map(|sample| sample.to_le_bytes()).collect::<Vec<_>>());
+        hash.finalize()[..8].iter().fold(0, |digest, &byte| digest << 8 | u64::from(byte))
+    }
 }
 
 /// A chip, its class and where it came from.
@@ -116,16 +138,16 @@ impl Chip {
 pub struct Sample {
     /// Path below the data folder, with `/`, or the simulator's `split/index`.
     pub name: String,
-    /// Position in [`ImageSet::classes`].
+    /// Position in [`ImageSet::classes`]; 0 in a set without classes.
     pub label: usize,
     /// The image.
     pub chip: Chip,
 }
 
-/// One split of a data set.
+/// One split of a data set, or images without labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageSet {
-    /// Class names, in the order of the labels.
+    /// Class names, in the order of the labels; none where images have no labels.
     pub classes: Vec<String>,
     /// Images, in a fixed order.
     pub samples: Vec<Sample>,
@@ -134,6 +156,11 @@ pub struct ImageSet {
 }
 
 impl ImageSet {
+    /// The class of an image, if it has one.
+    pub fn label(&self, idx: usize) -> Option<usize> {
+        (!self.classes.is_empty()).then(|| self.samples[idx].label)
+    }
+
     /// At most `n` samples, spread evenly over the set, in its order.
     pub fn spread(mut self, n: usize) -> Self {
         let len = self.samples.len();
@@ -149,7 +176,8 @@ impl ImageSet {
         self
     }
 
-    /// Renumbers the labels to the order of `classes`, by name: a network file lists its own.
+    /// Renumbers the labels to the order of `classes`, by name: a network file lists its own. Images without labels stay
+    /// without.
     ///
     /// # Errors
     /// [`DatasetError::UnknownClass`] when the data has a class that is not in `classes`. `data` names the data
@@ -164,6 +192,9 @@ impl ImageSet {
                 known: classes.to_vec(),
             })
         };
+        if self.classes.is_empty() {
+            return Ok(self);
+        }
         let map = self.classes.iter().map(position).collect::<Result<Vec<_>>>()?;
         for sample in &mut self.samples {
             sample.label = map[sample.label];

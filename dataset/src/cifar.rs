@@ -197,7 +197,7 @@ fn divide(
     let mut picked = Vec::with_capacity(records.len());
     for (label, images) in by_class.into_iter().enumerate() {
         let n_images = images.len();
-        let part = options.divide(images, label, split, 0.0).map_err(|min| {
+        let part = options.divide_records(images, label, split).map_err(|min| {
             DatasetError::TooFewRecords {
                 path: path.to_owned(),
                 class: classes[label].clone(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::layout::LayoutError;
-use crate::{Band, DatasetKind, Foreign};
+use crate::{Band, DatasetKind, Foreign, Split};
 
 /// Why images could not be read.
 #[derive(Debug, Error)]
@@ -81,19 +81,54 @@ pub enum DatasetError {
         /// The class.
         class: String,
     },
-    /// Too few images of a class for every split to get one.
+    /// Too few images for a part.
     #[error(
-        "{}: {n_images} images are too few to split into training, validation and test; \
-         at least {min} are needed",
+        "{}: {n_images} images of {n_classes} classes are too few to hold some out for {split}; add images, or divide them \
+         into folders yourself: `train`, `test` and, if you like, `val`",
         path.display()
     )]
     TooFewImages {
-        /// The class folder.
+        /// The data folder.
         path: PathBuf,
-        /// Images in it.
+        /// The part that gets none.
+        split: Split,
+        /// Images of all classes.
         n_images: usize,
-        /// Images needed.
-        min: usize,
+        /// Classes.
+        n_classes: usize,
+    },
+    /// A network that was trained on class folders of which nothing is left for the test.
+    #[error(
+        "{data}: the network was trained on some of its {n_images} images, and by their names and the split seed {seed} none \
+         of them is a test image; help: put the images to run into class folders of their own, below `test`"
+    )]
+    EmptyTestShare {
+        /// The data set.
+        data: String,
+        /// Images of all classes.
+        n_images: usize,
+        /// The split seed.
+        seed: u64,
+    },
+    /// A record of training images that is none.
+    #[error("{}: no record of training images: line {line} is not `{expected}`", path.display())]
+    TrainedImages {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What it has to be.
+        expected: &'static str,
+    },
+    /// The record of other training images than the network's.
+    #[error(
+        "{}: not the record of training images that the network beside it names by its SHA-256; help: copy a network with all \
+         of its files, or remove this one, and what was trained on cannot be told",
+        path.display()
+    )]
+    OtherTrainedImages {
+        /// The file.
+        path: PathBuf,
     },
     /// A format that is not read.
     #[error("{}: cannot read {format}; help: {}", path.display(), format.help())]

@@ -179,6 +179,17 @@ fn not_a_folder(path: &Path) -> DatasetError {
     }
 }
 
+/// Checks that a file is an image, by its name or its content.
+///
+/// # Errors
+/// [`DatasetError::Foreign`] of a format that is not read, or else [`DatasetError::NotAFolder`].
+pub(crate) fn check_single_image(path: &Path) -> Result<()> {
+    match not_a_folder(path) {
+        DatasetError::Foreign { format: Foreign::SingleImage, .. } => Ok(()),
+        error => Err(error),
+    }
+}
+
 /// Why a folder has no classes: by the format of a file in it, if that is known.
 pub(crate) fn no_classes(path: &Path) -> DatasetError {
     let files = list(path, None).map_or(Vec::new(), |listing| listing.files);

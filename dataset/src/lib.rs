@@ -1,7 +1,7 @@
 //! Images in: simulated SAR chips, CIFAR files, class folders, pre-processing to the network's int8 input.
 //!
-//! A [`Source`] names where images come from; [`Source::load`] reads one [`Split`] of it as an [`ImageSet`];
-//! [`preprocess`] turns a chip into the int8 tensor that a network file asks for. Nothing here knows about
+//! A [`Source`] names where images come from; [`Source::load`] reads one [`Split`] of it as an [`ImageSet`] to train on, and
+//! [`Source::candidates`] what a trained network may be run on; [`TrainedImages`] tells which of that it knows. [`preprocess`] turns a chip into the int8 tensor that a network file asks for. Nothing here knows about
 //! networks, training or hardware.
 //!
 //! What people hold is read as it is, and recognized by its content:
@@ -26,11 +26,13 @@ mod magnitude;
 pub mod phoenix;
 pub mod preprocess;
 mod random;
+mod run_set;
 pub mod sar_sim;
 mod source;
 mod split;
 mod statistics;
 mod tiff_image;
+mod trained_images;
 
 pub use band::{Band, ReadOptions};
 pub use chip::{Chip, ImageSet, Sample, Samples};
@@ -38,10 +40,12 @@ pub use error::DatasetError;
 pub use foreign::Foreign;
 pub use kind::DatasetKind;
 pub use random::Random;
+pub use run_set::{Candidates, RunSet, Share, Trained};
 pub use sar_sim::SarSim;
 pub use source::Source;
-pub use split::{Split, SplitOptions};
+pub use split::{BLOCK, Block, Division, Split, SplitOptions};
 pub use statistics::channel_statistics;
+pub use trained_images::TrainedImages;
 
 /// Result of everything that reads images.
 pub type Result<T, E = DatasetError> = std::result::Result<T, E>;

@@ -6,9 +6,11 @@ use rayon::prelude::*;
 
 use crate::cifar;
 use crate::folder;
-use crate::layout::{Layout, Part};
+use crate::layout::{self, Layout, Part};
+use crate::run_set::Origin;
 use crate::{
-    DatasetError, DatasetKind, ImageSet, ReadOptions, Result, SarSim, Split, SplitOptions,
+    Candidates, DatasetError, DatasetKind, Division, ImageSet, ReadOptions, Result, SarSim, Split,
+    SplitOptions,
 };
 
 /// Where images come from: a data set and, unless it is simulated, the folder or archive that holds it.
@@ -97,17 +99,6 @@ impl Source {
             .map_or_else(|| "data".to_owned(), |name| name.to_string_lossy().into_owned())
     }
 
-    /// Class names, in the order of the labels; images are not read.
-    ///
-    /// # Errors
-    /// As [`Source::load`].
-    pub fn classes(&self) -> Result<Vec<String>> {
-        if self.kind == DatasetKind::SarSim || self.kind.is_cifar() {
-            return Ok(self.load(Split::Test, &SplitOptions::default())?.classes);
-        }
-        Ok(list_split(&self.path, Split::Test, &SplitOptions::default())?.classes)
-    }
-
     /// Reads one split.
     ///
     /// # Errors
@@ -119,8 +110,46 @@ impl Source {
         if self.kind.is_cifar() {
             return cifar::load(&self.path, self.kind, split, options);
         }
-        let Listed { classes, files, mut notes } = list_split(&self.path, split, options)?;
-        let mut set = folder::read(&self.path, classes, &files, self.options)?;
+        self.read(list_split(&self.path, split, options)?)
+    }
+
+    /// Class names of what [`Source::candidates`] reads, in the order of the labels; none where images have no labels.
+    ///
+    /// # Errors
+    /// As [`Source::candidates`].
+    pub fn classes(&self) -> Result<Vec<String>> {
+        if self.kind == DatasetKind::SarSim || self.kind.is_cifar() {
+            return Ok(self.candidates()?.classes().to_vec());
+        }
+        Ok(list_candidates(&self.path)?.0.classes)
+    }
+
+    /// Reads the images that a trained network may be run on.
+    ///
+    /// Those are the test images of data that hold some, with or without training images beside them; else all images of
+    /// the class folders, of which there may be one; else images without labels: those of a folder without class folders,
+    /// or a single file.
+    ///
+    /// # Errors
+    /// See [`DatasetError`]; each names the file or folder.
+    pub fn candidates(&self) -> Result<Candidates> {
+        let name = self.name();
+        if self.kind == DatasetKind::SarSim {
+            return Ok(Candidates::simulated(SarSim::default().n_chips(Split::Test)));
+        }
+        if self.kind.is_cifar() {
+            let set = cifar::load(&self.path, self.kind, Split::Test, &SplitOptions::default())?;
+            return Ok(Candidates::new(name, set, Origin::Test));
+        }
+        let (listed, origin) = list_candidates(&self.path)?;
+        Ok(Candidates::new(name, self.read(listed)?, origin))
+    }
+
+    /// Reads files, of which names are given below the data folder.
+    fn read(&self, listed: Listed) -> Result<ImageSet> {
+        let Listed { classes, files, mut notes } = listed;
+        let folder = self.path.parent().filter(|_| self.path.is_file());
+        let mut set = folder::read(folder.unwrap_or(&self.path), classes, &files, self.options)?;
         notes.append(&mut set.notes);
         set.notes = notes;
         Ok(set)
@@ -135,12 +164,37 @@ fn cifar_by_name(path: &Path) -> DatasetKind {
     if is_ten { DatasetKind::Cifar10 } else { DatasetKind::Cifar100 }
 }
 
-/// Files of a split, with their labels.
-#[derive(Default)]
+/// Files with their labels, and what the user has to know of them.
 struct Listed {
     classes: Vec<String>,
     files: Vec<(usize, PathBuf)>,
     notes: Vec<String>,
+}
+
+impl Listed {
+    /// All images of a part.
+    fn all(part: &Part, notes: Vec<String>) -> Self {
+        let files = |(label, class): (usize, &layout::ClassFolder)| {
+            class.files.iter().map(|file| (label, file.path.clone())).collect::<Vec<_>>()
+        };
+        Self {
+            classes: part.classes.iter().map(|class| class.class.clone()).collect(),
+            files: part.classes.iter().enumerate().flat_map(files).collect(),
+            notes,
+        }
+    }
+
+    /// Images without labels.
+    fn unlabeled(files: Vec<PathBuf>, notes: Vec<String>) -> Self {
+        let files = files.into_iter().map(|file| (0, file)).collect();
+        Self { classes: Vec::new(), files, notes }
+    }
+}
+
+/// Paths of all images of a part below their class folders, in the order of [`Listed::all`].
+fn names_in_classes(part: &Part) -> Vec<&str> {
+    let files = part.classes.iter().flat_map(|class| &class.files);
+    files.map(|file| file.name.as_str()).collect()
 }
 
 /// Files of a split, and the class names.
@@ -161,23 +215,52 @@ fn list_split(root: &Path, split: Split, options: &SplitOptions) -> Result<Liste
         held_out.check_several()?;
         all.check_same_classes(held_out)?;
     }
-    let mut listed = Listed { notes, ..Listed::default() };
-    for (label, class) in all.classes.iter().enumerate() {
-        let files_of = |part: &Part| part.classes[label].files.clone();
-        let n_images = class.files.len();
-        let picked = match (split, &validation, &test) {
-            (Split::Test, _, Some(test)) => Ok(files_of(test)),
-            (Split::Validation, Some(validation), _) => Ok(files_of(validation)),
-            (Split::Train, Some(_), _) => Ok(class.files.clone()),
-            (_, _, Some(_)) => options.divide(class.files.clone(), label, split, 0.0),
-            (_, _, None) => options.divide(class.files.clone(), label, split, options.test),
-        };
-        let path = class.path.clone();
-        let picked = picked.map_err(|min| DatasetError::TooFewImages { path, n_images, min })?;
-        listed.files.extend(picked.into_iter().map(|file| (label, file.path)));
-        listed.classes.push(class.class.clone());
+    let own = match split {
+        Split::Train => validation.as_ref().and(train.as_ref()),
+        Split::Validation => validation.as_ref(),
+        Split::Test => test.as_ref(),
+    };
+    if let Some(own) = own {
+        return Ok(Listed::all(own, notes));
     }
+    let mut listed = Listed::all(all, notes);
+    let images: Vec<_> = (listed.files.iter().zip(names_in_classes(all)))
+        .map(|((label, _), name)| (listed.classes[*label].as_str(), name))
+        .collect();
+    let (n_images, n_classes) = (images.len(), listed.classes.len());
+    let Division { splits, notes } = options.divide(&images, test.is_none());
+    let mut splits = splits.into_iter();
+    listed.files.retain(|_| splits.next() == Some(split));
+    if listed.files.is_empty() {
+        let path = root.to_owned();
+        return Err(DatasetError::TooFewImages { path, split, n_images, n_classes });
+    }
+    listed.notes.extend(notes);
     Ok(listed)
+}
+
+/// Files that a trained network may be run on.
+fn list_candidates(root: &Path) -> Result<(Listed, Origin)> {
+    if root.is_file() {
+        layout::check_single_image(root)?;
+        return Ok((Listed::unlabeled(vec![root.to_owned()], Vec::new()), Origin::Unlabeled));
+    }
+    let Layout { train, test, undivided, notes, .. } = Layout::read(root)?;
+    let (part, is_test) = match (test, undivided, train) {
+        (Some(test), ..) => (test, true),
+        (None, Some(undivided), _) => (undivided, false),
+        (None, None, Some(train)) => return Err(missing_split(root, &train)),
+        (None, None, None) => return Err(DatasetError::NoClasses { path: root.to_owned() }),
+    };
+    let origin = |otherwise: &dyn Fn() -> Origin| if is_test { Origin::Test } else { otherwise() };
+    if part.classes.is_empty() {
+        if part.unlabeled.is_empty() {
+            return Err(layout::no_classes(&part.path));
+        }
+        return Ok((Listed::unlabeled(part.unlabeled, notes), origin(&|| Origin::Unlabeled)));
+    }
+    let names = || names_in_classes(&part).into_iter().map(str::to_owned).collect();
+    Ok((Listed::all(&part, notes), origin(&|| Origin::Undivided(names()))))
 }
 
 fn missing_split(root: &Path, present: &Part) -> DatasetError {

@@ -55,6 +55,9 @@ pub struct Report {
     pub lost_cycles: LostCycles,
     /// Images run.
     pub n_images: usize,
+    /// How many of them the network was trained or validated on; `None` where that is not recorded. With any, no accuracy here
+    /// is a test accuracy.
+    pub n_trained_images: Option<usize>,
     /// Whether every image took exactly as many cycles, layer by layer and cause by cause.
     pub same_cycles_for_all_images: bool,
     /// Part of the labeled images that the RTL classified correctly, `None` without labels.

@@ -37,6 +37,8 @@ pub struct ReportInput<'a> {
     pub program: &'a Program,
     /// What the images are.
     pub data: String,
+    /// How many of them the network was trained or validated on, where that is recorded.
+    pub n_trained_images: Option<usize>,
     /// The clock for `images_per_second`.
     pub clock_mhz: f64,
     /// Images of the dense schedule, layers in the same order; at least two, back to back, for its steady state.
@@ -148,6 +150,7 @@ impl Tally {
             dense_equivalent_macs_per_pe_per_cycle: ratio(n_dense_macs, total.n_cycles * n_pes),
             lost_cycles: total.lost,
             n_images: self.n_images,
+            n_trained_images: input.n_trained_images,
             same_cycles_for_all_images: !self.varying,
             accuracy_rtl: accuracy(self.n_correct_rtl),
             accuracy_reference: accuracy(self.n_correct_reference),

@@ -262,6 +262,7 @@ fn a_tally_makes_a_report_that_survives_json() {
         network: &network,
         program: &program,
         data: "toys".to_owned(),
+        n_trained_images: Some(1),
         clock_mhz: 50.0,
         dense: None,
     };

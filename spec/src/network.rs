@@ -222,9 +222,14 @@ impl Layer {
 }
 
 impl QuantNetwork {
-    /// The seed by which the images that it was trained on were divided, as far as its provenance says; else 0, the default.
-    pub fn split_seed(&self) -> u64 {
-        self.provenance.pointer("/options/split-seed").and_then(Value::as_u64).unwrap_or(0)
+    /// The seed by which the images that it was trained on were divided, if its provenance says so.
+    pub fn split_seed(&self) -> Option<u64> {
+        self.provenance.pointer("/options/split-seed").and_then(Value::as_u64)
+    }
+
+    /// SHA-256 of the record of its training images, if its provenance names one.
+    pub fn training_images_sha256(&self) -> Option<&str> {
+        self.provenance.pointer("/training_images/sha256").and_then(Value::as_str)
     }
 
     /// The band of the images that it was trained on, as far as its provenance names one.

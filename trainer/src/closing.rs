@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use dataset::TrainedImages;
+
 use crate::evaluate::Evaluation;
 use crate::fits::Fit;
 use crate::opening::count;
@@ -17,7 +19,7 @@ const MOST_NAMES: usize = 5;
 /// Signs that a run went wrong: networks that are no better than always giving the most frequent class, and classes that
 /// the student never gives.
 pub(crate) fn warnings(images: &Images, outcome: &Outcome) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<String> = outcome.data.leak().into_iter().collect();
     let counts = count(&images.validation);
     let networks = [
         ("teacher", outcome.teacher.as_ref().map(|teacher| teacher.validation)),
@@ -123,7 +125,8 @@ pub fn summary(finished: &Finished, options: &TrainOptions) -> String {
         format!("{name:<16} {validation:>12} {test:>12}")
     };
     let percent = |evaluation: &Evaluation| format!("{:.2} %", 100.0 * evaluation.accuracy);
-    line(row("accuracy", ["validation", "test"].map(str::to_owned)));
+    let test = if data.n_test_trained == 0 { "test" } else { "no test" };
+    line(row("accuracy", ["validation", test].map(str::to_owned)));
     if let Some(teacher) = teacher {
         line(row("teacher", [&teacher.validation, &teacher.test].map(percent)));
     }
@@ -155,7 +158,7 @@ fn files(outcome: &Outcome) -> String {
     if outcome.student.is_some() {
         files.push("network.json and weights.safetensors (the int8 student)");
     }
-    files.extend([report::FILE, "metrics.jsonl", "curves.svg"]);
+    files.extend([report::FILE, "metrics.jsonl", "curves.svg", TrainedImages::FILE]);
     if outcome.student.is_some() {
         files.extend(["confusion.svg", "per_class.svg"]);
     }

@@ -5,6 +5,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use dataset::TrainedImages;
 
 use crate::architecture::Architecture;
 use crate::checkpoint;
@@ -23,12 +24,13 @@ const CONFIG: &str = "config.toml";
 /// How a line of it starts that is a comment for who repeats the run.
 const DIGEST: &str = "# SHA-256 of the ";
 /// What a run writes, beside its checkpoints and `lessons-*.safetensors`.
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
     CONFIG,
     report::FILE,
     "metrics.jsonl",
     "network.json",
     "weights.safetensors",
+    TrainedImages::FILE,
     "teacher.toml",
     "student.toml",
     "curves.svg",

@@ -4,17 +4,15 @@
 //! Exit code 0: done; 1: an error, printed to stderr; 2: an unknown or impossible option, or a mistake in the run's TOML
 //! file or in the definition of a table; 130: interrupted, and resumable. A second Ctrl-C ends the program at once.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand};
-use dataset::ReadOptions;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use spec::{shown_json, shown_lines};
@@ -22,7 +20,8 @@ use trainer::bench::{self, BenchOptions};
 use trainer::fit::INTERRUPTED;
 use trainer::options::{Format, TrainOptions};
 use trainer::table::definition::Table;
-use trainer::table::{self, TableOptions};
+use trainer::table::{self, Printed, TableOptions};
+use trainer::verify::VerifyOptions;
 use trainer::{closing, config, run, verify};
 
 /// Signals so close together are one: a terminal's Ctrl-C reaches the runs of a table, and the table passes it on.
@@ -43,21 +42,8 @@ enum Command {
         #[command(flatten)]
         options: Box<TrainOptions>,
     },
-    /// Run a network on test images with the trainer's integers and with the reference; every logit must agree
-    Verify {
-        /// Network folder or JSON file
-        #[arg(long)]
-        network: PathBuf,
-        /// `sar-sim`, a folder of class folders of images, or a CIFAR folder or archive
-        #[arg(long, default_value = dataset::Source::SAR_SIM)]
-        data: String,
-        /// The band to read of images that have several: `vh`, `vv` or a number from 1 [default: as for training]
-        #[arg(long)]
-        band: Option<dataset::Band>,
-        /// At most this many images, spread evenly over the test set [default: all]
-        #[arg(long, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
-        images: Option<usize>,
-    },
+    /// Run a network on images with the trainer's integers and with the reference; every logit must agree
+    Verify(VerifyOptions),
     /// Train every row of a table over several seeds and print means, spreads and costs; goes on where it was cut off
     Table(Box<TableOptions>),
     /// Measure images a second of training beside the same network in Python PyTorch
@@ -77,14 +63,7 @@ fn main() -> ExitCode {
         Ok(output) => {
             #[allow(clippy::print_stdout, reason = "the result goes to stdout")]
             {
-                println!(
-                    "{}",
-                    if output.starts_with('{') {
-                        shown_json(&output)
-                    } else {
-                        shown_lines(&output)
-                    }
-                );
+                println!("{}", escaped(&output));
             }
             ExitCode::SUCCESS
         }
@@ -106,7 +85,7 @@ fn complete(cli: Cli) -> Result<Cli> {
             }
             return Ok(Cli { command: Command::Table(options) });
         }
-        Command::Verify { .. } | Command::Bench(_) => return Ok(cli),
+        Command::Verify(_) | Command::Bench(_) => return Ok(cli),
     };
     let flags: Vec<OsString> = std::env::args_os().skip(2).collect();
     let options = config::complete(&options, &flags)?;
@@ -140,21 +119,27 @@ fn call(cli: Cli) -> Result<String> {
         }
         Command::Table(options) => {
             stop_when_interrupted()?;
-            let table::Printed { text, failure } = table::run(&options)?;
-            let text = text.trim_end().to_owned();
-            let Some(failure) = failure else { return Ok(text) };
-            writeln!(std::io::stdout(), "{text}")?;
-            bail!(failure)
+            printed(table::run(&options)?)
         }
         Command::Bench(options) => {
             stop_when_interrupted()?;
             Ok(bench::render(&bench::run(&options)?, options.format)?.trim_end().to_owned())
         }
-        Command::Verify { network, data, band, images } => {
-            let verified = verify::verify(&network, &data, ReadOptions { band }, images)?;
-            Ok(serde_json::to_string_pretty(&verified)?)
-        }
+        Command::Verify(options) => printed(verify::run(&options)?),
     }
+}
+
+/// What is left to print; of a failure, the text is printed before.
+fn printed(Printed { text, failure }: Printed) -> Result<String> {
+    let text = text.trim_end().to_owned();
+    let Some(failure) = failure else { return Ok(text) };
+    writeln!(std::io::stdout(), "{}", escaped(&text))?;
+    bail!(failure)
+}
+
+/// A result, which may hold names of the user's, as a terminal can show it.
+fn escaped(output: &str) -> Cow<'_, str> {
+    if output.starts_with('{') { shown_json(output) } else { shown_lines(output) }
 }
 
 /// Ctrl-C or SIGTERM: the first stops training at the next batch, the second ends the program at once.

@@ -48,7 +48,8 @@ pub(crate) fn tell(
         line("array", &fit.to_string());
     }
     line("folder", &folder.display().to_string());
-    for warning in sizes.warnings().into_iter().chain(empty_classes(images)) {
+    let warnings = sizes.warnings().into_iter().chain(empty_classes(images));
+    for warning in warnings.chain(images.data.leak()) {
         _ = writeln!(text, "warning: {warning}");
     }
     text.trim_end().to_owned()

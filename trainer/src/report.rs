@@ -103,12 +103,28 @@ pub struct DataReport {
     pub n_validation: usize,
     /// Test images.
     pub n_test: usize,
+    /// Those that are training or validation images as well, pixel by pixel.
+    #[serde(default)]
+    pub n_test_trained: usize,
     /// Over names, labels and samples.
     pub sha256_train: String,
     /// The same of the validation images.
     pub sha256_validation: String,
     /// The same of the test images.
     pub sha256_test: String,
+}
+
+impl DataReport {
+    /// What to say of test images that are training images as well.
+    pub(crate) fn leak(&self) -> Option<String> {
+        (self.n_test_trained > 0).then(|| {
+            format!(
+                "{} of the {} test images are training or validation images as well, pixel by pixel: no accuracy of this run is a \
+                 test accuracy; remove the copies",
+                self.n_test_trained, self.n_test
+            )
+        })
+    }
 }
 
 /// All of `result.json`.

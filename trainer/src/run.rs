@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use dataset::{DatasetKind, ImageSet, Source, Split, SplitOptions};
+use dataset::{DatasetKind, ImageSet, Source, Split, SplitOptions, TrainedImages};
 use serde_json::{Map, Value, json};
 use spec::{Preprocess, QuantNetwork, Shape};
 
@@ -61,6 +61,11 @@ impl Images {
     fn shape(&self) -> Shape {
         let Preprocess { height, width, channels, .. } = self.preprocess;
         Shape { height, width, channels }
+    }
+
+    /// What a network of this run was trained or validated on, apart from what its teacher brings.
+    pub fn trained_images(&self) -> TrainedImages {
+        TrainedImages::of([&self.train, &self.validation])
     }
 }
 
@@ -129,6 +134,10 @@ pub fn train(options: &TrainOptions) -> Result<Finished> {
     let teacher_report = teacher.as_ref().map(|teacher| teacher.report(&images, &plain_test));
     let student_report =
         student.as_ref().map(|student| student.report(&images, &plain_test)).transpose()?;
+    let mut trained_images = images.trained_images();
+    if let Some(others) = teacher.as_ref().and_then(|teacher| teacher.trained_images.as_ref()) {
+        trained_images.extend(others);
+    }
     let mut network = student.map(|student| student.network);
     let name = &images.data.name;
     let mut outcome = Outcome {
@@ -146,8 +155,10 @@ pub fn train(options: &TrainOptions) -> Result<Finished> {
         warnings: Vec::new(),
     };
     outcome.warnings = closing::warnings(&images, &outcome);
+    let record = trained_images.to_text();
+    spec::files::write_atomically(&folder.path.join(TrainedImages::FILE), record.as_bytes())?;
     if let Some(network) = &mut network {
-        network.provenance = provenance(options, &outcome);
+        network.provenance = provenance(options, &outcome, &trained_images);
         spec::files::write_network(network, &folder.path)
             .with_context(|| format!("{}: cannot write the network", folder.path.display()))?;
     }
@@ -217,6 +228,7 @@ fn data_report(
         n_train: train.samples.len(),
         n_validation: validation.samples.len(),
         n_test: test.samples.len(),
+        n_test_trained: TrainedImages::of([train, validation]).count(test),
         sha256_train: train.sha256(),
         sha256_validation: validation.sha256(),
         sha256_test: test.sha256(),
@@ -262,7 +274,7 @@ pub(crate) fn new_model(architecture: Architecture, images: &Images, seed: u64) 
 }
 
 /// What the network file says of its origin.
-fn provenance(options: &TrainOptions, outcome: &Outcome) -> Value {
+fn provenance(options: &TrainOptions, outcome: &Outcome, trained_images: &TrainedImages) -> Value {
     let student = outcome.student.as_ref();
     json!({
         "command": outcome.command,
@@ -270,6 +282,11 @@ fn provenance(options: &TrainOptions, outcome: &Outcome) -> Value {
         "options": outcome.options,
         "versions": outcome.versions,
         "data": outcome.data,
+        "training_images": {
+            "file": TrainedImages::FILE,
+            "sha256": TrainedImages::sha256(&trained_images.to_text()),
+            "n_digests": trained_images.len(),
+        },
         "accuracy": {
             "teacher_validation": outcome.teacher.as_ref().map(|teacher| teacher.validation.accuracy),
             "teacher_test": outcome.teacher.as_ref().map(|teacher| teacher.test.accuracy),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, bail, ensure};
+use dataset::TrainedImages;
 use progress::Progress;
 use sha2::{Digest, Sha256};
 use tch::{Device, Tensor};
@@ -64,6 +65,8 @@ pub struct Teacher {
     folder: PathBuf,
     /// What its own run measured, where that is not this run.
     report: Option<TeacherReport>,
+    /// The images that it was trained or validated on in another run, where that is recorded.
+    pub trained_images: Option<TrainedImages>,
 }
 
 impl Teacher {
@@ -90,7 +93,7 @@ impl Teacher {
             Epoch { labeled: fresh_views(train, preprocess, augmentation, &path), teacher: None }
         };
         fit(&mut model, &fit_options, folder, &images.plain_validation, epoch_images)?;
-        Ok(Self { model, folder: folder.path.clone(), report: None })
+        Ok(Self { model, folder: folder.path.clone(), report: None, trained_images: None })
     }
 
     /// Reads a teacher from the folder of a finished run on the same validation and test images: one that was trained on
@@ -141,8 +144,16 @@ impl Teacher {
         let architecture = Architecture::named(&definition.to_string_lossy())?;
         let mut model = new_model(architecture, images, 0)?;
         checkpoint::load(&folder.join(format!("{PHASE}.safetensors")), &mut model)?;
+        let trained_images = TrainedImages::read(&folder.join(TrainedImages::FILE))?;
+        if trained_images.is_none() && there.sha256_train != here.sha256_train {
+            eprintln!(
+                "note: {shown} has no record of what its teacher was trained on, which are other images than this run's, so that \
+                 the record of this run will lack them"
+            );
+        }
         Ok(Self {
             model,
+            trained_images,
             folder: folder.clone(),
             report: Some(TeacherReport { folder: Some(folder), ..report }),
         })

@@ -14,5 +14,6 @@ mod mutated;
 mod phoenix;
 mod preprocess;
 mod ships;
+mod split;
 mod support;
 mod tiff;

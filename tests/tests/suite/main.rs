@@ -6,6 +6,7 @@ mod compiled;
 mod divergence;
 mod fit;
 mod icarus;
+mod images;
 mod killed;
 mod listing;
 mod macs;

@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{LazyLock, Mutex};
 
-use cases::Case;
+use cases::{Case, Shortcut, Topology};
 use codegen::Options;
 use hw::accelerator::Accelerator;
 use hw::pe::Multiplier;
 use sim::tools::Tools;
 use sim::{Machine, Model, TraceMode};
-use spec::{ArrayConfig, Memories, Program, QuantNetwork};
+use spec::{
+    ArrayConfig, Memories, Normalize, Pattern, Preprocess, Program, QuantNetwork, Transfer,
+};
 use tempfile::TempDir;
 
 /// The checkout that these tests are part of.
@@ -65,6 +67,49 @@ pub(crate) fn machine(config: &ArrayConfig) -> Machine {
         model
     });
     Machine::new(&model, config).expect("model and configuration belong together")
+}
+
+/// A toy network of images of 12 x 10 pixels, with the classes a to e.
+pub(crate) fn toy_of_images() -> QuantNetwork {
+    let mut network = Topology::Toy.network(Pattern::UhpShared, 16, Shortcut::Identity, 1);
+    network.classes = ["a", "b", "c", "d", "e"].map(String::from).to_vec();
+    network.input.preprocess = Some(Preprocess {
+        height: 12,
+        width: 10,
+        channels: 3,
+        downsample: 1,
+        transfer: Transfer::Linear,
+        normalize: Normalize::PerChip,
+        scale: 0.25,
+        clip: 1.0,
+    });
+    network
+}
+
+/// An 8-bit gray BMP of 12 x 10 pixels, from this value on.
+pub(crate) fn bmp(first: u8) -> Vec<u8> {
+    let (width, height) = (12u32, 10u32);
+    let offset = 54 + 1024;
+    let mut bytes = b"BM".to_vec();
+    let header = [
+        offset + width * height,
+        0,
+        offset,
+        40,
+        width,
+        height,
+        8 << 16 | 1,
+        0,
+        width * height,
+        2835,
+        2835,
+        256,
+        0,
+    ];
+    bytes.extend(header.iter().flat_map(|value| value.to_le_bytes()));
+    bytes.extend((0..=255u8).flat_map(|gray| [gray, gray, gray, 0]));
+    bytes.extend((0..width * height).map(|pixel| first.wrapping_add(pixel as u8)));
+    bytes
 }
 
 /// Compiles and loads a network.

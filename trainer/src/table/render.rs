@@ -142,7 +142,7 @@ fn short(digest: &str) -> String {
 }
 
 /// Digits in groups of three.
-pub(super) fn grouped(value: usize) -> String {
+pub fn grouped(value: usize) -> String {
     let digits = value.to_string();
     let mut text = String::new();
     for (idx, digit) in digits.chars().enumerate() {
