@@ -22,8 +22,8 @@ pub enum SimError {
         /// Why.
         source: io::Error,
     },
-    /// A file of the model cache that cannot be read, written or replaced.
-    #[error("model cache: {0}")]
+    /// A file that cannot be read, written or replaced.
+    #[error(transparent)]
     File(#[from] FileError),
     /// A tool says that the disk is full.
     #[error(

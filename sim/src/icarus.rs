@@ -8,12 +8,11 @@ mod bench;
 mod parse;
 mod power_up;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use spec::{ArrayConfig, Program, process};
+use spec::{ArrayConfig, Program, files, process};
 use tempfile::TempDir;
 
 use crate::SimError;
@@ -115,11 +114,10 @@ impl Icarus {
     }
 
     fn simulate(&self, program: &Program, bench: &Bench) -> Result<String, SimError> {
-        fs::create_dir_all(&self.folder).map_err(file_error(&self.folder))?;
+        files::make_folder(&self.folder)?;
         let folder = TempDir::new_in(&self.folder).map_err(file_error(&self.folder))?;
         let write = |name: &str, text: &str| {
-            let path = folder.path().join(name);
-            fs::write(&path, text).map_err(file_error(&path))
+            files::write_atomically(&folder.path().join(name), text.as_bytes())
         };
         for (name, text) in program.to_files() {
             write(name, &text)?;

@@ -374,7 +374,7 @@ fn missing_tools_and_a_cache_that_cannot_be_written_are_named() {
     fs::write(&file, "").unwrap();
     let error = build(&tools(), &file.join("cache")).to_string();
     assert!(
-        error.starts_with("model cache: ") && error.contains("help: check that the folder"),
+        error.starts_with("cannot write ") && error.contains("help: check that the folder"),
         "{error}"
     );
 }
@@ -485,13 +485,13 @@ fn a_full_disk_is_named_at_every_step() {
     let compiler = folder.path().join("full++");
     executable(
         &compiler,
-        "echo 'a.s: fatal error: cannot write: No space left on device' >&2; exit 1",
+        "echo 'ld: final link failed: No space left on device' >&2; echo 'error: 1' >&2; exit 1",
     );
     let tools = Tools::at(tools().root(), "", Some(compiler.display().to_string()));
     let error = Model::build_in(&tools, &folder.path().join("cache"), VERILOG, TraceMode::Off);
     let error = error.err().unwrap().to_string();
     let expected = format!(
-        "{} has no room for the model: a.s: fatal error: cannot write: No space left on device; help: free space",
+        "{} has no room for the model: ld: final link failed: No space left on device; help: free space",
         compiler.display()
     );
     assert!(error.starts_with(&expected), "{error}");

@@ -56,16 +56,10 @@ pub fn write_tensors<S: AsRef<str>, T: AsRef<Tensor>>(
     path: &Path,
     tensors: &[(S, T)],
 ) -> Result<()> {
-    let context = || format!("{}: cannot be written", path.display());
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let aside = builder.tempfile_in(folder).with_context(context)?;
-    Tensor::write_safetensors(tensors, aside.path()).with_context(context)?;
-    aside.as_file().sync_all().with_context(context)?;
-    aside.persist(path).with_context(context)?;
-    Ok(())
+    spec::files::write_with(path, |aside| {
+        Tensor::write_safetensors(tensors, aside).map_err(anyhow::Error::from)
+    })
+    .with_context(|| format!("{}: cannot be written", path.display()))
 }
 
 /// Reads named tensors.

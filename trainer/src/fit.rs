@@ -27,6 +27,10 @@ const HIGH_CHURN: f64 = 0.05;
 /// Set by Ctrl-C; training stops at the next batch.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
+/// A variable of the environment with which a run stops as by Ctrl-C where its standard input ends: who started it has
+/// ended then, by whatever signal.
+pub const STOPS_WITH_STDIN: &str = "TWOFOLD_STOPS_WITH_STDIN";
+
 /// Hyper-parameters of one network's training.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FitOptions {

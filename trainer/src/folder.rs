@@ -79,8 +79,10 @@ pub(crate) fn open(
         "{shown}: is the folder of the teacher; give another --output"
     );
     let config_path = path.join(CONFIG);
-    std::fs::create_dir_all(&path)
-        .with_context(|| format!("{shown}: the run folder cannot be made"))?;
+    if !options.resume {
+        check_inputs(options, &path)?;
+    }
+    spec::files::make_folder(&path)?;
     let lock = lock(&path)?;
     let config = describe(options, &images.data, teacher)?;
     let mut files: Vec<_> = networks
@@ -106,6 +108,20 @@ pub(crate) fn open(
         }
     }
     Ok((RunFolder { path, resume }, lock))
+}
+
+/// Refuses a folder in which the run would write over what it reads, or among its images.
+fn check_inputs(options: &TrainOptions, path: &Path) -> Result<()> {
+    let texts = [&options.teacher, &options.student].map(PathBuf::from);
+    let texts = texts.into_iter().filter(|path| path.is_file());
+    let expected = options.expect.iter().flat_map(|path| spec::files::network_files(path));
+    let data = Path::new(&options.data);
+    let inputs = texts.chain(expected).chain(options.config.clone()).chain([data.to_owned()]);
+    let outputs = spec::files::Outputs::new(false).reading(inputs);
+    for name in OURS {
+        outputs.own(&path.join(name)).context("give another --output")?;
+    }
+    Ok(())
 }
 
 /// Tells what to do with a run that nobody said anything about.
@@ -159,11 +175,7 @@ fn find(path: &Path, config: &str, files: &[(PathBuf, String)]) -> Result<Found>
 
 /// Removes the result of a finished run, which goes on because some of its epochs are missing.
 pub(crate) fn forget_result(folder: &RunFolder) -> Result<()> {
-    let path = folder.path.join(report::FILE);
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        removed => removed.with_context(|| format!("{}: cannot be removed", path.display())),
-    }
+    Ok(spec::files::remove(&folder.path.join(report::FILE))?)
 }
 
 /// Where a run goes that was not told.
@@ -260,14 +272,14 @@ fn different(
 /// Removes what an earlier run left in the folder.
 fn remove_old(path: &Path) -> Result<()> {
     for file in ours(path)? {
-        std::fs::remove_file(&file)
+        spec::files::remove(&file)
             .with_context(|| format!("{}: an old run cannot be removed", path.display()))?;
     }
     Ok(())
 }
 
 /// Files in the folder that are named as a run names its own. The options come last: a removal that is cut off leaves them.
-fn ours(path: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn ours(path: &Path) -> Result<Vec<PathBuf>> {
     let context = || format!("{}: cannot be read", path.display());
     let phases = [teacher::PHASE, student::PHASE, student::QAT_PHASE];
     let mut files = Vec::new();

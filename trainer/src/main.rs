@@ -17,7 +17,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use spec::{shown_json, shown_lines};
 use trainer::bench::{self, BenchOptions};
-use trainer::fit::INTERRUPTED;
+use trainer::fit::{INTERRUPTED, STOPS_WITH_STDIN};
 use trainer::options::{Format, TrainOptions};
 use trainer::table::definition::Table;
 use trainer::table::{self, Printed, TableOptions};
@@ -162,5 +162,12 @@ fn stop_when_interrupted() -> Result<()> {
             }
         }
     });
+    if std::env::var_os(STOPS_WITH_STDIN).is_some() {
+        std::thread::spawn(|| {
+            // What comes says nothing, and an error is an end too.
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            INTERRUPTED.store(true, Ordering::Relaxed);
+        });
+    }
     Ok(())
 }

@@ -40,11 +40,7 @@ impl Metrics {
     pub fn append(&self, path: &Path) -> Result<()> {
         use std::io::Write;
         let context = || format!("{}: cannot be written", path.display());
-        let mut file = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)
-            .with_context(context)?;
+        let mut file = spec::files::open_append(path)?;
         let line = serde_json::to_string(self)? + "\n";
         file.write_all(line.as_bytes()).with_context(context)
     }

@@ -84,7 +84,7 @@ fn data(options: &TrainOptions, images: &Images) -> String {
 fn classes(images: &Images, sizes: &Sizes) -> Vec<String> {
     let names = &images.train.classes;
     let sets = [&images.train, &images.validation, &images.test];
-    let counts = sets.map(|set| count(set));
+    let counts = sets.map(count);
     let totals = sets.map(|set| set.samples.len());
     if names.len() > MOST_CLASSES {
         let range = |counts: &[usize]| match (counts.iter().min(), counts.iter().max()) {

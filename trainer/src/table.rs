@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::config;
 use crate::difference;
 use crate::fit::INTERRUPTED;
+use crate::limits;
 use crate::options::TrainOptions;
 use crate::run;
 
@@ -82,6 +83,10 @@ pub struct TableOptions {
     pub trainer: Option<PathBuf>,
 }
 
+/// The files of the table, beside its runs.
+const MARKDOWN: &str = "table.md";
+const JSON: &str = "table.json";
+
 /// What is printed, and why the table is a failure, if it is one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Printed {
@@ -114,6 +119,7 @@ pub fn run(options: &TableOptions) -> Result<Printed> {
     let twofold = (!options.no_hardware).then(|| hardware::find_twofold(&trainer)).transpose()?;
 
     let jobs = jobs(&table, &teachers, &data, &output, n_seeds, images_described_once())?;
+    check_output(&output)?;
     let mut failed = Vec::new();
     if !options.no_train {
         if !options.replace {
@@ -171,13 +177,32 @@ pub fn run(options: &TableOptions) -> Result<Printed> {
     }
     let failure = (!failures.is_empty()).then(|| failures.join("; "));
     let (markdown, json) = (render::markdown(&summary), to_json(&summary));
-    spec::files::write_atomically(&output.join("table.md"), markdown.as_bytes())?;
-    spec::files::write_atomically(&output.join("table.json"), json.as_bytes())?;
+    spec::files::write_atomically(&output.join(MARKDOWN), markdown.as_bytes())?;
+    spec::files::write_atomically(&output.join(JSON), json.as_bytes())?;
     let text = match options.format {
         Format::Markdown => markdown,
         Format::Json => json,
     };
     Ok(Printed { text, failure })
+}
+
+/// Refuses to write the table over files of its name that no table wrote: the JSON file tells.
+fn check_output(output: &Path) -> Result<()> {
+    let json = output.join(JSON);
+    let text = spec::files::read_text(&json, limits::JSON).unwrap_or_default();
+    let stored: Value = serde_json::from_str(&text).unwrap_or_default();
+    let is_table = ["format_version", "table", "command", "teachers", "groups"]
+        .iter()
+        .all(|key| stored.get(key).is_some());
+    for path in [output.join(MARKDOWN), json] {
+        spec::files::Outputs::new(false).own(&path)?;
+        ensure!(
+            is_table || !path.exists(),
+            "{}: is there, and no table that this program wrote; move it, or give another --output",
+            path.display()
+        );
+    }
+    Ok(())
 }
 
 /// Refuses to train where runs of other options, networks or images lie.

@@ -270,18 +270,74 @@ fn interrupt(child: &Child, signal: &str) {
 }
 
 #[test]
-fn a_second_signal_ends_a_run_that_waits_for_a_file() {
+fn no_run_waits_for_a_file_or_reads_one_without_end() {
     let folder = tempfile::tempdir().unwrap();
-    let pipe = folder.path().join("network.json");
-    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let mut child = start(folder.path(), &["--expect", "network.json"]);
-    wait_for("signals are caught", || catches_interruptions(&child));
-    std::thread::sleep(Duration::from_secs(1));
-    interrupt(&child, "-INT");
-    std::thread::sleep(Duration::from_secs(1));
-    assert_eq!(child.try_wait().unwrap(), None, "the first signal only asks");
-    interrupt(&child, "-TERM");
-    expect_end(child);
+    let path = |name: &str| folder.path().join(name);
+    for name in ["network.json", "run.toml", "table.toml"] {
+        assert!(Command::new("mkfifo").arg(path(name)).status().unwrap().success());
+    }
+    std::os::unix::fs::symlink("/dev/zero", path("zero.toml")).unwrap();
+    for (flags, kind, name) in [
+        (["--expect", "network.json"], "a FIFO", "network.json"),
+        (["--config", "run.toml"], "a FIFO", "run.toml"),
+        (["--config", "zero.toml"], "a device", "zero.toml"),
+        (["--student", "zero.toml"], "a device", "zero.toml"),
+    ] {
+        let mut child = start(folder.path(), &flags);
+        wait_for(name, || child.try_wait().unwrap().is_some());
+        let message = String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
+        assert!(message.contains(name), "{message}");
+        assert!(message.contains(&format!("it is {kind}, not a regular file")), "{message}");
+        assert!(!path("run").exists());
+    }
+}
+
+#[test]
+fn a_run_writes_neither_over_its_inputs_nor_among_its_images() {
+    let folder = tempfile::tempdir().unwrap();
+    write_chips(&folder.path().join("chips"), &[("many", 20, 64), ("few", 20, 64)], |x, y| {
+        (x + y) as u8
+    });
+    std::fs::create_dir(folder.path().join("run")).unwrap();
+    let options = "epochs = 6\n";
+    std::fs::write(folder.path().join("run/config.toml"), options).unwrap();
+    for flags in [
+        &["--replace", "--config", "run/config.toml"][..],
+        &["--data", "chips", "--output", "chips/run", "--config", "run/config.toml"],
+    ] {
+        let command = Command::new(env!("CARGO_BIN_EXE_trainer"))
+            .args(["train", "--teacher", "none"])
+            .args(if flags.contains(&"--output") { &[][..] } else { &["--output", "run"] })
+            .args(flags)
+            .current_dir(folder.path())
+            .output();
+        let message = String::from_utf8(command.unwrap().stderr).unwrap();
+        assert!(message.contains("the command also reads "), "{message}");
+    }
+    assert_eq!(std::fs::read_to_string(folder.path().join("run/config.toml")).unwrap(), options);
+    assert!(!folder.path().join("chips/run").exists());
+}
+
+#[test]
+fn a_run_stops_when_its_table_has_been_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_trainer"))
+        .args(["train", "--output", "run", "--teacher", "none", "--train-images", "100"])
+        .env("TWOFOLD_STOPS_WITH_STDIN", "1")
+        .current_dir(folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for("the run starts", || folder.path().join("run/student.safetensors").exists());
+    assert_eq!(child.try_wait().unwrap(), None);
+    drop(child.stdin.take());
+    wait_for("the run stops", || child.try_wait().unwrap().is_some());
+    let output = child.wait_with_output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(130), "{message}");
+    assert!(message.contains("--resume continues from there"), "{message}");
 }
 
 #[test]
@@ -309,13 +365,6 @@ fn start(folder: &Path, flags: &[&str]) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap()
-}
-
-/// What Linux says of the child's SIGINT, number 2.
-fn catches_interruptions(child: &Child) -> bool {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
-    u64::from_str_radix(caught.trim(), 16).unwrap() & 0b10 != 0
 }
 
 fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {

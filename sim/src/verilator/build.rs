@@ -194,7 +194,7 @@ impl Toolchain {
         let output = run(verilate.arg(&source))?;
         if !output.status.success() {
             let log = first_errors(&output, "%Error");
-            return Err(no_room("Verilator", &log).unwrap_or(SimError::Verilate { log }));
+            return Err(no_room("Verilator", &output).unwrap_or(SimError::Verilate { log }));
         }
 
         let generated = generated_files(&sources)?;
@@ -272,14 +272,15 @@ impl Toolchain {
         }
         let log = first_errors(&output, "error");
         let compiler = self.compiler.program.clone();
-        Err(no_room(&compiler.display().to_string(), &log)
+        Err(no_room(&compiler.display().to_string(), &output)
             .unwrap_or(SimError::Compile { compiler, log }))
     }
 }
 
 /// The error of a tool that says that the disk is full.
-fn no_room(tool: &str, log: &str) -> Option<SimError> {
-    let line = log.lines().find(|line| NO_ROOM.iter().any(|reason| line.contains(reason)))?;
+fn no_room(tool: &str, output: &Output) -> Option<SimError> {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let line = text.lines().find(|line| NO_ROOM.iter().any(|reason| line.contains(reason)))?;
     Some(SimError::NoRoom { tool: tool.to_owned(), said: line.trim().to_owned() })
 }
 

@@ -1,5 +1,6 @@
 //! What ARCHITECTURE.md and the style of this workspace promise of every file.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -145,4 +146,99 @@ fn no_file_names_a_path_of_one_machine() {
             assert!(found.is_none(), "{}, line {}: {line}", file.display(), index + 1);
         }
     }
+}
+
+/// Calls that read, write, remove or start something by its path, and by which others could.
+const BY_PATH: [&str; 24] = [
+    "fs::read(",
+    "fs::read_to_string(",
+    "fs::write(",
+    "fs::rename(",
+    "fs::copy(",
+    "fs::hard_link(",
+    "fs::set_permissions(",
+    "fs::create_dir",
+    "fs::remove_",
+    "File::open(",
+    "File::create",
+    "File::options(",
+    "OpenOptions",
+    ".persist(",
+    "NamedTempFile",
+    "tempfile::",
+    ".save(",
+    "image::open(",
+    "read_safetensors(",
+    "write_safetensors(",
+    "Command::new(",
+    ".spawn()",
+    ".output()",
+    ".status()",
+];
+
+/// Where such calls are, beside `spec::files` and `spec::process`, which all others go through.
+const WITH_A_REASON: [(&str, &str, &str); 25] = [
+    ("sim/src/icarus.rs", "Command::new(", "makes commands for spec::process"),
+    ("sim/src/icarus.rs", "tempfile::", "the folder of a run"),
+    ("sim/src/tools.rs", "Command::new(", "makes commands that others run"),
+    ("sim/src/verilator/build.rs", "tempfile::", "the folder of a build, in the cache"),
+    ("sim/src/verilator/build.rs", "fs::remove_", "folders of builds, in the cache"),
+    ("sim/src/verilator/build.rs", "fs::rename(", "a folder of objects, in the cache"),
+    (
+        "sim/src/verilator/cache.rs",
+        "fs::rename(",
+        "a library, from one folder of the cache to another",
+    ),
+    ("trainer/src/bench.rs", "Command::new(", "Python, which ends with its input"),
+    ("trainer/src/bench.rs", ".spawn()", "Python, which ends with its input"),
+    (
+        "trainer/src/checkpoint.rs",
+        "read_safetensors(",
+        "libtorch opens the file once it was checked",
+    ),
+    ("trainer/src/checkpoint.rs", "write_safetensors(", "libtorch writes beside the target"),
+    ("trainer/src/config.rs", "Command::new(", "a command line, no program"),
+    ("trainer/src/folder.rs", "File::open(", "a folder, to lock it"),
+    ("trainer/src/memory.rs", "Command::new(", "this program itself, in the same process"),
+    ("trainer/src/report.rs", "Command::new(", "git, for a moment"),
+    ("trainer/src/report.rs", ".output()", "git, for a moment"),
+    ("trainer/src/table/hardware.rs", "Command::new(", "makes commands for spec::process"),
+    ("trainer/src/table/hardware.rs", "tempfile::", "a folder in that of the system"),
+    ("trainer/src/table/schedule.rs", "Command::new(", "a run, which stops with its input"),
+    ("trainer/src/table/schedule.rs", ".spawn()", "a run, which stops with its input"),
+    ("spec/src/process.rs", "Command::new(", "is the function"),
+    ("spec/src/process.rs", ".spawn()", "is the function"),
+    ("spec/src/files/read.rs", "", "is the function"),
+    ("spec/src/files/write.rs", "", "is the function"),
+    ("spec/src/files/ours.rs", "File::options(", "signs a wave beside its target"),
+];
+
+#[test]
+fn files_and_programs_go_through_one_function() {
+    let is_program = |name: &str| name.contains("src/") && !name.starts_with("tests/");
+    let mut used = BTreeSet::<&(&str, &str, &str)>::new();
+    for (name, text) in rust_files() {
+        if !is_program(&name) || name.ends_with("tests.rs") {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+        for (index, line) in code.lines().enumerate() {
+            if line.trim_start().starts_with("//") {
+                continue;
+            }
+            for call in BY_PATH.iter().filter(|call| line.contains(**call)) {
+                let allowed = WITH_A_REASON
+                    .iter()
+                    .find(|(file, what, _)| *file == name && (what.is_empty() || what == call));
+                assert!(
+                    allowed.is_some(),
+                    "{name}, line {}: {call} bypasses spec::files and spec::process: {line}",
+                    index + 1
+                );
+                used.extend(allowed);
+            }
+        }
+    }
+    let unused: Vec<_> = WITH_A_REASON.iter().filter(|entry| !used.contains(entry)).collect();
+    assert!(unused.is_empty(), "no longer needed: {unused:#?}");
 }

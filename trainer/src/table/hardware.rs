@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::limits::{JSON, ROM};
 
-const FILE_NAME: &str = "hardware.json";
+pub(crate) const FILE_NAME: &str = "hardware.json";
 const FORMAT_VERSION: u32 = 2;
 /// Images that are simulated, enough for the steady state: cycles do not depend on what they show, and every bit of them
 /// is checked.
@@ -70,8 +70,7 @@ pub fn measure(twofold: &Path, folder: &Path) -> Result<Hardware> {
     let mut random = Random::new(&[1]);
     let bytes: Vec<u8> =
         (0..N_IMAGES * network.input.n_bytes()).map(|_| random.bits() as u8).collect();
-    std::fs::write(&images, bytes)
-        .with_context(|| format!("{}: cannot be written", images.display()))?;
+    spec::files::write_atomically(&images, &bytes)?;
 
     let simulate = |fit: bool| {
         let mut command = Command::new(twofold);
@@ -135,8 +134,7 @@ fn rom_bytes(program: &Path) -> Result<u64> {
 /// What a command printed, if it succeeded.
 fn output(command: &mut Command) -> Result<String> {
     let program = command.get_program().to_owned();
-    let output = command
-        .output()
+    let output = spec::process::output(command)
         .with_context(|| format!("{}: cannot be started", Path::new(&program).display()))?;
     let stderr = String::from_utf8_lossy(&output.stderr);
     let last = stderr.lines().rfind(|line| line.starts_with("error")).or(stderr.lines().last());

@@ -14,10 +14,11 @@ use nix::unistd::Pid;
 use progress::Progress;
 use serde_json::Value;
 
-use crate::fit::INTERRUPTED;
+use crate::fit::{INTERRUPTED, STOPS_WITH_STDIN};
+use crate::folder;
 use crate::limits::{self, JSON};
 use crate::report;
-use crate::table::result;
+use crate::table::{hardware, result};
 
 /// What a run was started with, in its folder: the sign that the folder is the table's own.
 const RECORD: &str = "table-run.json";
@@ -162,8 +163,7 @@ pub fn read_result(job: &Job) -> Result<Option<report::Outcome>> {
 
 fn run_job(job: &Job, executable: &Path) -> Result<Outcome> {
     let shown = job.folder.display();
-    std::fs::create_dir_all(&job.folder)
-        .with_context(|| format!("{shown}: the run folder cannot be made"))?;
+    spec::files::make_folder(&job.folder)?;
     let log = open_log(&job.folder)?;
     let start = prepare(job, &log)?;
     let mut command = Command::new(executable);
@@ -175,7 +175,9 @@ fn run_job(job: &Job, executable: &Path) -> Result<Outcome> {
     }
     let stderr = log.try_clone().with_context(|| format!("{shown}: the log cannot be shared"))?;
     let mut child = command
-        .stdin(Stdio::null())
+        // Open as long as this process lives.
+        .stdin(Stdio::piped())
+        .env(STOPS_WITH_STDIN, "1")
         .stdout(Stdio::null())
         .stderr(stderr)
         .spawn()
@@ -217,11 +219,7 @@ fn wait(child: &mut Child) -> Result<std::process::ExitStatus> {
 /// program that started the first one is gone.
 fn open_log(folder: &Path) -> Result<File> {
     let path = folder.join(LOG);
-    let log = File::options()
-        .create(true)
-        .append(true)
-        .open(&path)
-        .with_context(|| format!("{}: cannot be written", path.display()))?;
+    let log = spec::files::open_append(&path)?;
     match log.try_lock() {
         Ok(()) => Ok(log),
         Err(TryLockError::WouldBlock) => {
@@ -256,13 +254,10 @@ fn prepare(job: &Job, log: &File) -> Result<Start> {
             return Ok(if others.is_empty() { Start::Anew } else { Start::Resume });
         }
         Some(_) => {
-            for path in others {
-                let removed = if path.is_dir() {
-                    std::fs::remove_dir_all(&path)
-                } else {
-                    std::fs::remove_file(&path)
-                };
-                removed.with_context(|| format!("{}: cannot be removed", path.display()))?;
+            // The files of the run that lies there, and nothing that somebody else put beside them.
+            for path in folder::ours(folder)?.into_iter().chain([folder.join(hardware::FILE_NAME)])
+            {
+                spec::files::remove(&path)?;
             }
             log.set_len(0).with_context(|| format!("{shown}: the log cannot be emptied"))?;
         }

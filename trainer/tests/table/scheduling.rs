@@ -60,7 +60,7 @@ fn rows_can_be_chosen_and_options_changed() {
     assert!(error.contains("has no row `dence`") && error.contains("g-half-taught"), "{error}");
 
     // Other options start over, if that is asked for: the teacher and with it who was taught.
-    bench.write("runs/teacher-big/seed-1/left-over", "");
+    bench.write("runs/teacher-big/seed-1/metrics.jsonl", "");
     let changed = ["--seeds", "1", "--rows", "dense", "--set", "teacher-epochs=7"];
     let error = bench.run(&changed).unwrap_err().to_string();
     let error = error.replace(&bench.path("runs").display().to_string(), "RUNS");
@@ -70,14 +70,14 @@ fn rows_can_be_chosen_and_options_changed() {
         "{error}"
     );
     assert!(error.contains("(options.teacher-epochs is 2 there and 7 here)"), "{error}");
-    assert!(bench.path("runs/teacher-big/seed-1/left-over").exists());
+    assert!(bench.path("runs/teacher-big/seed-1/metrics.jsonl").exists());
     assert_eq!(bench.calls(), [""; 0]);
     let printed = bench.run(&[&changed[..], &["--replace"]].concat()).unwrap();
     let calls = bench.calls();
     assert_eq!(calls.len(), 3, "{calls:#?}");
     assert!(calls.iter().all(|call| call.contains("--teacher-epochs=7")), "{calls:#?}");
     assert!(!calls.iter().any(|call| call.contains("--resume")), "{calls:#?}");
-    assert!(!bench.path("runs/teacher-big/seed-1/left-over").exists());
+    assert!(!bench.path("runs/teacher-big/seed-1/metrics.jsonl").exists());
     assert!(printed.text.contains("--rows dense --set teacher-epochs=7`"), "{}", printed.text);
 }
 
@@ -169,6 +169,29 @@ fn a_run_that_was_cut_off_is_resumed() {
 }
 
 #[test]
+fn a_run_is_told_when_its_table_is_killed() {
+    let bench = Bench::new();
+    let script = "#!/bin/sh\ncd \"$(dirname \"$0\")\"\necho $TWOFOLD_STOPS_WITH_STDIN > started\ncat\necho > ended\n";
+    bench.write("trainer", script);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trainer"));
+    command.arg("table").args(bench.arguments(&["--seeds", "1", "--jobs", "1"]));
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let wait_for = |name: &str| {
+        let since = Instant::now();
+        while !fs::read_to_string(bench.path(name)).is_ok_and(|text| text.ends_with('\n')) {
+            assert!(since.elapsed() < Duration::from_secs(60), "no {name}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    };
+    wait_for("started");
+    assert_eq!(fs::read_to_string(bench.path("started")).unwrap(), "1\n");
+    assert!(!bench.path("ended").exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    wait_for("ended");
+}
+
+#[test]
 fn a_run_that_fails_is_told_and_the_others_go_on() {
     let bench = Bench::new();
     bench.write("fail-g-dense-alone", "");
@@ -225,6 +248,25 @@ fn folders_of_others_are_left_alone() {
     assert!(printed.failure.unwrap().contains("g-half-alone seed 1"));
     assert!(bench.path("runs/g-half-alone/seed-1/thesis.tex").exists());
     assert_eq!(bench.calls(), [""; 0]);
+
+    // Who trains again loses what a run left there, and nothing else.
+    bench.run(&["--seeds", "1", "--rows", "g-dense-alone"]).unwrap();
+    bench.write("runs/g-dense-alone/seed-1/thesis.tex", "precious");
+    bench.write("runs/g-dense-alone/seed-1/figures/1.svg", "precious");
+    bench.write("runs/g-dense-alone/seed-1/student.safetensors", "of the old run");
+    let again = ["--seeds", "1", "--rows", "g-dense-alone", "--set", "epochs=500", "--replace"];
+    assert_eq!(bench.run(&again).unwrap().failure, None);
+    for name in ["thesis.tex", "figures/1.svg"] {
+        assert!(bench.path("runs/g-dense-alone/seed-1").join(name).exists(), "{name}");
+    }
+    assert!(!bench.path("runs/g-dense-alone/seed-1/student.safetensors").exists());
+    assert_eq!(bench.calls().len(), 2);
+    let other = Bench::new();
+    other.write("runs/table.md", "precious");
+    let error = other.run(&["--seeds", "1"]).unwrap_err().to_string();
+    assert!(error.contains("table.md: is there, and no table that this program wrote"), "{error}");
+    assert_eq!(fs::read_to_string(other.path("runs/table.md")).unwrap(), "precious");
+    assert_eq!(other.calls(), [""; 0]);
     let empty = TableOptions {
         output: Some("no/such/runs".into()),
         ..options(&bench.arguments(&["--no-train"]))
