@@ -90,7 +90,8 @@ fn networks_that_do_not_fit_are_explained_all_at_once() {
         "weight memory: ",
         "tile memory: ",
         "activation memory: ",
-        "help: size the memories with --fit",
+        "at most 65536 can be addressed; help: --fit does not cure this",
+        "--fit cures this, but not the other problems",
     ] {
         assert!(stdout.contains(problem), "{problem}: {stdout}");
     }
