@@ -190,7 +190,6 @@ reg sticky_7;
 reg [17:0] rounded_8;
 reg overflow_8;
 reg negative_8;
-wire [7:0] used = residual_multiplier == 16'd0 ? 8'd0 : residual;
 wire up_7 = fine_7[0] & (sticky_7 | fine_7[1]);
 wire fits_8 = ~overflow_8 & (logits ? rounded_8[17:15] == 3'd0 | rounded_8[17:15] == 3'd7
     : rounded_8[17:7] == 11'd0 | rounded_8[17:7] == 11'd2047);
@@ -235,9 +234,9 @@ initial begin
     high_4 = 32'sd0;
 end
 always @(posedge clock) if (enable) begin
-    residual_1 <= {{24{used[7]}}, used};
+    residual_1 <= {{24{residual[7]}}, residual};
     residual_multiplier_1 <= {16'd0, residual_multiplier};
-    residual_product_2 <= residual_1 * residual_multiplier_1;
+    residual_product_2 <= residual_multiplier_1 == 32'sd0 ? 32'sd0 : residual_1 * residual_multiplier_1;
     total_3 <= biased_2 + residual_product_2;
     multiplier_3 <= multiplier_2;
     low_4 <= {16'd0, total_3[15:0]} * {17'd0, multiplier_3};
@@ -263,6 +262,7 @@ fn ecp5() -> String {
 }
 
 const ECP5: &str = "\
+wire [7:0] used = residual_multiplier == 16'd0 ? 8'd0 : residual;
 wire [35:0] residual_product;
 wire [31:0] total = biased_2 + residual_product[31:0];
 wire [15:0] total_low = total[15:0];

@@ -182,7 +182,7 @@ fn an_unknown_value_is_an_error_that_names_it() {
         let result = Executor::run(&mut icarus, &subject.images()[..1], &RunOptions::default());
         result.map(|_| ()).unwrap_err().to_string()
     };
-    let error = run("tiny-uhp", "residual_multiplier == 16'd0 ? 8'd0 : residual", "residual");
+    let error = run("tiny-uhp", "residual_multiplier_1 == 32'sd0 ? 32'sd0 : ", "");
     assert!(
         error.starts_with("unknown bits in a word of the map of layer 0, image 0, "),
         "{error}"
