@@ -2,7 +2,7 @@
 //!
 //! [`Source::candidates`](crate::Source::candidates) reads what there is, and [`Candidates::choose`] takes what the network
 //! is to be run on: the test images of data that hold some; of class folders without a split all images, or, where the
-//! network was trained on some of them, the test share. Whether that is a test of the network, the record of its training
+//! network was trained on some of them and not on all, the test share. Whether that is a test of the network, the record of its training
 //! images says ([`TrainedImages`]); without one, nobody can tell.
 
 use std::fmt;
@@ -129,10 +129,13 @@ impl Candidates {
     }
 }
 
-/// The split seed, where class folders without a split may be what the network was trained on.
+/// The split seed, where class folders without a split may be what the network was trained on: it knows some, not all.
 fn test_share_seed(trained: &Trained, set: &ImageSet) -> Option<u64> {
     match (trained.images, trained.split_seed) {
-        (Some(images), seed) => (images.count(set) > 0).then_some(seed.unwrap_or_default()),
+        (Some(images), seed) => {
+            let some = 1..set.samples.len();
+            some.contains(&images.count(set)).then_some(seed.unwrap_or_default())
+        }
         (None, seed) => seed,
     }
 }

@@ -191,6 +191,26 @@ fn a_teacher_that_saw_the_students_test_images_is_refused() {
         verify::verify(&finished.folder, &other.data, ReadOptions::default(), None).unwrap();
     assert_eq!((verified.n_trained_images, verified.accuracy), (Some(0), Some(accuracy)));
     assert_eq!(verified.n_images, finished.outcome.data.n_test);
+    assert!(verified.verdict.starts_with("equal: ") && verified.verdict.contains("none of which"));
+
+    // A file that comes moves none of the others; a copy of the data by other names is known for what it is.
+    let new = image::GrayImage::from_pixel(64, 64, image::Luma([9]));
+    new.save(chips.join("a/another.png")).unwrap();
+    let again = verify::verify(&finished.folder, &other.data, ReadOptions::default(), None);
+    assert_eq!(again.unwrap().n_trained_images, Some(0));
+    let copies = root.path().join("copies");
+    for class in ["a", "b"] {
+        fs::create_dir_all(copies.join("test").join(class)).unwrap();
+        for n in 0..20 {
+            let copy = copies.join(format!("test/{class}/copy {n}.png"));
+            fs::copy(chips.join(format!("{class}/{n}.png")), copy).unwrap();
+        }
+    }
+    let data = copies.display().to_string();
+    let copied = verify::verify(&finished.folder, &data, ReadOptions::default(), None).unwrap();
+    let trained = &finished.outcome.data;
+    assert_eq!(copied.n_trained_images, Some(trained.n_train + trained.n_validation));
+    assert!(!copied.data.contains("test") && copied.verdict.contains("no test accuracy"));
 }
 
 #[test]

@@ -188,6 +188,18 @@ fn images_that_were_trained_on_are_found_under_other_names_and_no_test() {
         "{run}"
     );
 
+    // Of data that hold nothing else, all.
+    let known = Data::new();
+    for name in all[0].iter().chain(&all[1]) {
+        fs::copy(data.path(name), known.path(name)).unwrap();
+    }
+    let run = choose(&known.text(""), Some(&record), Some(0));
+    let n_known = all[0].len() + all[1].len();
+    assert_eq!(
+        (run.share, run.set.samples.len(), run.n_trained),
+        (Share::All, n_known, Some(n_known))
+    );
+
     let renamed = Data::new();
     for (idx, name) in all.concat().iter().enumerate() {
         fs::copy(data.path(name), renamed.path(&format!("{}/{idx}k.png", &name[..1]))).unwrap();
