@@ -87,7 +87,7 @@ pub(crate) fn library(
     let path = cache::library(cache, &key, &self::compiler_key(&toolchain.compiler));
     let _lock = cache::lock(cache, &key)?;
     // Somebody else may have built it meanwhile.
-    if cache::find(cache, &key, compiler_key.as_deref()).is_none() {
+    if !cache::is_whole(&path) {
         remove_stale(cache);
         toolchain.build(cache, verilog, &path)?;
     }

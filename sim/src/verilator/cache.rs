@@ -59,7 +59,7 @@ fn name(path: &Path) -> String {
 /// The model of a key: that of this compiler, or of any where there is no compiler.
 pub(super) fn find(cache: &Path, key: &str, compiler: Option<&str>) -> Option<PathBuf> {
     if let Some(compiler) = compiler {
-        return Some(library(cache, key, compiler)).filter(|path| is_whole(path));
+        return Some(library(cache, key, compiler)).filter(|path| is_usable(path));
     }
     let entries = fs::read_dir(cache).ok()?.flatten().map(|entry| entry.path());
     let is_of_key = |path: &PathBuf| {
@@ -68,7 +68,7 @@ pub(super) fn find(cache: &Path, key: &str, compiler: Option<&str>) -> Option<Pa
     };
     let mut models: Vec<_> = entries.filter(is_of_key).collect();
     models.sort();
-    models.into_iter().find(|path| is_whole(path))
+    models.into_iter().find(|path| is_usable(path))
 }
 
 /// Where the model of a key and a compiler lies.
@@ -76,13 +76,15 @@ pub(super) fn library(cache: &Path, key: &str, compiler: &str) -> PathBuf {
     cache.join(format!("{key}-{compiler}.so"))
 }
 
-/// Whether a model is there and has the digest of its record; says so if it has not.
-fn is_whole(path: &Path) -> bool {
-    if !path.exists() {
-        return false;
-    }
-    let is_whole = Record::is_at(&path.with_extension("json"), &[path.to_owned()]);
-    if !is_whole {
+/// Whether a model is there and has the digest of its record.
+pub(super) fn is_whole(path: &Path) -> bool {
+    Record::is_at(&path.with_extension("json"), &[path.to_owned()])
+}
+
+/// The same; says so if it is there and has not.
+fn is_usable(path: &Path) -> bool {
+    let is_whole = is_whole(path);
+    if !is_whole && path.exists() {
         eprintln!(
             "note: the compiled model {} is not the one that was built, or was cut off; it is built again",
             path.display()
