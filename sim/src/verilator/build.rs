@@ -294,7 +294,7 @@ fn generated_files(folder: &Path) -> Result<Vec<String>, SimError> {
         let bytes = files::read_regular(&path, GENERATED).map_err(cache_error(&path))?;
         let ends: &[&str] = match path.extension().and_then(|extension| extension.to_str()) {
             Some("h") => &["#endif  // guard\n"],
-            Some("cpp") => &["}\n", "#endif  // VL_DEBUG\n", "\n\n"],
+            Some("cpp") => &["}\n", "}};\n", "#endif  // VL_DEBUG\n", "\n\n"],
             _ => &["\n"],
         };
         if !ends.iter().any(|end| bytes.ends_with(end.as_bytes())) {

@@ -25,7 +25,7 @@ const MUTANTS: [(&str, &str, &str); 8] = [
         "residual_1 <= {{24{residual[7]}}, residual};",
         "residual_1 <= {24'd0, residual};",
     ),
-    ("-127 is the least value", "16'hff80;", "16'hff81;"),
+    ("-127 is the least value", "16'h8000 : 16'hff80", "16'h8000 : 16'hff81"),
 ];
 /// Networks after which a mistake counts as overlooked; `make test` runs several times as many layers.
 const MOST_NETWORKS: u64 = 60;
