@@ -2,6 +2,7 @@
 
 CARGO   ?= cargo
 SETUP   ?= scripts/setup.sh
+TIMED   ?= scripts/timed.sh
 TWOFOLD ?= $(CARGO) run --release --bin twofold --
 TRAINER ?= $(CARGO) run --release --package trainer --
 
@@ -106,18 +107,18 @@ libtorch: compiler ## Set up libtorch in .libtorch/, without running anything.
 test: test-setup test-twofold test-trainer ## Run every test, the trainer's too.
 
 test-setup:
-	$(or $(PYTHON),python3) -I scripts/test_setup.py
+	@$(TIMED) $@ $(or $(PYTHON),python3) -I scripts/test_setup.py
 
 test-twofold: verilator synthesis
-	$(CARGO) test
+	@$(TIMED) $@ $(CARGO) test
 
 test-trainer: libtorch
-	$(CARGO) test --package trainer
+	@$(TIMED) $@ $(CARGO) test --package trainer
 
 check: verilator libtorch ## Check formatting, lints, documentation and the RTL's lint.
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+	@$(TIMED) clippy $(CARGO) clippy --workspace --all-targets -- -D warnings
+	@RUSTDOCFLAGS="-D warnings" $(TIMED) documentation $(CARGO) doc --workspace --no-deps
 	$(TWOFOLD) lint $(ARRAY_ARGS)
 
 ci: check test ## What continuous integration runs.
