@@ -1,7 +1,7 @@
 //! `twofold sim`: a network on images through the RTL, every bit compared, cycles reported.
 
 use anyhow::{Context, Result, bail};
-use sim::{Report, ReportInput, RunOptions, run_and_compare};
+use sim::{Report, ReportInput, RunOptions, RunOutput, run_and_compare};
 use spec::files::{Kind, Outputs};
 use spec::shown_lines;
 
@@ -36,26 +36,10 @@ pub(crate) fn run(args: &SimArgs) -> Result<Output> {
     simulator.announce(program, images.len(), n_dense, n_threads);
 
     let (tally, logits) = runner::run_images(&simulator, program, network, images, n_threads)?;
-    let dense = match workload.compile_dense() {
-        Ok(dense) => {
-            let mut executor = simulator.executor(&dense)?;
-            let dense_images: Vec<_> = (0..n_dense).map(|index| images.get(index)).collect();
-            let dense_images: Vec<_> = dense_images.iter().map(Vec::as_slice).collect();
-            let checked =
-                run_and_compare(&mut *executor, network, &dense_images, &RunOptions::default())
-                    .context("dense schedule")?;
-            if let Some(divergence) = checked.divergences.iter().flatten().next() {
-                bail!("dense schedule: {divergence}");
-            }
-            Some(checked.run)
-        }
-        Err(error) => {
-            eprintln!(
-                "note: no speed-up over the dense schedule: {}",
-                shown_lines(&format!("{error:#}"))
-            );
-            None
-        }
+    // A failure of the comparison costs no result of the network itself.
+    let (dense, dense_failure) = match run_dense(&workload, &simulator, n_dense) {
+        Ok(dense) => (dense, None),
+        Err(error) => (None, Some(format!("dense schedule: {error:#}"))),
     };
     let input = ReportInput {
         network,
@@ -66,14 +50,39 @@ pub(crate) fn run(args: &SimArgs) -> Result<Output> {
         dense: dense.as_ref(),
     };
     let report = tally.report(&input).context("there is no image to run")?;
-    let mut output =
-        Output::new(formatted(args.format.format, &report, report_table), failure(&report));
+    let failure = failure(&report).or(dense_failure);
+    let mut output = Output::new(formatted(args.format.format, &report, report_table), failure);
     output.files.extend(
         logits_target
             .map(|target| (target, logits::to_json(network, images, &logits).into_bytes())),
     );
     output.files.push((report_target, report.to_json().into_bytes()));
     Ok(output)
+}
+
+/// The dense schedule on the first `n_images` images, every bit checked; `None` where it does not fit, which is said.
+fn run_dense(
+    workload: &Workload,
+    simulator: &Simulator,
+    n_images: usize,
+) -> Result<Option<RunOutput>> {
+    let dense = match workload.compile_dense() {
+        Ok(dense) => dense,
+        Err(error) => {
+            let reason = format!("{error:#}");
+            eprintln!("note: no speed-up over the dense schedule: {}", shown_lines(&reason));
+            return Ok(None);
+        }
+    };
+    let images: Vec<_> = (0..n_images).map(|index| workload.images.get(index)).collect();
+    let images: Vec<_> = images.iter().map(Vec::as_slice).collect();
+    let mut executor = simulator.executor(&dense)?;
+    let checked =
+        run_and_compare(&mut *executor, &workload.network, &images, &RunOptions::default())?;
+    if let Some(divergence) = checked.divergences.iter().flatten().next() {
+        bail!("{divergence}");
+    }
+    Ok(Some(checked.run))
 }
 
 /// Why the run is a failure, if it is one.

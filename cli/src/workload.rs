@@ -148,6 +148,9 @@ pub(crate) struct Workload {
 impl Workload {
     /// Reads network and images, and compiles.
     pub(crate) fn read(args: &WorkloadArgs, n_images: Option<usize>) -> Result<Self> {
+        if let Some(data) = &args.data {
+            Source::parse(data).reading(ReadOptions { band: args.band }).check_band()?;
+        }
         let data = args.data.as_ref().filter(|data| *data != Source::SAR_SIM);
         let source = data.map(|data| Source::parse(data));
         let classes = source.as_ref().map(Source::classes).transpose()?;

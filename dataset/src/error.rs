@@ -335,6 +335,18 @@ pub enum DatasetError {
         /// What was asked for.
         name: String,
     },
+    /// A band of images that are stored without any.
+    #[error(
+        "{data}: band {band} was asked for, and {kind} images have none to choose from; help: leave --band out"
+    )]
+    NoBands {
+        /// The data set.
+        data: String,
+        /// Its kind.
+        kind: DatasetKind,
+        /// What was asked for.
+        band: Band,
+    },
     /// No band of this name.
     #[error("unknown band `{name}`; known are vh, vv and numbers from 1 to 65535")]
     UnknownBand {

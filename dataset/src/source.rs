@@ -104,6 +104,7 @@ impl Source {
     /// # Errors
     /// See [`DatasetError`]; each names the file or folder.
     pub fn load(&self, split: Split, options: &SplitOptions) -> Result<ImageSet> {
+        self.check_band()?;
         if self.kind == DatasetKind::SarSim {
             return Ok(SarSim::default().load(split));
         }
@@ -133,6 +134,7 @@ impl Source {
     /// # Errors
     /// See [`DatasetError`]; each names the file or folder.
     pub fn candidates(&self) -> Result<Candidates> {
+        self.check_band()?;
         let name = self.name();
         if self.kind == DatasetKind::SarSim {
             return Ok(Candidates::simulated(SarSim::default().n_chips(Split::Test)));
@@ -143,6 +145,19 @@ impl Source {
         }
         let (listed, origin) = list_candidates(&self.path)?;
         Ok(Candidates::new(name, self.read(listed)?, origin))
+    }
+
+    /// Refuses a band of simulated chips or of CIFAR, whose files have no bands.
+    ///
+    /// # Errors
+    /// [`DatasetError::NoBands`].
+    pub fn check_band(&self) -> Result<()> {
+        match self.options.band {
+            Some(band) if self.kind == DatasetKind::SarSim || self.kind.is_cifar() => {
+                Err(DatasetError::NoBands { data: self.name(), kind: self.kind, band })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Reads files, of which names are given below the data folder.

@@ -56,6 +56,8 @@ fn a_band_that_is_missing() {
     refusals.refuses("the band that the network was trained on", FAILURE, &sim("trained")[..5]);
     refusals.refuses("a polarization by another name", USAGE, &[&sim("net")[..], &["hh"]].concat());
     refusals.refuses("a band of nothing", USAGE, &["sim", "--band", "vv"]);
-    assert_eq!(refusals.n, 5);
+    let simulated = ["sim", "--network", "net", "--data", "sar-sim", "--band", "vv"];
+    refusals.refuses("a band of simulated chips", FAILURE, &simulated);
+    assert_eq!(refusals.n, 6);
     insta::assert_snapshot!(refusals.text);
 }
