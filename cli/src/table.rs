@@ -159,7 +159,7 @@ fn summary_rows(report: &Report) -> Vec<(&'static str, String)> {
         ),
     ];
     if report.accuracy_rtl.is_some() || report.n_trained_images.is_some() {
-        rows.insert(3, ("images trained on", trained_on(report)));
+        rows.insert(3, ("in the record of training", trained_on(report)));
     }
     for (cause, n_cycles) in report.lost_cycles.by_cause() {
         let name = match cause {

@@ -146,10 +146,10 @@ impl RunSet {
         let (data, n) = (&self.data, self.set.samples.len());
         match (self.n_trained, self.share) {
             (Some(n_trained @ 1..), _) => {
-                format!("{data}, images of which {n_trained} of {n} were trained on")
+                format!("{data}, images of which {n_trained} of {n} were trained or validated on")
             }
             _ if self.set.classes.is_empty() => format!("{data}, without labels"),
-            (Some(0), Share::All) => format!("{data}, images that were not trained on"),
+            (Some(0), Share::All) => format!("{data}, images that are in no record of training"),
             (Some(0), Share::Test | Share::HeldOut { .. }) => format!("{data}, test"),
             (None, _) => format!("{data}, images that may have been trained on"),
         }
@@ -180,7 +180,10 @@ impl fmt::Display for RunSet {
             f.write_str(", without labels")?;
         }
         match self.n_trained {
-            Some(0) => f.write_str("; the network was trained on none of them"),
+            Some(0) => f.write_str(
+                "; none of them is in the network's record of training images (copies that were resized or compressed anew are not \
+                 recognized)",
+            ),
             Some(n_trained) => write!(
                 f,
                 "; the network was trained or validated on {n_trained} of them, so that this is no test"

@@ -275,8 +275,10 @@ fn verdict(
     let (n_equal, n_logits) = (grouped(*n_equal), grouped(*n_logits));
     let images = format!("{} image{}", grouped(n_images), if n_images == 1 { "" } else { "s" });
     let known = match n_trained {
-        Some(0) => "none of which was trained on".to_owned(),
-        Some(n) => format!("of which {} were trained on: no test accuracy", grouped(n)),
+        Some(0) => "none of which is in the record of training images".to_owned(),
+        Some(n) => {
+            format!("of which {} were trained or validated on: no test accuracy", grouped(n))
+        }
         None => "which may have been trained on: the network has no record of that".to_owned(),
     };
     match accuracy {
@@ -303,8 +305,8 @@ mod tests {
         assert_eq!(
             [Some(0), Some(1970), None].map(verdict),
             [
-                "equal: 24,250 of 24,250 logits; accuracy 99.05 % on 2,425 images, none of which was trained on",
-                "equal: 24,250 of 24,250 logits; accuracy 99.05 % on 2,425 images, of which 1,970 were trained on: no test \
+                "equal: 24,250 of 24,250 logits; accuracy 99.05 % on 2,425 images, none of which is in the record of training images",
+                "equal: 24,250 of 24,250 logits; accuracy 99.05 % on 2,425 images, of which 1,970 were trained or validated on: no test \
                  accuracy",
                 "equal: 24,250 of 24,250 logits; accuracy 99.05 % on 2,425 images, which may have been trained on: the network \
                  has no record of that",

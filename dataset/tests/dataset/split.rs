@@ -142,7 +142,9 @@ fn of_class_folders_that_a_network_was_trained_on_the_test_share_is_run() {
     assert_eq!(run.share, Share::HeldOut { seed: 0 });
     assert!(run.label().ends_with(", test"), "{}", run.label());
     let announced = run.to_string();
-    assert!(announced.contains("test share of split seed 0; the network was trained on none"));
+    assert!(
+        announced.contains("test share of split seed 0; none of them is in the network's record")
+    );
     for sample in &run.set.samples {
         assert!(sample.name.starts_with(CLASSES[sample.label]), "{sample:?}");
     }
@@ -182,7 +184,10 @@ fn images_that_were_trained_on_are_found_under_other_names_and_no_test() {
         (Share::Test, n, Some(n_trained))
     );
     let label = run.label();
-    assert!(label.ends_with(&format!("images of which {n_trained} of {n} were trained on")));
+    assert!(
+        label
+            .ends_with(&format!("images of which {n_trained} of {n} were trained or validated on"))
+    );
     assert!(
         !label.contains("test") && run.to_string().contains("so that this is no test"),
         "{run}"
@@ -217,7 +222,7 @@ fn of_images_that_are_new_to_a_network_all_are_run() {
     other.gray(&[("x/1.png", 210), ("x/2.png", 211), ("c/1.png", 212)]);
     let run = choose(&other.text(""), Some(&record), Some(0));
     assert_eq!((run.share, run.set.samples.len(), run.n_trained), (Share::All, 3, Some(0)));
-    assert!(run.label().ends_with("images that were not trained on"), "{}", run.label());
+    assert!(run.label().ends_with("images that are in no record of training"), "{}", run.label());
     // A single class of the network's will do, and `test` needs no `train` beside it.
     fs::remove_dir_all(other.path("c")).unwrap();
     assert_eq!(names(&choose(&other.text(""), Some(&record), None).set), ["x/1.png", "x/2.png"]);
@@ -246,7 +251,11 @@ fn images_without_labels_are_run() {
     assert_eq!((names(&run.set), run.share), (vec!["2.png".to_owned()], Share::All));
     let record = TrainedImages::of([&run.set]);
     let run = choose(&data.text(""), Some(&record), None);
-    assert!(run.label().ends_with("images of which 1 of 2 were trained on"), "{}", run.label());
+    assert!(
+        run.label().ends_with("images of which 1 of 2 were trained or validated on"),
+        "{}",
+        run.label()
+    );
 
     let test = Data::new();
     test.gray(&[("test/1.png", 1)]);

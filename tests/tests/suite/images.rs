@@ -58,7 +58,7 @@ fn a_test_is_called_one_only_where_the_network_was_not_trained_on_it() {
     assert!(report["accuracy_rtl"].is_number(), "{report}");
 
     let (report, images, stderr) = sim(&checkout, "net", "seen");
-    assert_eq!(report["data"], "seen, images of which 1 of 2 were trained on");
+    assert_eq!(report["data"], "seen, images of which 1 of 2 were trained or validated on");
     assert_eq!((&report["n_images"], &report["n_trained_images"]), (&json!(2), &json!(1)));
     assert!(stderr.contains("trained or validated on 1 of them, so that this is no test"));
     for (image, (file, label)) in images.iter().zip([("test/a/1.bmp", "a"), ("test/b/2.bmp", "b")])
@@ -72,7 +72,7 @@ fn a_test_is_called_one_only_where_the_network_was_not_trained_on_it() {
     assert!(table.contains("1, so that this is no test") && !table.contains(", test,"), "{table}");
 
     let (report, ..) = sim(&checkout, "net", "flat");
-    assert_eq!(report["data"], "flat, images that were not trained on");
+    assert_eq!(report["data"], "flat, images that are in no record of training");
 
     let (report, _, stderr) = sim(&checkout, "mute", "new");
     assert_eq!(report["data"], "new, images that may have been trained on");
@@ -94,7 +94,7 @@ fn images_without_labels_are_classified() {
     assert!(checkout.run(&["report"]).contains("no labels"));
 
     let (report, images, _) = sim(&checkout, "net", "plain/2.bmp");
-    assert_eq!(report["data"], "2.bmp, images of which 1 of 1 were trained on");
+    assert_eq!(report["data"], "2.bmp, images of which 1 of 1 were trained or validated on");
     assert_eq!(images.len(), 1);
     assert_eq!(images[0]["file"], "2.bmp");
 
