@@ -46,7 +46,7 @@ pub(crate) enum Origin {
 pub enum Share {
     /// What the data say are their test images.
     Test,
-    /// What the split by names makes test images, see [`SplitOptions::assign`].
+    /// What the split by names makes test images, see [`crate::Block`].
     HeldOut {
         /// The split seed.
         seed: u64,
