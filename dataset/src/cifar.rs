@@ -179,7 +179,9 @@ pub fn load(
         chip: records[idx].chip(),
     };
     let samples = picked.into_par_iter().map(sample).collect();
-    Ok(ImageSet { classes, samples, notes: Vec::new() })
+    let folder = layout.folder(path).filter(|_| !is_archive(path));
+    let notes = folder.map_or(Ok(None), |folder| crate::layout::skipped_in(&folder))?;
+    Ok(ImageSet { classes, samples, notes: notes.into_iter().collect() })
 }
 
 /// Positions of the records of a split, in the order of the file.

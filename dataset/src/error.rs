@@ -138,7 +138,7 @@ pub enum DatasetError {
         /// What it is.
         format: Foreign,
     },
-    /// A file in a class folder that is no image by its name, nor an MSTAR original by its content.
+    /// A file among images that is no image by its name, nor an MSTAR original by its content.
     #[error(
         "{}: not an image file; class folders hold .png, .jpg, .jpeg, .tif, .tiff, .bmp or MSTAR original files only",
         path.display()
@@ -146,6 +146,18 @@ pub enum DatasetError {
     NotAnImage {
         /// The file.
         path: PathBuf,
+    },
+    /// Several such files, or files of formats that are not read.
+    #[error("{}: {n_files} files among the images are none: {files}; the first of them: {first}", path.display())]
+    NoImages {
+        /// The data folder.
+        path: PathBuf,
+        /// How many.
+        n_files: usize,
+        /// Names of some of them.
+        files: String,
+        /// What is wrong with the first.
+        first: Box<DatasetError>,
     },
     /// A pipe, a device or a socket in a class folder.
     #[error("{}: not a regular file; class folders hold image files only, remove it", path.display())]
@@ -206,6 +218,35 @@ pub enum DatasetError {
         n_bytes: usize,
         /// Bytes that the header promises.
         expected: usize,
+    },
+    /// An MSTAR original with more bytes than magnitudes and phases take.
+    #[error(
+        "{}: {n_surplus} bytes behind the {expected} of its magnitudes and phases, which nothing explains; help: fetch the \
+         file again",
+        path.display()
+    )]
+    SurplusBytes {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that are too many.
+        n_surplus: usize,
+        /// Bytes of magnitudes and phases as the header promises.
+        expected: usize,
+    },
+    /// The header of an MSTAR original says two things.
+    #[error(
+        "{}: MSTAR header with `{key}= {first}` and `{key}= {second}`; help: fetch the file again",
+        path.display()
+    )]
+    HeaderTwice {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
+        /// What it says first.
+        first: String,
+        /// What it says then.
+        second: String,
     },
     /// An MSTAR original that may hold one or the other kind of numbers.
     #[error(

@@ -15,8 +15,8 @@ use rayon::prelude::*;
 use spec::files::{Limit, read_regular};
 
 use crate::{
-    Band, Chip, DatasetError, Foreign, ImageSet, ReadOptions, Result, Sample, Samples, phoenix,
-    tiff_image,
+    Band, Chip, DatasetError, Foreign, ImageSet, ReadOptions, Result, Sample, Samples, notes,
+    phoenix, tiff_image,
 };
 
 /// Endings of image files, compared without case.
@@ -65,17 +65,13 @@ pub fn read(
     }
     let n_saved_as_color = kinds.iter().filter(|kind| **kind == Kind::GrayAsColor).count();
     if n_saved_as_color > 0 {
-        notes.push(format!(
-            "{n_saved_as_color} images are gray saved as color; they are read as gray"
-        ));
+        notes.push(notes::gray_as_color(n_saved_as_color));
     }
     let n_gray = samples.iter().filter(|sample| sample.chip.channels() == 1).count();
     if n_gray > 0 && n_gray < samples.len() {
         samples.iter_mut().for_each(|sample| sample.chip.make_color());
         let n_images = samples.len();
-        notes.push(format!(
-            "{n_gray} of {n_images} images are gray; their channel is taken three times"
-        ));
+        notes.push(notes::gray_among_color([n_gray, n_images]));
     }
     Ok(ImageSet { classes, samples, notes })
 }

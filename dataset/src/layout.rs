@@ -12,9 +12,9 @@
 //! - a **class folder**: any other. All files below it are its images, however deep (`T72/SN_132/HB03787.015`).
 //!
 //! Names are sorted by bytes, so that labels and order do not depend on the file system. What operating systems and tools
-//! leave, and every name that starts with a dot, is skipped and counted. In a class folder, web pages and READMEs are
-//! skipped, too, and so are image copies beside the MSTAR originals of the same name that they show; anything else that
-//! is no image is an error that names it.
+//! leave, and every name that starts with a dot, is skipped and counted. Among images, with labels or without, web pages
+//! and READMEs are skipped, too, and so are image copies beside the MSTAR originals of the same name that they show;
+//! anything else that is no image is an error that names it.
 
 mod names;
 mod walk;
@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use self::names::{first_bytes, is_image, list};
 use self::walk::Walk;
+use crate::litter::Skipped;
 use crate::{DatasetError, Foreign, Result, phoenix};
 
 /// Most folders below a class folder, and above one.
@@ -188,6 +189,16 @@ pub(crate) fn check_single_image(path: &Path) -> Result<()> {
         DatasetError::Foreign { format: Foreign::SingleImage, .. } => Ok(()),
         error => Err(error),
     }
+}
+
+/// What a folder holds that a system or tool left, in a sentence, if there is anything.
+///
+/// # Errors
+/// A folder that cannot be read.
+pub(crate) fn skipped_in(folder: &Path) -> Result<Option<String>> {
+    let mut skipped = Skipped::default();
+    list(folder, Some(&mut skipped))?;
+    Ok(skipped.note())
 }
 
 /// Why a folder has no classes: by the format of a file in it, if that is known.

@@ -23,7 +23,7 @@
 //!
 //! | bytes a pixel | header | numbers |
 //! |---|---|---|
-//! | 8 or more | anything but the next | 32-bit floats: chips of vehicles |
+//! | 8 | anything but the next | 32-bit floats: chips of vehicles |
 //! | 4, or `PhoenixSigSize` says so | `native_header_length` above 0 | unsigned 16 bits: full scenes and clutter |
 //! | 4 | `PhoenixSigSize` of 8 a pixel | 32-bit floats whose phases were cut off |
 //! | 4 | `native_header_length` of 0, or none | refused: it may be either |
@@ -63,7 +63,8 @@ pub fn is_phoenix(bytes: &[u8]) -> bool {
 /// `NumberOfRows` x `NumberOfColumns`, one channel of 16 bits.
 ///
 /// # Errors
-/// A header without its end or a key, a value out of range, a file that ends too early, numbers whose size nothing proves,
+/// A header without its end or a key, or with two values of one, a value out of range, a file that ends too early or goes
+/// on behind its phases, numbers whose size nothing proves,
 /// or a magnitude that is negative or not finite.
 pub fn read(path: &Path, bytes: &[u8]) -> Result<Chip> {
     let header = Header::read(path, bytes)?;
@@ -82,6 +83,10 @@ pub fn read(path: &Path, bytes: &[u8]) -> Result<Chip> {
     };
     if !phases.is_empty() && phases.len() < n_bytes {
         return Err(truncated("phase", phases.len(), n_bytes));
+    }
+    if phases.len() > n_bytes {
+        let (path, n_surplus) = (path.to_owned(), phases.len() - n_bytes);
+        return Err(DatasetError::SurplusBytes { path, n_surplus, expected: 2 * n_bytes });
     }
     let magnitudes: Vec<f64> = match number {
         Number::Float => magnitudes
@@ -176,16 +181,20 @@ impl Keys<'_> {
     /// The number of a key, or `None` when the header does not have it.
     fn number(&self, key: &'static str, min: usize, max: usize) -> Result<Option<usize>> {
         let lines = self.text.lines().filter_map(|line| line.split_once('='));
-        let Some(value) = lines.map(|(k, v)| (k.trim(), v.trim())).find(|(k, _)| *k == key) else {
-            return Ok(None);
-        };
-        match value.1.parse() {
+        let mut values = lines.filter(|(k, _)| k.trim() == key).map(|(_, value)| value.trim());
+        let Some(value) = values.next() else { return Ok(None) };
+        // A damaged header may run on without a line break.
+        let short = |value: &str| value.chars().take(40).collect();
+        if let Some(other) = values.find(|other| *other != value) {
+            let (path, first, second) = (self.path.to_owned(), short(value), short(other));
+            return Err(DatasetError::HeaderTwice { path, key, first, second });
+        }
+        match value.parse() {
             Ok(number) if (min..=max).contains(&number) => Ok(Some(number)),
             _ => Err(DatasetError::HeaderValue {
                 path: self.path.to_owned(),
                 key,
-                // A damaged header may run on without a line break.
-                value: value.1.chars().take(40).collect(),
+                value: short(value),
                 min,
                 max,
             }),

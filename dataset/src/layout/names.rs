@@ -79,12 +79,12 @@ pub(super) fn list(path: &Path, mut skipped: Option<&mut Skipped>) -> Result<Lis
     for entry in std::fs::read_dir(path).map_err(io)? {
         let entry = entry.map_err(io)?;
         let name = entry.file_name();
-        if is_litter(&name) {
+        let (kind, path) = (entry.file_type().map_err(io)?, entry.path());
+        let is_folder = kind.is_dir() || kind.is_symlink() && path.is_dir();
+        if is_litter(&name, is_folder) {
             skipped.iter_mut().for_each(|skipped| skipped.count(&name));
             continue;
         }
-        let (kind, path) = (entry.file_type().map_err(io)?, entry.path());
-        let is_folder = kind.is_dir() || kind.is_symlink() && path.is_dir();
         if is_folder { &mut listing.folders } else { &mut listing.files }.push(path);
     }
     listing.folders.sort();

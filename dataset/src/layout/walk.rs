@@ -38,8 +38,10 @@ pub(super) struct Walk {
     root: PathBuf,
     parts: BTreeMap<Option<Name>, Found>,
     skipped: Skipped,
-    /// Web pages and READMEs in class folders.
+    /// Web pages and READMEs beside images.
     n_documents: usize,
+    /// Files among images that are none.
+    strangers: Vec<PathBuf>,
     /// Images beside class folders.
     n_loose: usize,
     /// Copies of originals.
@@ -97,24 +99,64 @@ impl Walk {
     ) -> Result<()> {
         self.count_version(folder);
         let part = self.parts.entry(within.map(|(name, _)| name)).or_default();
+        let mut others = Vec::new();
         if !holds_ships(&files) {
+            let n_before = part.unlabeled.len();
             for file in files {
-                if is_image(&file) || is_original(&file)? {
-                    part.unlabeled.push(file);
-                }
+                let is_ours = is_image(&file) || is_original(&file)?;
+                if is_ours { &mut part.unlabeled } else { &mut others }.push(file);
+            }
+            // Of a folder without any image, whoever needs one says what it holds instead.
+            if part.unlabeled.len() > n_before {
+                others.into_iter().for_each(|file| self.add_other(file));
             }
             return Ok(());
         }
         part.holders.push(folder.to_owned());
         for path in files {
-            let Some(class) = ship_type(&path) else { continue };
             regular(&path)?;
+            let Some(class) = ship_type(&path) else {
+                others.push(path);
+                continue;
+            };
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let found = part.classes.entry(class.clone()).or_default();
             found.path = folder.join(format!("{class}_x*"));
             found.copies.push(ClassFile { path, name });
         }
+        others.into_iter().for_each(|file| self.add_other(file));
         Ok(())
+    }
+
+    /// Notes a file among images that is none: a web page or a README is passed over, any other refused at the end.
+    fn add_other(&mut self, path: PathBuf) {
+        if is_document(&path) {
+            self.n_documents += 1;
+        } else {
+            self.strangers.push(path);
+        }
+    }
+
+    /// Refuses the files among images that are none, all together.
+    fn check_strangers(&mut self) -> Result<()> {
+        let mut strangers = std::mem::take(&mut self.strangers);
+        strangers.sort();
+        let Some(first) = strangers.first() else { return Ok(()) };
+        let path = first.clone();
+        let first = match Foreign::of(first, &first_bytes(first)?) {
+            Some(format) => DatasetError::Foreign { path, format },
+            None => DatasetError::NotAnImage { path },
+        };
+        let has_any = |class: &FoundClass| !class.copies.is_empty() || !class.originals.is_empty();
+        let has_images =
+            |found: &Found| !found.unlabeled.is_empty() || found.classes.values().any(has_any);
+        Err(match strangers.len() {
+            n_files if n_files > 1 && self.parts.values().any(has_images) => {
+                let (path, files) = (self.root.clone(), shown(&self.root, &strangers));
+                DatasetError::NoImages { path, n_files, files, first: Box::new(first) }
+            }
+            _ => first,
+        })
     }
 
     /// Wrappers or class folders.
@@ -189,14 +231,8 @@ impl Walk {
                 found.copies.push(ClassFile { path, name });
             } else if is_original(&path)? {
                 found.originals.push(ClassFile { path, name });
-            } else if is_document(&path) {
-                self.n_documents += 1;
             } else {
-                let start = first_bytes(&path)?;
-                return Err(match Foreign::of(&path, &start) {
-                    Some(format) => DatasetError::Foreign { path, format },
-                    None => DatasetError::NotAnImage { path },
-                });
+                self.add_other(path);
             }
         }
         for path in folders {
@@ -215,6 +251,7 @@ impl Walk {
     /// What has been found, if it makes sense.
     pub(super) fn finish(mut self) -> Result<Layout> {
         self.check_versions()?;
+        self.check_strangers()?;
         let notes = self.notes();
         let mut layout = Layout { notes, ..Layout::default() };
         let has_splits = self.parts.keys().any(Option::is_some);
@@ -260,7 +297,7 @@ impl Walk {
     fn notes(&self) -> Vec<String> {
         let mut notes: Vec<String> = self.skipped.note().into_iter().collect();
         let counts = [
-            (self.n_documents, "web pages and READMEs in class folders"),
+            (self.n_documents, "web pages and READMEs beside images"),
             (self.n_copies, "image copies of the MSTAR original files beside them"),
             (self.n_loose, "images beside class folders, in none of them"),
         ];

@@ -71,6 +71,17 @@ fn validation_is_a_seeded_part_of_every_class() {
 }
 
 #[test]
+fn litter_beside_the_files_is_counted() {
+    let data = unpacked(&cifar10(), "");
+    data.write("cifar-10-batches-bin/.DS_Store", "x");
+    data.write("cifar-10-batches-bin/data_batch_1.bin.part", "x");
+    let told = "skipped 2 entries that a system or tool left: 1 *.part, 1 .DS_Store";
+    for split in [Split::Train, Split::Test] {
+        assert_eq!(data.load(split).unwrap().notes, [told]);
+    }
+}
+
+#[test]
 fn ten_classes_come_in_five_batches() {
     let data = unpacked(&cifar10(), "");
     assert_eq!(Source::parse(&data.text("")).kind(), DatasetKind::Cifar10);

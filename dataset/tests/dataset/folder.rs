@@ -167,6 +167,41 @@ fn folders_that_are_not_as_expected() {
 }
 
 #[test]
+fn several_side_files_are_told_together_with_labels_and_without() {
+    let data = two_classes();
+    data.gray(&[("flat/1.png", 1)]);
+    for folder in ["a", "flat"] {
+        data.write(&format!("{folder}/chip.gif"), "GIF89a");
+        data.write(&format!("{folder}/notes.txt"), "x");
+        data.write(&format!("{folder}/x.npy"), "\u{93}NUMPY");
+        data.write(&format!("{folder}/x.png~"), "x");
+        data.write(&format!("{folder}/Thumbs.db"), "x");
+    }
+    let flat = Source::parse(&data.text("flat"));
+    let error = data.shown(&flat.candidates().unwrap_err());
+    let named = "DATA/flat: 3 files among the images are none: chip.gif, notes.txt, x.npy; the first of them: \
+                 DATA/flat/chip.gif: ";
+    assert!(error.starts_with(named), "{error}");
+    for name in ["chip.gif", "notes.txt"] {
+        fs::remove_file(data.path(&format!("flat/{name}"))).unwrap();
+    }
+    let error = data.shown(&flat.candidates().unwrap_err());
+    assert!(error.starts_with("DATA/flat/x.npy: "), "{error}");
+    fs::remove_file(data.path("flat/x.npy")).unwrap();
+    assert!(flat.candidates().is_ok());
+    fs::remove_dir_all(data.path("flat")).unwrap();
+    let error = data.error(Split::Train);
+    let named = "DATA: 3 files among the images are none: a/chip.gif, a/notes.txt, a/x.npy; the first of them: \
+                 DATA/a/chip.gif: ";
+    assert!(error.starts_with(named), "{error}");
+    // Among ships, too.
+    data.gray(&[("Patch/Cargo_x1_y2.png", 1), ("Patch/Tanker_x1_y2.png", 1)]);
+    data.write("Patch/Cargo_x1_y2.npy", "x");
+    let error = data.shown(&Source::parse(&data.text("Patch")).candidates().unwrap_err());
+    assert!(error.starts_with("DATA/Patch/Cargo_x1_y2.npy: "), "{error}");
+}
+
+#[test]
 fn a_side_file_is_named() {
     let data = two_classes();
     fs::write(data.path("b/notes.txt"), "x").unwrap();
@@ -258,7 +293,7 @@ fn gray_saved_as_color_is_told() {
     data.write("test/b/2.bmp", bmp(3, 2, &[1, 2, 3, 4, 5, 6]));
     let set = data.load(Split::Test).unwrap();
     assert!(set.samples.iter().all(|sample| sample.chip.channels() == 1));
-    assert_eq!(set.notes, ["1 images are gray saved as color; they are read as gray"]);
+    assert_eq!(set.notes, ["1 image is gray saved as color; it is read as gray"]);
     assert!(!Source::parse(&data.text("")).is_photo());
 }
 
@@ -278,7 +313,7 @@ fn gray_among_color_is_taken_three_times_and_told() {
     assert!(set.samples.iter().all(|sample| sample.chip.channels() == 3));
     let Samples::Eight(samples) = set.samples[0].chip.samples() else { panic!("8 bits") };
     assert_eq!(samples[..6], [1, 1, 1, 2, 2, 2]);
-    assert_eq!(set.notes, ["2 of 3 images are gray; their channel is taken three times"]);
+    assert_eq!(set.notes, ["2 of 3 images are gray; the channel is taken three times"]);
 }
 
 #[test]

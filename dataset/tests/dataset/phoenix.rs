@@ -105,6 +105,32 @@ fn four_bytes_a_pixel_are_no_proof() {
 }
 
 #[test]
+fn surplus_bytes_and_a_header_that_says_two_things_are_refused() {
+    let data = Data::new();
+    let refused = |bytes: Vec<u8>| {
+        data.write("x.000", bytes);
+        data.shown(&read_image(&data.path("x.000")).unwrap_err())
+    };
+    for file in [Phoenix::new(2, 2), scene(Phoenix::new(2, 2))] {
+        let expected = if file.is_sixteen { 16 } else { 32 };
+        let message = refused([file.bytes(), vec![0; 3]].concat());
+        let told =
+            format!("DATA/x.000: 3 bytes behind the {expected} of its magnitudes and phases");
+        assert!(message.starts_with(&told), "{message}");
+    }
+    let twice = |value: &str| {
+        let mut file = Phoenix::new(2, 2);
+        file.lines.push(format!("NumberOfRows= {value}"));
+        file
+    };
+    assert_eq!(read(&twice("2")), read(&Phoenix::new(2, 2)));
+    assert_eq!(
+        refused(twice("32").bytes()),
+        "DATA/x.000: MSTAR header with `NumberOfRows= 2` and `NumberOfRows= 32`; help: fetch the file again"
+    );
+}
+
+#[test]
 fn a_native_header_is_passed_over() {
     let plain = Phoenix::new(4, 4);
     let mut native = Phoenix::new(4, 4).with("native_header_length", Some("512"));
@@ -244,7 +270,7 @@ fn copies_and_pages_beside_originals_are_not_read() {
     assert_eq!(
         test.notes,
         [
-            "not read: 8 web pages and READMEs in class folders",
+            "not read: 8 web pages and READMEs beside images",
             "not read: 8 image copies of the MSTAR original files beside them",
         ]
     );
