@@ -1,13 +1,15 @@
 //! How far a long step is, on stderr: a bar where that is a terminal, else plain lines without control characters.
 //!
-//! In: a name, a number of things to do, and calls as they are done. Nobody has to read stderr: a line that cannot be
-//! written is no error.
+//! In: a name, a number of things to do, and calls as they are done. What a terminal would obey instead of showing is
+//! escaped, whoever wrote it; a line end makes a line, so that names with one are escaped by whoever puts them into a text.
+//! Nobody has to read stderr: a line that cannot be written is no error.
 
 use std::io::Write;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use spec::{shown, shown_lines};
 
 /// Time before the first line of what is counted by [`Progress::inc`]: what is done sooner needs no line at all.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -65,7 +67,7 @@ impl Progress {
             "{{prefix:>10}} {{bar:30}} {{pos}}/{{len}} {unit}, {{elapsed}}, {{eta}} left{{msg}}"
         );
         let style = ProgressStyle::with_template(&template).expect("the template is well-formed");
-        let bar = bar.with_style(style).with_prefix(name.to_owned());
+        let bar = bar.with_style(style).with_prefix(shown(name).into_owned());
         if out.is_none() {
             bar.enable_steady_tick(Duration::from_secs(1));
         }
@@ -73,7 +75,7 @@ impl Progress {
         let due = started + PATIENCE;
         let lines = |out| Lines { out, first: 0, done: 0, started, due, was_told: false };
         let lines = out.map(|out| Mutex::new(lines(out)));
-        Self { name: name.to_owned(), unit, n, bar, lines }
+        Self { name: shown(name).into_owned(), unit, n, bar, lines }
     }
 
     /// So many were done before: they tell nothing of the time that is left.
@@ -98,6 +100,7 @@ impl Progress {
 
     /// One more is done, and this is to be said of it; there is a line each.
     pub fn step(&self, note: &str) {
+        let note = &*shown(note);
         self.bar.set_message(format!(", {note}"));
         self.bar.inc(1);
         if let Some(mut lines) = self.lines() {
@@ -109,7 +112,7 @@ impl Progress {
     /// A line that stays, such as a warning.
     pub fn say(&self, line: &str) {
         match self.lines() {
-            Some(mut lines) => _ = writeln!(lines.out, "{line}"),
+            Some(mut lines) => _ = writeln!(lines.out, "{}", shown_lines(line)),
             None => self.bar.suspend(|| say(line)),
         }
     }
@@ -147,7 +150,7 @@ impl Progress {
 
 /// A line on stderr.
 pub fn say(line: &str) {
-    _ = writeln!(std::io::stderr(), "{line}");
+    _ = writeln!(std::io::stderr(), "{}", shown_lines(line));
 }
 
 /// Seconds as a person says them.
@@ -184,6 +187,17 @@ mod tests {
             assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
             text.lines().map(str::to_owned).collect()
         }
+    }
+
+    #[test]
+    fn names_of_others_are_escaped() {
+        let text = Text::default();
+        let progress = Progress::lines_to(text.clone(), "ev\u{1b}il", 2, "runs");
+        progress.step("a\u{202e}\nb");
+        progress.say("warning: x\u{1b}[31m\nand more\r");
+        let lines = text.lines();
+        assert!(lines[0].starts_with(r"ev\u{1b}il: 1 of 2 runs, a\u{202e}\nb, "), "{lines:?}");
+        assert_eq!(lines[1..], [r"warning: x\u{1b}[31m", r"and more\r"]);
     }
 
     #[test]

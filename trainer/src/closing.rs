@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use dataset::TrainedImages;
+use spec::shown;
 
 use crate::evaluate::Evaluation;
 use crate::fits::Fit;
@@ -50,7 +51,7 @@ pub(crate) fn warnings(images: &Images, outcome: &Outcome) -> Vec<String> {
 }
 
 /// Whether validation tells a network from one that always gives the most frequent class of the validation images: a
-/// one-sided binomial test.
+/// one-sided binomial test. Where not even a network without a fault would pass it, the images are too few to tell.
 fn learned_nothing(
     network: &str,
     accuracy: f64,
@@ -61,7 +62,18 @@ fn learned_nothing(
     let (class, &most) =
         counts.iter().enumerate().max_by_key(|(idx, n)| (**n, usize::MAX - idx))?;
     let n_right = (accuracy * n as f64).round() as usize;
-    let chance = chance_of_at_least(n_right, n, most as f64 / n.max(1) as f64);
+    let part = most as f64 / n.max(1) as f64;
+    let chance = chance_of_at_least(n_right, n, part);
+    let best = chance_of_at_least(n, n, part);
+    if best > SIGNIFICANCE {
+        let images = if n == 1 { "image is" } else { "images are" };
+        return Some(format!(
+            "{n} validation {images} too few to tell whether the {network} learned anything: {n_right} of {n} right ({:.2} %); \
+             chance alone gets all of them right in {:.0} % of all cases",
+            100.0 * accuracy,
+            100.0 * best
+        ));
+    }
     (chance > SIGNIFICANCE).then(|| {
         format!(
             "by the validation images the {network} learned nothing: {n_right} of {n} right ({:.2} %), where always \
@@ -146,7 +158,7 @@ pub fn summary(finished: &Finished, options: &TrainOptions) -> String {
         line(format!("array: {fit}"));
     }
     for warning in warnings {
-        line(format!("warning: {warning}"));
+        line(format!("warning: {}", shown(warning)));
     }
     line(format!("files in {}: {}", folder.display(), files(&finished.outcome)));
     line(format!("next: {}", next(finished, options, fit.as_ref())));
@@ -217,6 +229,22 @@ mod tests {
         // The chance of 50 or more is 7.1 %, that of 51 or more 4.5 %.
         assert!(told(50).is_some() && told(51).is_none() && told(80).is_none());
         assert!(told(0).is_some());
+    }
+
+    #[test]
+    fn too_few_images_tell_nothing() {
+        let classes = ["a", "b"].map(str::to_owned);
+        let told = |n_right: usize, counts: &[usize; 2]| {
+            let n: usize = counts.iter().sum();
+            learned_nothing("teacher", n_right as f64 / n as f64, counts, &classes)
+        };
+        let too_few = "2 validation images are too few to tell whether the teacher learned anything: 2 of 2 right \
+                       (100.00 %); chance alone gets all of them right in 25 % of all cases";
+        assert_eq!(told(2, &[1, 1]).unwrap(), too_few);
+        assert!(told(1, &[1, 0]).unwrap().starts_with("1 validation image is too few"));
+        // All of five right is a chance of 7.8 % where three are of one class, all of six one of 1.6 %.
+        assert!(told(5, &[3, 2]).unwrap().contains("too few") && told(6, &[3, 3]).is_none());
+        assert!(told(3, &[3, 3]).unwrap().contains("learned nothing"));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use spec::{shown_json, shown_lines};
+use spec::{shown, shown_json, shown_lines, shown_path};
 use trainer::bench::{self, BenchOptions};
 use trainer::fit::{INTERRUPTED, STOPS_WITH_STDIN};
 use trainer::options::{Format, TrainOptions};
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
     let cli = match complete(Cli::parse()) {
         Ok(cli) => cli,
         Err(error) => {
-            eprintln!("error: {}", shown_lines(&format!("{error:#}")));
+            progress::say(&format!("error: {error:#}"));
             return ExitCode::from(2);
         }
     };
@@ -68,7 +68,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("error: {}", shown_lines(&format!("{error:#}")));
+            progress::say(&format!("error: {error:#}"));
             ExitCode::from(if INTERRUPTED.load(Ordering::Relaxed) { 130 } else { 1 })
         }
     }
@@ -104,15 +104,15 @@ fn call(cli: Cli) -> Result<String> {
             let finished = run::train(&options)?;
             if let (Some((expected, path)), Some(network)) = (expected, &finished.network) {
                 verify::expect_same(network, &expected, &path)?;
-                eprintln!("it equals {}, bit for bit", path.display());
+                progress::say(&format!("it equals {}, bit for bit", shown_path(&path)));
             }
             match options.format {
                 Format::Text => Ok(closing::summary(&finished, &options)),
                 Format::Json => {
                     for warning in &finished.outcome.warnings {
-                        progress::say(&format!("warning: {warning}"));
+                        progress::say(&format!("warning: {}", shown(warning)));
                     }
-                    progress::say(&format!("run written to {}", finished.folder.display()));
+                    progress::say(&format!("run written to {}", shown_path(&finished.folder)));
                     Ok(serde_json::to_string_pretty(&finished.outcome)?)
                 }
             }

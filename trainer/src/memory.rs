@@ -24,6 +24,8 @@ pub fn keep_freed_memory() {
         let name: OsString = arguments.next().unwrap_or_default();
         let error =
             std::process::Command::new(program).arg0(name).args(arguments).envs(SETTINGS).exec();
-        eprintln!("warning: memory settings cannot be made ({error}); training is slower");
+        progress::say(&format!(
+            "warning: memory settings cannot be made ({error}); training is slower"
+        ));
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use dataset::{DatasetKind, ImageSet};
-use spec::{Pattern, Preprocess, Transfer};
+use spec::{Pattern, Preprocess, Transfer, shown};
 
 use crate::architecture::Architecture;
 use crate::fits::Fit;
@@ -33,7 +33,7 @@ pub(crate) fn tell(
     let mut text = String::new();
     let mut line = |name: &str, what: &str| {
         // Writing to a String cannot fail.
-        _ = writeln!(text, "{name:<9} {what}");
+        _ = writeln!(text, "{name:<9} {}", shown(what));
     };
     line("data", &data(options, images));
     for class in classes(images, &sizes) {
@@ -50,7 +50,7 @@ pub(crate) fn tell(
     line("folder", &folder.display().to_string());
     let warnings = sizes.warnings().into_iter().chain(empty_classes(images));
     for warning in warnings.chain(images.data.leak()) {
-        _ = writeln!(text, "warning: {warning}");
+        _ = writeln!(text, "warning: {}", shown(&warning));
     }
     text.trim_end().to_owned()
 }
@@ -82,7 +82,7 @@ fn data(options: &TrainOptions, images: &Images) -> String {
 
 /// A line a class, or one for all where there are many.
 fn classes(images: &Images, sizes: &Sizes) -> Vec<String> {
-    let names = &images.train.classes;
+    let names: Vec<_> = images.train.classes.iter().map(|name| shown(name)).collect();
     let sets = [&images.train, &images.validation, &images.test];
     let counts = sets.map(count);
     let totals = sets.map(|set| set.samples.len());

@@ -1,6 +1,5 @@
 //! One whole training run: teacher, student, integers, files.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -208,9 +207,8 @@ fn load_splits(source: &Source, options: &TrainOptions) -> Result<[ImageSet; 3]>
         train = train.spread(n);
     }
     let sets = [train, source.load(Split::Validation, &split)?, source.load(Split::Test, &split)?];
-    let notes: BTreeSet<&String> = sets.iter().flat_map(|set| &set.notes).collect();
-    for note in notes {
-        eprintln!("note: {}", spec::shown_lines(note));
+    for note in dataset::joined_notes(&sets) {
+        progress::say(&format!("note: {}", spec::shown(&note)));
     }
     Ok(sets)
 }

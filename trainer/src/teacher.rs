@@ -146,10 +146,10 @@ impl Teacher {
         checkpoint::load(&folder.join(format!("{PHASE}.safetensors")), &mut model)?;
         let trained_images = TrainedImages::read(&folder.join(TrainedImages::FILE))?;
         if trained_images.is_none() && there.sha256_train != here.sha256_train {
-            eprintln!(
+            progress::say(&format!(
                 "note: {shown} has no record of what its teacher was trained on, which are other images than this run's, so that \
                  the record of this run will lack them"
-            );
+            ));
         }
         Ok(Self {
             model,

@@ -225,12 +225,43 @@ fn what_is_decided_is_told_before_training() {
 }
 
 #[test]
+fn names_from_the_data_reach_no_terminal_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let evil = "ev\u{1b}[31mil|\n\u{202e}";
+    let chips = folder.path().join("chips");
+    write_chips(&chips.join("train"), &[(evil, 12, 64), ("plain", 12, 40)], |x, y| (x * y) as u8);
+    write_chips(&chips.join("val"), &[(evil, 1, 64), ("plain", 1, 40)], |x, y| (x * y) as u8);
+    write_chips(&chips.join("test"), &[(evil, 1, 64), ("plain", 1, 40)], |x, y| (x * y) as u8);
+    for part in ["train", "test"] {
+        let color = image::RgbImage::from_pixel(64, 64, image::Rgb([9; 3]));
+        color.save(chips.join(part).join("plain/color.png")).unwrap();
+    }
+    let (summary, log) = train_on_chips(folder.path(), &[]);
+    for text in [&summary, &log] {
+        let is_plain = |c: char| c == '\n' || c != '\u{202e}' && !c.is_control();
+        assert!(text.chars().all(is_plain), "{text:?}");
+        assert!(!text.lines().any(|line| line.starts_with(r"\u{202e}")), "{text}");
+    }
+    assert!(log.contains("\n          ev\\u{1b}[31mil|\\n\\u{202e}  "), "{log}");
+    // What is the same in two splits is told once.
+    assert_eq!(log.matches("saved as color").count(), 1, "{log}");
+    assert!(
+        log.contains("note: 2 images are gray saved as color; they are read as gray\n"),
+        "{log}"
+    );
+    let too_few = "warning: 2 validation images are too few to tell whether the int8 student";
+    assert!(summary.contains(too_few), "{summary}");
+    assert!(!summary.contains("learned nothing"), "{summary}");
+}
+
+#[test]
 fn a_run_that_learned_nothing_says_so_and_ends_with_a_summary() {
     let folder = tempfile::tempdir().unwrap();
     // All images are the same.
-    write_chips(&folder.path().join("chips"), &[("many", 60, 64), ("few", 40, 64)], |x, y| {
-        (x * y) as u8
-    });
+    for (part, many, few) in [("train", 48, 32), ("val", 6, 4), ("test", 6, 4)] {
+        let part = folder.path().join("chips").join(part);
+        write_chips(&part, &[("many", many, 64), ("few", few, 64)], |x, y| (x * y) as u8);
+    }
     let (summary, _) = train_on_chips(folder.path(), &[]);
     assert!(
         summary.starts_with("s2d_s, uhp-fixed, taught by linear, on chips: 2 classes, trained in "),
