@@ -179,36 +179,37 @@ impl Preprocess {
     /// Checks every rule of the definition.
     ///
     /// # Errors
-    /// The first rule that is broken, see [`PreprocessError`].
-    pub fn validate(&self) -> Result<(), PreprocessError> {
+    /// All rules that are broken, see [`PreprocessError`].
+    pub fn validate(&self) -> Result<(), Vec<PreprocessError>> {
         let Self { height, width, channels, .. } = *self;
+        let mut errors = Vec::new();
         let side = 1..=Self::MAX_SIDE;
         if !side.contains(&height) || !side.contains(&width) {
-            return Err(PreprocessError::Size { height, width, max: Self::MAX_SIDE });
+            errors.push(PreprocessError::Size { height, width, max: Self::MAX_SIDE });
         }
         if channels != 1 && channels != 3 {
-            return Err(PreprocessError::Channels { channels });
+            errors.push(PreprocessError::Channels { channels });
         }
         if !(1..=Self::MAX_DOWNSAMPLE).contains(&self.downsample) {
             let (factor, max) = (self.downsample, Self::MAX_DOWNSAMPLE);
-            return Err(PreprocessError::Downsample { factor, max });
+            errors.push(PreprocessError::Downsample { factor, max });
         }
-        check_factor("scale", self.scale)?;
-        check_factor("clip", self.clip)?;
+        let mut check_factor = |field, value: f64| {
+            if !(value.is_finite() && value > 0.0) {
+                errors.push(PreprocessError::Factor { field, value });
+            }
+        };
+        check_factor("scale", self.scale);
+        check_factor("clip", self.clip);
         if let Normalize::Fixed { mean, std } = &self.normalize {
+            std.iter().for_each(|&std| check_factor("normalize.std", std));
             let finite = mean.iter().all(|mean| mean.is_finite());
             if mean.len() != channels || std.len() != channels || !finite {
-                return Err(PreprocessError::Statistics {
-                    n_means: mean.len(),
-                    n_stds: std.len(),
-                    channels,
-                });
-            }
-            for &std in std {
-                check_factor("normalize.std", std)?;
+                let (n_means, n_stds) = (mean.len(), std.len());
+                errors.push(PreprocessError::Statistics { n_means, n_stds, channels });
             }
         }
-        Ok(())
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 }
 
@@ -218,14 +219,6 @@ fn one() -> usize {
 
 fn is_one(factor: &usize) -> bool {
     *factor == 1
-}
-
-fn check_factor(field: &'static str, value: f64) -> Result<(), PreprocessError> {
-    if value.is_finite() && value > 0.0 {
-        Ok(())
-    } else {
-        Err(PreprocessError::Factor { field, value })
-    }
 }
 
 #[cfg(test)]
@@ -264,7 +257,9 @@ mod tests {
         let with = |change: fn(&mut Preprocess)| {
             let mut preprocess = Preprocess::sar(64);
             change(&mut preprocess);
-            preprocess.validate().unwrap_err().to_string()
+            let errors = preprocess.validate().unwrap_err();
+            assert_eq!(errors.len(), 1, "{errors:?}");
+            errors[0].to_string()
         };
         assert!(with(|p| p.height = 0).contains("0x64"));
         assert!(with(|p| p.channels = 2).contains("2 channels"));
@@ -284,5 +279,32 @@ mod tests {
         };
         assert!(with(short).contains("1 means and 3 deviations for 3 channels"));
         assert_eq!(Preprocess::sar(64).validate(), Ok(()));
+    }
+
+    #[test]
+    fn no_broken_rule_hides_another() {
+        let preprocess = Preprocess {
+            height: 0,
+            channels: 2,
+            downsample: 0,
+            scale: 0.0,
+            clip: -1.0,
+            normalize: Normalize::Fixed { mean: vec![1.0, 2.0], std: vec![0.0] },
+            ..Preprocess::sar(64)
+        };
+        let errors = preprocess.validate().unwrap_err();
+        let told: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        for (told, part) in told.iter().zip([
+            "size 0x64",
+            "2 channels",
+            "`downsample` is 0",
+            "`scale` is 0",
+            "`clip` is -1",
+            "`normalize.std` is 0",
+            "2 means and 1 deviations for 2 channels",
+        ]) {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        assert_eq!(told.len(), 7, "{told:?}");
     }
 }

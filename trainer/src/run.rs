@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use dataset::{DatasetKind, ImageSet, Source, Split, SplitOptions, TrainedImages};
 use serde_json::{Map, Value, json};
 use spec::{Preprocess, QuantNetwork, Shape};
@@ -244,7 +244,9 @@ pub(crate) fn load_images(options: &TrainOptions) -> Result<Images> {
         Preprocess::sar(options.size)
     };
     let preprocess = Preprocess { downsample: options.downsample, ..preprocess };
-    preprocess.validate()?;
+    if let Err(errors) = preprocess.validate() {
+        bail!("{}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+    }
     let augmentation = Augmentation { shift: options.shift, gamma: 0.0, mirror: options.mirror };
     let plain_validation = Labeled::plain(&validation, &preprocess);
     let data = data_report(&source, &train, &validation, &test);

@@ -102,7 +102,7 @@ impl Teacher {
     /// # Errors
     /// A folder without a finished run, or one of other images.
     pub fn read(folder: &Path, options: &TrainOptions, images: &Images) -> Result<Self> {
-        let shown = folder.display();
+        let shown = spec::shown_path(folder);
         let outcome = Outcome::read(folder).with_context(|| {
             format!("{shown}: not the folder of a finished run, so there is no teacher in it")
         })?;

@@ -261,11 +261,18 @@ fn read_input(tree: &Tree, errors: &mut Vec<NetworkError>) -> DraftInput {
         ["height", "width", "channels", "space_to_depth"].map(|key| fields.size(key));
     let scale = fields.number("scale");
     let preprocess = fields.optional("preprocess").filter(|tree| **tree != Tree::Null);
-    let preprocess = preprocess.and_then(|tree| read_preprocess(tree, errors));
+    let preprocess =
+        preprocess.map(|tree| read_preprocess(tree, [height, width, channels], errors));
     DraftInput { height, width, channels, space_to_depth, scale, preprocess }
 }
 
-fn read_preprocess(tree: &Tree, errors: &mut Vec<NetworkError>) -> Option<Preprocess> {
+/// The definition; in place of what is not known, which is among the errors, stands what breaks no rule of an image of this
+/// shape, so that the rest is checked all the same.
+fn read_preprocess(
+    tree: &Tree,
+    shape: [Option<usize>; 3],
+    errors: &mut Vec<NetworkError>,
+) -> Preprocess {
     let mut fields = Fields::new(tree, INPUT, "preprocess.", PREPROCESS_KEYS, errors);
     let [height, width, channels] = ["height", "width", "channels"].map(|key| fields.size(key));
     let downsample = fields.size_or("downsample", 1);
@@ -278,16 +285,16 @@ fn read_preprocess(tree: &Tree, errors: &mut Vec<NetworkError>) -> Option<Prepro
     let [scale, clip] = ["scale", "clip"].map(|key| fields.number(key));
     let normalize = fields.take("normalize", "an object", Tree::object);
     let normalize = normalize.and_then(|tree| read_normalize(tree, errors));
-    Some(Preprocess {
-        height: height?,
-        width: width?,
-        channels: channels?,
-        downsample: downsample?,
-        transfer: transfer?,
-        normalize: normalize?,
-        scale: scale?,
-        clip: clip?,
-    })
+    Preprocess {
+        height: height.or(shape[0]).unwrap_or(1),
+        width: width.or(shape[1]).unwrap_or(1),
+        channels: channels.or(shape[2]).unwrap_or(1),
+        downsample: downsample.unwrap_or(1),
+        transfer: transfer.unwrap_or(Transfer::Linear),
+        normalize: normalize.unwrap_or(Normalize::PerChip),
+        scale: scale.unwrap_or(1.0),
+        clip: clip.unwrap_or(1.0),
+    }
 }
 
 fn read_normalize(tree: &Tree, errors: &mut Vec<NetworkError>) -> Option<Normalize> {
@@ -295,13 +302,13 @@ fn read_normalize(tree: &Tree, errors: &mut Vec<NetworkError>) -> Option<Normali
     let known: &[&str] =
         if kind == Some("per_chip") { &["kind"] } else { &["kind", "mean", "std"] };
     let mut fields = Fields::new(tree, INPUT, "preprocess.normalize.", known, errors);
-    let is_fixed =
-        fields.take("kind", "\"per_chip\" or \"fixed\"", |tree| match tree.text()? {
-            "per_chip" => Some(false),
-            "fixed" => Some(true),
-            _ => None,
-        })?;
-    if !is_fixed {
+    let is_fixed = fields.take("kind", "\"per_chip\" or \"fixed\"", |tree| match tree.text()? {
+        "per_chip" => Some(false),
+        "fixed" => Some(true),
+        _ => None,
+    });
+    // Of an unknown kind, the numbers that are there are read.
+    if is_fixed == Some(false) || is_fixed.is_none() && fields.optional("mean").is_none() {
         return Some(Normalize::PerChip);
     }
     let [mean, std] = ["mean", "std"].map(|key| {

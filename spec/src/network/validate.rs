@@ -82,8 +82,8 @@ fn check_input(input: &InputView, errors: &mut Vec<NetworkError>) -> Option<Shap
         check_scale(INPUT, scale, errors);
     }
     if let Some(preprocess) = input.preprocess {
-        if let Err(error) = preprocess.validate() {
-            errors.push(NetworkError::Preprocess { error });
+        if let Err(broken) = preprocess.validate() {
+            errors.extend(broken.into_iter().map(|error| NetworkError::Preprocess { error }));
         }
         let found = [preprocess.height, preprocess.width, preprocess.channels];
         if let Some((expected, _)) = shape.filter(|(expected, _)| *expected != found) {

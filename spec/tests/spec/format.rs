@@ -234,6 +234,55 @@ fn every_pre_processing_is_read_as_it_was_written() {
 }
 
 #[test]
+fn no_fault_of_the_pre_processing_hides_another() {
+    let told = |change: fn(&mut Value)| {
+        let mut network = toy();
+        network.input.preprocess = Some(spec::Preprocess::sar(8));
+        let (json, tensors) = network.to_parts();
+        let mut json: Value = serde_json::from_str(&json).unwrap();
+        change(&mut json["input"]["preprocess"]);
+        let errors = QuantNetwork::from_parts(&json.to_string(), &tensors).unwrap_err();
+        errors.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let all = |preprocess: &mut Value| {
+        preprocess["downsample"] = 0.into();
+        preprocess["clip"] = (-1).into();
+        preprocess["scale"] = 0.into();
+        preprocess["normalize"] = json!({"kind": "fixed", "mean": [1, 2], "std": [0]});
+    };
+    let parts = [
+        "`downsample` is 0",
+        "`scale` is 0",
+        "`clip` is -1",
+        "`normalize.std` is 0",
+        "2 means and 1 deviations for 1 channels",
+    ];
+    let found = told(all);
+    assert!(
+        found.len() == 5 && parts.iter().zip(&found).all(|(part, line)| line.contains(part)),
+        "{found:#?}"
+    );
+    let found = told(|preprocess| {
+        preprocess["transfer"] = "cubic".into();
+        preprocess["normalize"] = json!({"kind": "fix", "mean": [1, 2], "std": [0]});
+        preprocess["clip"] = (-1).into();
+        preprocess.as_object_mut().unwrap().remove("height");
+    });
+    let parts = [
+        "key \"preprocess.height\" is missing",
+        "key \"preprocess.transfer\" is \"cubic\"",
+        "key \"preprocess.normalize.kind\" is \"fix\"",
+        "`clip` is -1",
+        "`normalize.std` is 0",
+        "2 means and 1 deviations for 1 channels",
+    ];
+    assert!(
+        found.len() == 6 && parts.iter().zip(&found).all(|(part, line)| line.contains(part)),
+        "{found:#?}"
+    );
+}
+
+#[test]
 fn all_problems_of_a_file_come_at_once() {
     let bytes = container(|table| {
         table.retain(|row| row.0 != "pool.shift");
