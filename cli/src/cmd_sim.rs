@@ -21,7 +21,7 @@ pub(crate) fn run(args: &SimArgs) -> Result<Output> {
     let outputs = Outputs::new(args.force.force).reading(inputs(&args.workload)?);
     let logits_target =
         args.logits.as_ref().map(|path| outputs.target(path, Kind::Logits)).transpose()?;
-    let report_target = outputs.own(&report_path()?)?;
+    let report_target = outputs.unprobed(&report_path()?, Kind::Report)?;
     if let Err(error) = report_target.probe() {
         eprintln!("warning: {error}; the result will be printed and not saved");
     }

@@ -22,7 +22,7 @@ mod view;
 pub use error::NetworkError;
 pub use foreign::Foreign;
 pub(crate) use foreign::{N_FIRST_BYTES, foreign};
-pub(crate) use format::{structure_errors, tensor_file_name};
+pub(crate) use format::{hex_digest, structure_errors, tensor_file_name};
 pub use json::KeyFault;
 
 /// The feature map that a layer reads.

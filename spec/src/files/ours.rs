@@ -5,20 +5,26 @@
 //! | logits, `network.json`, `program.json` | the first key, `"format": "twofold-..."` |
 //! | Verilog | the first comment, `// Twofold accelerator, ` |
 //! | wave | the writer that its FST header names, see [`finish_wave`] |
-//! | ROM | the `program.json` beside it |
-//! | tensors | the JSON file of a network beside it, of the same stem or `network.json` |
+//! | report | the keys that every report has |
+//! | ROM | its digest in the `program.json` beside it |
+//! | tensors | their digest in the JSON file of a network beside them, of the same stem or `network.json` |
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use super::read::{Limit, open_regular};
+use serde_json::Value;
+
+use super::read::{Limit, open_regular, read_regular, read_text};
+use crate::network::hex_digest;
 
 /// What a command writes to a file that the user names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Class and logits of each image.
     Logits,
+    /// What a run came to.
+    Report,
     /// The accelerator.
     Verilog,
     /// Every signal of a run.
@@ -34,6 +40,7 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Logits => "file of logits",
+            Self::Report => "report",
             Self::Verilog => "Verilog",
             Self::Wave => "wave",
             Self::Program => "program",
@@ -41,30 +48,37 @@ impl Kind {
         }
     }
 
+    /// What to do with a file of somebody else in its place.
+    pub(super) fn instead(self) -> &'static str {
+        match self {
+            // The user does not name it.
+            Self::Report => "move it",
+            _ => "name another file",
+        }
+    }
+
     /// Whether a regular file is one of this kind that this program wrote.
     pub(super) fn is_of(self, path: &Path) -> io::Result<bool> {
         let head = head(path)?;
-        let beside = |name: &Path, format| {
-            let head = self::head(&path.with_file_name(name));
-            head.is_ok_and(|head| is_json(&head, format))
-        };
         let extension = path.extension().and_then(|extension| extension.to_str());
         Ok(match self {
             Self::Logits => is_json(&head, "twofold-logits"),
+            Self::Report => is_report(path),
             Self::Verilog => head.starts_with(VERILOG),
             Self::Wave => {
                 head.first() == Some(&0)
                     && head.get(WAVE_WRITER..).is_some_and(|at| at.starts_with(WAVE))
             }
             Self::Program if extension == Some("hex") => {
-                beside(Path::new("program.json"), "twofold-program")
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                let manifest = path.with_file_name("program.json");
+                is_vouched(path, &manifest, "twofold-program", &["sha256", &name])
             }
             Self::Program => is_json(&head, "twofold-program"),
             Self::Network if extension == Some("safetensors") => {
-                let same = path.with_extension("json");
-                let names =
-                    [Path::new("network.json"), Path::new(same.file_name().unwrap_or_default())];
-                names.iter().any(|name| beside(name, "twofold-network"))
+                let names = [path.with_file_name("network.json"), path.with_extension("json")];
+                let digest = ["tensors_sha256"];
+                names.iter().any(|json| is_vouched(path, json, "twofold-network", &digest))
             }
             Self::Network => is_json(&head, "twofold-network"),
         })
@@ -79,8 +93,13 @@ const WAVE_WRITER_LEN: usize = 128;
 const WAVE: &[u8] = b"Twofold ";
 /// Enough for every mark.
 const HEAD: u64 = 256;
-/// Only the head is read.
+/// Of a file whose head alone is read.
 const ANY: Limit = Limit::new("a file", u64::MAX);
+/// Of a file that is read whole: none of ours is larger.
+const WHOLE: Limit = Limit::new("a file that Twofold wrote", 1 << 30);
+/// Keys of a report, whatever its version.
+const REPORT: [&str; 6] =
+    ["format_version", "network", "array", "schedule", "n_simulated_cycles", "layers"];
 
 /// Checks that an FST file which Verilator's library has closed is whole, and names this program as its writer.
 ///
@@ -113,6 +132,21 @@ fn head(path: &Path) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     open_regular(path, ANY)?.take(HEAD).read_to_end(&mut head)?;
     Ok(head)
+}
+
+/// Whether a JSON file of this format holds, below these keys, the digest of the file at `path`.
+fn is_vouched(path: &Path, json: &Path, format: &str, keys: &[&str]) -> bool {
+    let text = read_text(json, WHOLE).ok().filter(|text| is_json(text.as_bytes(), format));
+    let value: Option<Value> = text.and_then(|text| serde_json::from_str(&text).ok());
+    let digest = keys.iter().try_fold(value.as_ref(), |value, key| Some(value?.get(key)));
+    let Some(expected) = digest.flatten().and_then(Value::as_str) else { return false };
+    read_regular(path, WHOLE).is_ok_and(|bytes| hex_digest(&bytes) == expected)
+}
+
+fn is_report(path: &Path) -> bool {
+    let text = read_text(path, WHOLE).ok();
+    let value: Option<Value> = text.and_then(|text| serde_json::from_str(&text).ok());
+    value.is_some_and(|value| REPORT.iter().all(|key| value.get(key).is_some()))
 }
 
 /// Whether a file begins as a JSON object whose first key is `format`, of this value.

@@ -31,6 +31,11 @@ pub enum Refusal {
     /// A symbolic link to a file that is not there.
     #[error("it is a link that leads nowhere; help: name the file itself, or remove the link")]
     DanglingLink,
+    /// A symbolic link where this program keeps a file of its own.
+    #[error(
+        "it is a link, whose file is somebody else's perhaps; help: move it, Twofold writes a file of its own there"
+    )]
+    Link,
     /// The same file, or a file of the folder, is read by the command.
     #[error("the command also reads {input}; help: name a file elsewhere", input = input.display())]
     Input {
@@ -38,7 +43,7 @@ pub enum Refusal {
         input: PathBuf,
     },
     /// A file of somebody else.
-    #[error("it is no {kind} that Twofold wrote; help: name another file, or replace it with --force", kind = kind.name())]
+    #[error("it is no {kind} that Twofold wrote; help: {help}, or replace it with --force", help = kind.instead(), kind = kind.name())]
     NotOurs {
         /// What would have been replaced.
         kind: Kind,
@@ -69,16 +74,24 @@ impl Outputs {
     /// # Errors
     /// A file that is not to be replaced; a folder that cannot be written.
     pub fn target(&self, path: &Path, kind: Kind) -> Result<Target, FileError> {
-        let target = self.any(path, Some(kind))?;
+        let target = self.unprobed(path, kind)?;
         target.probe()?;
         Ok(target)
     }
 
-    /// Checks a file of the program's own folder, such as `build`: not asked who wrote it, nor whether the folder can be
-    /// written.
+    /// The same, but whether the folder can be written is not asked: see [`Target::probe`].
     ///
     /// # Errors
-    /// Something that is no regular file, or an input.
+    /// A file that is not to be replaced.
+    pub fn unprobed(&self, path: &Path, kind: Kind) -> Result<Target, FileError> {
+        self.any(path, Some(kind))
+    }
+
+    /// Checks a file of the program's own folder, such as `build`: not asked who wrote it, nor whether the folder can be
+    /// written. A link is not followed, for nobody named it.
+    ///
+    /// # Errors
+    /// A link, something that is no regular file, or an input.
     pub fn own(&self, path: &Path) -> Result<Target, FileError> {
         self.any(path, None)
     }
@@ -97,7 +110,11 @@ impl Outputs {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Ok(metadata) if metadata.is_symlink() => {
                 file = fs::canonicalize(path).map_err(|_| refused(Refusal::DanglingLink))?;
-                Some(fs::metadata(&file).map_err(error)?)
+                let metadata = fs::metadata(&file).map_err(error)?;
+                if kind.is_none() && metadata.is_file() {
+                    return Err(refused(Refusal::Link));
+                }
+                Some(metadata)
             }
             metadata => Some(metadata.map_err(error)?),
         };

@@ -1,5 +1,6 @@
 //! The files of a program: `program.json` and one `$readmemh` text a ROM. See docs/isa.md.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{LayerInfo, Parameter, Program};
 use crate::ArrayConfig;
 use crate::isa::{INSTRUCTION_WORDS, TILE_WORDS};
+use crate::network::hex_digest;
 
 const FORMAT: &str = "twofold-program";
 const FORMAT_VERSION: u64 = 1;
@@ -129,6 +131,9 @@ struct Manifest {
     n_input_bytes: usize,
     rows: Rows,
     layers: Vec<LayerInfo>,
+    /// Of each ROM's text, by file name: it tells who wrote the file, and is not asked for to read it.
+    #[serde(default)]
+    sha256: BTreeMap<String, String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -147,6 +152,20 @@ impl Program {
 
     /// Every file of the program, in the order of [`Self::FILE_NAMES`]: name and text.
     pub fn to_files(&self) -> Vec<(&'static str, String)> {
+        let roms = [
+            (PROGRAM, rom_text(self.instructions.iter().map(|words| word_bytes(words)))),
+            (TILE, rom_text(self.tiles.iter().map(|words| word_bytes(words)))),
+            (
+                WEIGHT,
+                rom_text(
+                    self.weights.iter().map(|row| row.iter().map(|weight| *weight as u8).collect()),
+                ),
+            ),
+            (PARAMETER, rom_text(self.parameters.iter().map(|row| parameter_bytes(row)))),
+            (LANE, rom_text(self.lanes.iter().map(|word| word_bytes(&[*word])))),
+        ];
+        let digest =
+            |(name, text): &(&str, String)| (String::from(*name), hex_digest(text.as_bytes()));
         let manifest = Manifest {
             format: FORMAT.to_owned(),
             format_version: FORMAT_VERSION,
@@ -162,21 +181,10 @@ impl Program {
                 lane: self.lanes.len(),
             },
             layers: self.layers.clone(),
+            sha256: roms.iter().map(digest).collect(),
         };
         let json = serde_json::to_string_pretty(&manifest).expect("keys are strings");
-        vec![
-            (MANIFEST, json + "\n"),
-            (PROGRAM, rom_text(self.instructions.iter().map(|words| word_bytes(words)))),
-            (TILE, rom_text(self.tiles.iter().map(|words| word_bytes(words)))),
-            (
-                WEIGHT,
-                rom_text(
-                    self.weights.iter().map(|row| row.iter().map(|weight| *weight as u8).collect()),
-                ),
-            ),
-            (PARAMETER, rom_text(self.parameters.iter().map(|row| parameter_bytes(row)))),
-            (LANE, rom_text(self.lanes.iter().map(|word| word_bytes(&[*word])))),
-        ]
+        [(MANIFEST, json + "\n")].into_iter().chain(roms).collect()
     }
 
     /// Reads a program from its files; `read` gives the text of the file of a name.

@@ -78,6 +78,60 @@ fn a_file_of_somebody_else_is_replaced_only_by_force() {
 }
 
 #[test]
+fn a_file_of_its_own_folder_is_not_written_through_a_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+    fs::write(&file, "mine").unwrap();
+    symlink("file", &link).unwrap();
+    let error = write_atomically(&link, b"new").unwrap_err().to_string();
+    assert!(
+        error.contains(": it is a link, whose file is somebody else's perhaps; help: "),
+        "{error}"
+    );
+    assert!(open_append(&link).is_err() && open_new_log(&link).is_err());
+    assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+}
+
+#[test]
+fn a_report_is_told_by_its_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report.json");
+    let ours = r#"{"format_version": 1, "network": "a", "array": {}, "schedule": {}, "n_simulated_cycles": 1, "layers": []}"#;
+    for text in ["mine", "{\"a\": 1}", "{\"format_version\": 2, \"network\": \"a\"}", &ours[1..]] {
+        fs::write(&path, text).unwrap();
+        let error = Outputs::new(false).unprobed(&path, Kind::Report).unwrap_err().to_string();
+        assert!(error.ends_with(
+            "it is no report that Twofold wrote; help: move it, or replace it with --force"
+        ));
+    }
+    for text in [ours, ""] {
+        fs::write(&path, text).unwrap();
+        Outputs::new(false).unprobed(&path, Kind::Report).unwrap().write(b"{}").unwrap();
+    }
+}
+
+#[test]
+fn a_file_that_was_put_in_the_place_of_ours_is_not_vouched_for_by_the_one_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    // Of "ours".
+    let digest = "ae0bec9e9d33c56354bd612c8a6010840324fc5b9786ce0a18b696b304b09397";
+    let manifest =
+        format!(r#"{{"format": "twofold-program", "sha256": {{"tile.hex": "{digest}"}}}}"#);
+    let network = format!(r#"{{"format": "twofold-network", "tensors_sha256": "{digest}"}}"#);
+    fs::write(path("program.json"), manifest).unwrap();
+    fs::write(path("network.json"), network).unwrap();
+    for (name, kind) in [("tile.hex", Kind::Program), ("a.safetensors", Kind::Network)] {
+        fs::write(path(name), "mine").unwrap();
+        assert!(Outputs::new(false).target(&path(name), kind).is_err());
+        fs::write(path(name), "ours").unwrap();
+        Outputs::new(false).target(&path(name), kind).unwrap();
+    }
+    fs::write(path("weight.hex"), "ours").unwrap();
+    assert!(Outputs::new(false).target(&path("weight.hex"), Kind::Program).is_err());
+}
+
+#[test]
 fn a_link_to_a_file_stays_a_link_and_its_target_follows_the_rules() {
     let folder = tempfile::tempdir().unwrap();
     let (file, link) = (folder.path().join("file"), folder.path().join("link"));

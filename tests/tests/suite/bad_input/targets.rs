@@ -65,13 +65,25 @@ fn a_result_that_would_replace_something_of_the_users() {
     refusals.refuses_soon("another program", &["compile", "net", "-o", "mine"]);
     fs::remove_file(refusals.path("mine/program.json")).unwrap();
     refusals.refuses_soon("a ROM without its program", &["compile", "net", "-o", "mine"]);
+    refusals.checkout.run(&["compile", "net", "-o", "ours"]);
+    fs::write(refusals.path("ours/weight.hex"), "mine").unwrap();
+    refusals.refuses_soon("a ROM in the place of ours", &["compile", "net", "-o", "ours"]);
     let verilog = [&["verilog", "-o", "mine"][..], &small].concat();
     refusals.refuses_soon("another accelerator", &verilog);
     let wave = ["wave", "--network", "net", "--out", "mine/wave.fst"];
     refusals.refuses_soon("another wave", &wave);
+    let sim = ["sim", "--network", "net", "--int8", "images.bin"];
+    let report = refusals.path("build/report.json");
+    fs::create_dir_all(refusals.path("build")).unwrap();
+    fs::write(refusals.path("mine.json"), "{\"mine\": 1}").unwrap();
+    symlink("../mine.json", &report).unwrap();
+    refusals.refuses_soon("a report over a file of the user by a link", &sim);
+    fs::remove_file(&report).unwrap();
+    fs::write(&report, "mine").unwrap();
+    refusals.refuses_soon("a report over notes", &sim);
     let kind = |name: &str| fs::symlink_metadata(refusals.path(name)).unwrap().file_type();
     assert!(kind("fifo").is_fifo() && kind("device").is_symlink() && kind("dangling").is_symlink());
-    assert_eq!(refusals.n, 16);
+    assert_eq!(refusals.n, 19);
 
     // By force, and what Twofold wrote without it; nothing else in the folder is touched.
     let compile = ["compile", "net", "-o", "mine"];
