@@ -25,7 +25,7 @@ use spec::{ArrayConfig, Memories, Program, QuantNetwork};
 pub use cycles::{layer_tile_cycles, tile_cycles};
 pub use listing::listing;
 pub use rates::{Bound, DenseRate, LayerRate, Rates, rates};
-pub use report::{CompileErrors, Problem, Report, Requirement};
+pub use report::{CompileErrors, Cures, Problem, Report, Requirement};
 
 /// Which passes of a tile are run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,17 +162,47 @@ fn analyze(
             available: r.available,
             largest: Memories::largest(r.memory),
             fit_helps: true,
+            cures: (r.needed > Memories::largest(r.memory))
+                .then(|| cures(r.memory, network, config, options, &plan)),
         }),
     );
     // An address that overflows says no more than the memory that is too small.
     let full = !problems.is_empty();
     problems.extend(plan.problems);
     let of_network = too_large.into_iter().filter(|found| !(full && found.is_address()));
-    problems.extend(of_network.map(limits::TooLarge::problem));
+    problems.extend(of_network.map(|found| found.problem(config)));
     let fit_helps = problems.iter().all(Problem::is_curable);
     problems.iter_mut().for_each(|problem| problem.set_fit_helps(fit_helps));
     let notes = plan.notes;
     (Some(program), Report { requirements, problems, notes })
+}
+
+/// What brings the tiles of a network, of which even the largest tile or weight memory holds too few, down to that.
+fn cures(
+    memory: &str,
+    network: &QuantNetwork,
+    config: &ArrayConfig,
+    options: &Options,
+    plan: &plan::Plan,
+) -> Cures {
+    let (rows, cols) = (ArrayConfig::ROWS.1, ArrayConfig::COLS.1);
+    let largest = ArrayConfig::new(rows, cols, config.memories().clone())
+        .expect("memories of one array are possible on any");
+    let on_largest = plan::plan(network, &largest, options);
+    let fits = |plan: &plan::Plan, config: &ArrayConfig, pruned: bool| {
+        let n_tiles = |groups| match rates::words(groups) {
+            (n_words, n_two_pass) => n_words + if pruned { 0 } else { n_two_pass },
+        };
+        let n_tiles: usize = plan.steps.iter().map(|step| n_tiles(&step.groups)).sum();
+        let n_entries = if memory == "weight" { n_tiles * config.tile_rows() } else { n_tiles };
+        n_entries <= Memories::largest(memory)
+    };
+    let may_prune = options.schedule == Schedule::Sparse;
+    Cures {
+        pruning: (may_prune && fits(plan, config, true)).then(|| config.group_channels()),
+        array: fits(&on_largest, &largest, false),
+        both: may_prune && fits(&on_largest, &largest, true),
+    }
 }
 
 fn requirements_of(plan: &plan::Plan, program: &Program, depth_needed: usize) -> Vec<Requirement> {

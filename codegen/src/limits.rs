@@ -1,5 +1,6 @@
 //! What the instruction set has no room for, in words of the network: no name of a field reaches a user.
 
+use spec::ArrayConfig;
 use spec::isa::{FieldError, Record, field};
 
 use crate::Problem;
@@ -26,7 +27,8 @@ impl TooLarge {
         same_field && self.place == other.place
     }
 
-    pub(crate) fn problem(self) -> Problem {
+    /// In words, for an array of this size.
+    pub(crate) fn problem(self, config: &ArrayConfig) -> Problem {
         let FieldError { record, field: name, value, width } = self.error;
         let signed = Record::ALL
             .into_iter()
@@ -35,7 +37,12 @@ impl TooLarge {
         let most = if signed { (1 << (width - 1)) - 1 } else { (1 << width) - 1 };
         // Fields that count from 0, or hold the number less one.
         let less_one = i64::from(name.ends_with("_minus_1") || matches!(name, "ky" | "kx"));
-        let (quantity, help) = words(record, name);
+        let (quantity, mut help) = words(record, name);
+        let n_channels = value.saturating_add(1).saturating_mul(config.group_channels() as i64);
+        if name == "groups_minus_1" && n_channels > (most + 1) * ArrayConfig::COLS.1 as i64 {
+            // Not even the most columns make groups large enough.
+            help = "use fewer output channels or classes";
+        }
         Problem::TooLarge {
             place: self.place,
             quantity,
@@ -114,7 +121,8 @@ mod tests {
                 value: 1 << 40,
                 width: field.width,
             };
-            let text = TooLarge { place: "layer \"a\"".to_owned(), error }.problem().to_string();
+            let text = TooLarge { place: "layer \"a\"".to_owned(), error };
+            let text = text.problem(&ArrayConfig::default()).to_string();
             assert!(!text.contains(field.record.name()), "{text}");
             assert!(!text.contains('_') && !text.contains("bits"), "{text}");
             let most = (1i64 << (field.width - usize::from(field.signed))) - 1;

@@ -106,7 +106,8 @@ pub struct Rates {
     pub n_receive_cycles: u64,
     /// Cycles to pack it into bank 0.
     pub n_pack_cycles: u64,
-    /// Cycles from one image to the next when images follow each other.
+    /// Estimate of the cycles from one image to the next when images follow each other: without what layers wait for each
+    /// other, for packing and for the output, which counts in a tiny network.
     pub n_cycles_between_images: u64,
 }
 
@@ -353,7 +354,7 @@ fn reason(
 }
 
 /// Words at a kernel position that are multiplied, and how many of them in two passes.
-fn words(groups: &[Vec<Tile>]) -> (usize, usize) {
+pub(crate) fn words(groups: &[Vec<Tile>]) -> (usize, usize) {
     let position = |tile: &Tile| (tile.word, tile.ky, tile.kx);
     let n_tiles: usize = groups.iter().map(Vec::len).sum();
     let n_words: usize =

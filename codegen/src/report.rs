@@ -1,9 +1,43 @@
 //! What compiling finds: memories needed, problems, notes.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
-use spec::NetworkError;
+use spec::{ArrayConfig, NetworkError};
+
+/// What brings weights that not even the largest memory holds down to it, beside a smaller network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cures {
+    /// Half-pruned weights whose masks are shared by so many output channels, on this array; `None` if that is too little.
+    pub pruning: Option<usize>,
+    /// The largest array.
+    pub array: bool,
+    /// Half-pruned weights on the largest array.
+    pub both: bool,
+}
+
+impl fmt::Display for Cures {
+    /// What follows a first advice.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (rows, cols) = (ArrayConfig::ROWS.1, ArrayConfig::COLS.1);
+        let pruned = |group| format!("half-pruned weights (uhp-shared with group = {group})");
+        let array = format!("a larger array, of up to {rows} rows and {cols} columns");
+        match (self.pruning, self.array) {
+            (Some(group), true) => write!(f, ", {}, or {array}", pruned(group)),
+            (Some(group), false) => write!(f, ", or {}", pruned(group)),
+            (None, true) => write!(f, ", or {array}"),
+            (None, false) if self.both => {
+                write!(
+                    f,
+                    ", or {} and an array of {rows} rows and {cols} columns together",
+                    pruned(cols)
+                )
+            }
+            (None, false) => Ok(()),
+        }
+    }
+}
 
 /// Something that keeps a network from running on an array.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -15,7 +49,7 @@ pub enum Problem {
     #[error(
         "{memory} memory: {needed} {unit} are needed, {limit}; help: {help}",
         limit = limit("it has", *needed, *available, *largest),
-        help = memory_help(memory, *needed <= *largest, *fit_helps)
+        help = memory_help(memory, *needed <= *largest, *fit_helps, *cures)
     )]
     Memory {
         /// Field of [`spec::Memories`].
@@ -30,13 +64,15 @@ pub enum Problem {
         largest: usize,
         /// Whether memories of other depths cure this and all other problems.
         fit_helps: bool,
+        /// What makes the weights fit that no memory holds; `None` of a memory that can be large enough.
+        cures: Option<Cures>,
     },
     /// Activation banks that are too small for the maps alive at a time.
     #[error(
         "layer {layer:?}: activation memory: {n_maps} map(s) of {n_words} words of {word_channels} channels in all are alive, \
          which takes banks of {needed} words, {limit}; help: {help}",
         limit = limit("banks have", *needed, *available, *largest),
-        help = memory_help("activation", *needed <= *largest, *fit_helps)
+        help = memory_help("activation", *needed <= *largest, *fit_helps, None)
     )]
     Activation {
         /// The first layer whose output finds no room.
@@ -121,9 +157,14 @@ fn limit(has: &str, needed: usize, available: usize, largest: usize) -> String {
     }
 }
 
-fn memory_help(memory: &str, is_curable: bool, fit_helps: bool) -> &'static str {
+fn memory_help(
+    memory: &str,
+    is_curable: bool,
+    fit_helps: bool,
+    cures: Option<Cures>,
+) -> Cow<'static, str> {
     if is_curable {
-        return match (fit_helps, memory) {
+        return Cow::Borrowed(match (fit_helps, memory) {
             (true, "activation") => {
                 "size the memories with --fit, where the device has room, or use fewer channels or smaller maps"
             }
@@ -131,13 +172,14 @@ fn memory_help(memory: &str, is_curable: bool, fit_helps: bool) -> &'static str 
                 "size the memories with --fit, where the device has room, or make the network smaller"
             }
             (false, _) => "make the network smaller; --fit cures this, but not the other problems",
-        };
+        });
     }
-    match memory {
-        "weight" | "tile" => {
-            "--fit does not cure this; use fewer channels or layers, half-pruned weights (uhp-shared), or an array of \
-             more rows and columns, a tile of which holds more weights"
-        }
+    if let ("weight" | "tile", Some(cures)) = (memory, cures) {
+        return Cow::Owned(format!(
+            "--fit does not cure this; use fewer channels or layers{cures}"
+        ));
+    }
+    Cow::Borrowed(match memory {
         "program" => "--fit does not cure this; use fewer layers or smaller maps",
         "parameter" => {
             "--fit does not cure this; use fewer output channels or classes, or an even number of rows, which drains \
@@ -158,7 +200,7 @@ fn memory_help(memory: &str, is_curable: bool, fit_helps: bool) -> &'static str 
              make words wider"
         }
         _ => "--fit does not cure this; use fewer classes",
-    }
+    })
 }
 
 /// All problems of a network, never empty.

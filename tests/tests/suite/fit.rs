@@ -99,6 +99,53 @@ fn every_problem_is_reported_at_once() {
 }
 
 #[test]
+fn no_hint_is_given_that_does_not_help() {
+    let classes = |n_classes| {
+        let mut builder = Builder::new([2, 2, 2], 1, 1);
+        builder.fully_connected("classes", TensorRef::Input, n_classes, Sparsity::default(), false);
+        let network = builder.finish("classes");
+        let problems = check(&network, &ArrayConfig::default(), &Options::default()).problems;
+        let texts: Vec<_> = problems.iter().map(Problem::to_string).collect();
+        texts.into_iter().find(|text| text.contains("groups of output channels")).unwrap()
+    };
+    // 32 columns make 256 groups of 8,192 channels, and no more.
+    assert!(classes(65_535).ends_with("; help: use fewer output channels or classes"));
+    assert!(classes(8_193).ends_with("; help: use fewer output channels or classes"));
+    assert!(classes(8_192).contains("or more columns"));
+
+    let weights = |network: &QuantNetwork, rows, cols| {
+        let config = ArrayConfig::new(rows, cols, Memories::default()).unwrap();
+        let problems = check(network, &config, &Options::default()).problems;
+        let is_weight =
+            |problem: &&Problem| matches!(problem, Problem::Memory { memory: "weight", .. });
+        let text = problems.iter().find(is_weight).unwrap().to_string();
+        text.split_once("use fewer channels or layers").unwrap().1.to_owned()
+    };
+    // 274,496 rows, of which half-pruning leaves about half.
+    let dense = resnet20(Pattern::Dense);
+    assert_eq!(weights(&dense, 2, 2), ", or a larger array, of up to 16 rows and 32 columns");
+    // 96,976 rows.
+    let either = ", half-pruned weights (uhp-shared with group = 4), or a larger array, of up to 16 rows and 32 columns";
+    assert_eq!(weights(&dense, 3, 5), either);
+    // Pruned already, but with masks that more channels of a tile do not share.
+    let groups = Topology::Resnet20.network(Pattern::UhpShared, 2, Shortcut::Identity, 1);
+    assert_eq!(weights(&groups, 3, 5), either);
+    // On the largest array 1,800 channels take 57 * 57 tiles of 16 rows, or twice as many; 2,200 take 69 * 69.
+    let wide = |n_channels| {
+        let mut builder = Builder::new([1, 1, 2], 1, 1);
+        let sparsity = Sparsity::default();
+        let first =
+            builder.conv("first", TensorRef::Input, &ConvSpec::same(n_channels, 1, sparsity));
+        let second = builder.conv("second", first, &ConvSpec::same(n_channels, 1, sparsity));
+        builder.fully_connected("classes", second, 2, sparsity, false);
+        builder.finish("wide")
+    };
+    let together = ", or half-pruned weights (uhp-shared with group = 32) and an array of 16 rows and 32 columns together";
+    assert_eq!(weights(&wide(1_800), 4, 4), together);
+    assert_eq!(weights(&wide(2_200), 16, 32), "");
+}
+
+#[test]
 fn an_invalid_network_is_refused_with_its_own_errors() {
     let mut network = resnet20(Pattern::Dense);
     network.layers[0].requantize.multiplier[3] = -1;
