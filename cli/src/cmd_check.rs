@@ -25,7 +25,7 @@ struct CheckReport {
     fits: bool,
     /// By the tile rule, one image; absent if the network does not fit.
     n_tile_cycles: Option<u64>,
-    /// Layer by layer; absent if the network does not fit.
+    /// Layer by layer, estimates by the rules of tile and drain; absent if the network does not fit.
     rates: Option<Rates>,
     memories: Vec<Requirement>,
     problems: Vec<String>,
@@ -116,7 +116,8 @@ fn table(report: &CheckReport) -> String {
     if let Some(rates) = &report.rates {
         let n_dense: u64 = rates.layers.iter().map(|layer| layer.n_cycles_dense).sum();
         text += &format!(
-            "cycles an image with drains: {}, dense {}; between images: {}\n\n{}\n",
+            "estimated cycles an image with drains: {}, dense {}; between images: {}\n\
+             (by the rules of tile and drain: layers also wait for each other and for packing, which `twofold sim` measures)\n\n{}\n",
             grouped(rates.n_cycles),
             grouped(n_dense),
             grouped(rates.n_cycles_between_images),

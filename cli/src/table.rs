@@ -70,6 +70,7 @@ fn cycles_table(report: &Report) -> Table {
         let bound = schedule.bound_by.map(|bound| match bound {
             Bound::Compute => "computing",
             Bound::Load => "loading",
+            Bound::Pack => "packing, after bank 0",
         });
         bound.unwrap_or("-").to_owned()
     };

@@ -115,6 +115,8 @@ pub enum Bound {
     Compute,
     /// Loading: the array waits for the next image.
     Load,
+    /// Packing, which waits until the image before has left bank 0, so that loading alone would take less.
+    Pack,
 }
 
 /// A layer's part of the counters, from its first fetch to the next layer's.
@@ -146,7 +148,11 @@ impl ScheduleReport {
         let busy = n_compute_cycles + n_output_cycles + RESTART_CYCLES;
         Self {
             n_cycles_between_images: between,
-            bound_by: between.map(|n| if n > busy { Bound::Load } else { Bound::Compute }),
+            bound_by: between.map(|n| match n {
+                n if n <= busy => Bound::Compute,
+                n if n <= image.n_load_cycles + RESTART_CYCLES => Bound::Load,
+                _ => Bound::Pack,
+            }),
             n_compute_cycles_per_image: n_compute_cycles,
             n_load_cycles_per_image: image.n_load_cycles,
             n_output_cycles_per_image: n_output_cycles,

@@ -63,10 +63,11 @@ fn the_steady_state_begins_with_the_second_image() {
 fn a_network_that_loads_longer_than_it_computes_is_as_fast_as_its_loader() {
     let report = sim(&["--case", "s2d-s-uhp"]);
     let (own, dense) = (&report["schedule"], &report["dense_schedule"]);
-    for (schedule, kind) in [(own, Schedule::Sparse), (dense, Schedule::Dense)] {
+    let kinds = [(own, Schedule::Sparse, "load"), (dense, Schedule::Dense, "pack")];
+    for (schedule, kind, bound) in kinds {
         let (_, measured) = between("s2d-s-uhp", kind, 4);
         assert_eq!(schedule["n_cycles_between_images"].as_u64(), measured, "{schedule}");
-        assert_eq!(schedule["bound_by"], "load", "{schedule}");
+        assert_eq!(schedule["bound_by"], bound, "{schedule}");
         let n_cycles = whole(&schedule["n_cycles_between_images"]);
         let n_load = whole(&schedule["n_load_cycles_per_image"]);
         let n_compute = whole(&schedule["n_compute_cycles_per_image"]);
@@ -107,6 +108,19 @@ fn a_network_that_computes_longer_than_it_loads_hides_loading_and_not_output() {
     assert_eq!(whole(&schedule["n_cycles_between_images"]), n_busy + 2);
     assert_eq!(&report["dense_schedule"], schedule);
     assert_eq!(report["speedup_vs_dense"], 1.0);
+}
+
+#[test]
+fn a_tiny_network_is_bound_by_packing_which_waits_for_bank_0() {
+    let report = sim(&["--case", "tiny-uhp"]);
+    let schedule = &report["schedule"];
+    assert_eq!(schedule["bound_by"], "pack", "{schedule}");
+    let n_load = whole(&schedule["n_load_cycles_per_image"]);
+    assert!(n_load < whole(&schedule["n_compute_cycles_per_image"]), "{schedule}");
+    // What `check` says beforehand is an estimate, and called one.
+    let checked = Checkout::new().run(&["check", "--case", "tiny-uhp"]);
+    let line = checked.lines().find(|line| line.contains("between images")).unwrap();
+    assert!(line.starts_with("estimated cycles an image"), "{line}");
 }
 
 #[test]
