@@ -20,6 +20,16 @@ pub enum DatasetError {
         /// What was given.
         path: PathBuf,
     },
+    /// Where a single image may be, too.
+    #[error(
+        "{}: neither a folder nor an image; give an image, a folder of images or of class folders, CIFAR binary files \
+         or their .tar.gz, or `sar-sim` for simulated chips",
+        path.display()
+    )]
+    NeitherFolderNorImage {
+        /// What was given.
+        path: PathBuf,
+    },
     /// The operating system refused.
     #[error("{}: cannot be read: {reason}", path.display())]
     Io {

@@ -183,10 +183,11 @@ fn not_a_folder(path: &Path) -> DatasetError {
 /// Checks that a file is an image, by its name or its content.
 ///
 /// # Errors
-/// [`DatasetError::Foreign`] of a format that is not read, or else [`DatasetError::NotAFolder`].
+/// [`DatasetError::Foreign`] of a format that is not read, or else [`DatasetError::NeitherFolderNorImage`].
 pub(crate) fn check_single_image(path: &Path) -> Result<()> {
     match not_a_folder(path) {
         DatasetError::Foreign { format: Foreign::SingleImage, .. } => Ok(()),
+        DatasetError::NotAFolder { path } => Err(DatasetError::NeitherFolderNorImage { path }),
         error => Err(error),
     }
 }

@@ -256,7 +256,7 @@ fn list_split(root: &Path, split: Split, options: &SplitOptions) -> Result<Liste
 
 /// Files that a trained network may be run on.
 fn list_candidates(root: &Path) -> Result<(Listed, Origin)> {
-    if root.is_file() {
+    if root.exists() && !root.is_dir() {
         layout::check_single_image(root)?;
         return Ok((Listed::unlabeled(vec![root.to_owned()], Vec::new()), Origin::Unlabeled));
     }

@@ -127,25 +127,10 @@ impl Icarus {
         write(bench::IMAGES, &bench.images())?;
         let mut compile = Command::new(&self.tools.iverilog);
         compile.args(["-g2012", "-s", bench::TOP, "-o", "bench.vvp", "accelerator.v", "bench.v"]);
-        self.run(folder.path(), compile)?;
+        run(folder.path(), compile)?;
         let mut simulate = Command::new(&self.tools.vvp);
         simulate.args(["-n", "bench.vvp"]);
-        self.run(folder.path(), simulate)
-    }
-
-    /// Runs a program to a success and gives its stdout.
-    fn run(&self, folder: &Path, mut command: Command) -> Result<String, SimError> {
-        let program = PathBuf::from(command.get_program());
-        command.current_dir(folder);
-        let output = process::output(&command)
-            .map_err(|source| SimError::Start { program: program.clone(), source })?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-        }
-        let text = [output.stdout, output.stderr].concat();
-        let lines: Vec<_> = text.split(|byte| *byte == b'\n').take(10).collect();
-        let log = String::from_utf8_lossy(&lines.join(&b'\n')).trim().to_owned();
-        Err(SimError::Icarus { program, log })
+        run(folder.path(), simulate)
     }
 }
 
@@ -171,6 +156,23 @@ impl Executor for Icarus {
     }
 }
 
+/// Runs a program to a success and gives its stdout.
+fn run(folder: &Path, mut command: Command) -> Result<String, SimError> {
+    let program = PathBuf::from(command.get_program());
+    command.current_dir(folder);
+    let output = process::output(&command)
+        .map_err(|source| SimError::Start { program: program.clone(), source })?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let text = [output.stdout, output.stderr].concat();
+    let lines: Vec<_> = text.split(|byte| *byte == b'\n').take(10).collect();
+    let log = String::from_utf8_lossy(&lines.join(&b'\n')).trim().to_owned();
+    let status = output.status;
+    let log = if log.is_empty() { format!("it says nothing, {status}") } else { log };
+    Err(SimError::Icarus { program, log })
+}
+
 /// How long Icarus is likely to take for so many multiplications on an array: each PE costs time in each cycle, as does
 /// everything around the array. Measured on a common machine of 2026.
 pub fn icarus_time(n_macs: u64, config: &ArrayConfig) -> Duration {
@@ -184,4 +186,15 @@ const NS_A_PE_CYCLE: u64 = 800;
 fn file_error(path: &Path) -> impl Fn(std::io::Error) -> SimError + use<> {
     let path = path.to_owned();
     move |source| SimError::Folder { path: path.clone(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_fails_without_a_word_is_told_by_its_status() {
+        let error = run(&std::env::temp_dir(), Command::new("false")).unwrap_err().to_string();
+        assert!(error.starts_with("false fails:\nit says nothing, exit status: 1\n"), "{error}");
+    }
 }

@@ -5,6 +5,7 @@
 //! writes in a folder that is the program's own, through [`write_atomically`] and its kin.
 
 use std::io::{self, Read};
+use std::mem::{self, Discriminant};
 use std::path::{Path, PathBuf};
 use std::string::FromUtf8Error;
 
@@ -33,7 +34,7 @@ const PROGRAM: Limit = Limit::new("a program's file", 1 << 30);
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// Reading failed.
-    #[error("cannot read {path}: {reason}; help: check the path and its permissions", path = shown_path(path))]
+    #[error("cannot read {path}: {reason}; help: {help}", path = shown_path(path), help = read_help(reason))]
     Read {
         /// The file.
         path: PathBuf,
@@ -41,7 +42,7 @@ pub enum FileError {
         reason: io::Error,
     },
     /// Writing failed.
-    #[error("cannot write {path}: {reason}; help: check that the folder is writable and the disk has room", path = shown_path(path))]
+    #[error("cannot write {path}: {reason}; help: {help}", path = shown_path(path), help = write_help(reason))]
     Write {
         /// The file or folder.
         path: PathBuf,
@@ -82,8 +83,48 @@ pub enum FileError {
     },
 }
 
+/// What helps against an error of [`read_regular`].
+fn read_help(reason: &io::Error) -> &'static str {
+    match reason.kind() {
+        io::ErrorKind::InvalidInput => "give a regular file",
+        _ => "check the path and its permissions",
+    }
+}
+
+fn write_help(reason: &io::Error) -> &'static str {
+    match reason.kind() {
+        io::ErrorKind::AlreadyExists => "it is a file; give a folder",
+        io::ErrorKind::NotADirectory => "a part of the path is a file; give a folder",
+        _ => "check that the folder is writable and the disk has room",
+    }
+}
+
+/// Problems of a kind that are told one by one.
+const N_TOLD: usize = 20;
+
+/// A line a problem; of more than [`N_TOLD`] of a kind, how many more there are.
 fn lines(errors: &[NetworkError]) -> String {
-    errors.iter().map(|error| format!("  {error}")).collect::<Vec<_>>().join("\n")
+    let mut kinds: Vec<(Discriminant<NetworkError>, usize)> = Vec::new();
+    let mut lines = Vec::new();
+    for error in errors {
+        let kind = mem::discriminant(error);
+        let known = match kinds.iter().position(|(known, _)| *known == kind) {
+            Some(known) => known,
+            None => {
+                kinds.push((kind, 0));
+                kinds.len() - 1
+            }
+        };
+        kinds[known].1 += 1;
+        if kinds[known].1 <= N_TOLD {
+            lines.push(format!("  {error}"));
+        }
+    }
+    let n_more: usize = kinds.iter().map(|(_, n)| n.saturating_sub(N_TOLD)).sum();
+    if n_more > 0 {
+        lines.push(format!("  and {n_more} more of the kinds above"));
+    }
+    lines.join("\n")
 }
 
 /// Reads and validates a network: `path` is its JSON file, or a folder that holds it as `network.json`.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use spec::files::Limit;
-use tch::Tensor;
+use tch::{TchError, Tensor};
 
 use crate::limits::CHECKPOINT;
 use crate::model::Model;
@@ -57,9 +57,20 @@ pub fn write_tensors<S: AsRef<str>, T: AsRef<Tensor>>(
     tensors: &[(S, T)],
 ) -> Result<()> {
     spec::files::write_with(path, |aside| {
-        Tensor::write_safetensors(tensors, aside).map_err(anyhow::Error::from)
+        Tensor::write_safetensors(tensors, aside).map_err(|error| in_words(error, path))
     })
     .with_context(|| format!("{}: cannot be written", path.display()))
+}
+
+/// The library shows the error of the operating system as a value of its own type.
+fn in_words(error: TchError, path: &Path) -> anyhow::Error {
+    let TchError::SafeTensorError { err, .. } = &error else { return error.into() };
+    let text = format!("{err:?}");
+    let code = text.strip_prefix("IoError(Os { code: ").and_then(|rest| rest.split(',').next());
+    match code.and_then(|code| code.parse().ok()).map(std::io::Error::from_raw_os_error) {
+        Some(reason) => spec::files::FileError::Write { path: path.to_owned(), reason }.into(),
+        None => error.into(),
+    }
 }
 
 /// Reads named tensors.
@@ -136,5 +147,15 @@ mod tests {
         std::fs::write(&plain, "").unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode(&ours), mode(&plain));
+    }
+
+    #[test]
+    fn a_full_disk_is_told_in_the_words_of_the_system() {
+        let error = Tensor::write_safetensors(&[("a", Tensor::from(1i64))], "/dev/full");
+        let text = in_words(error.unwrap_err(), Path::new("state.safetensors")).to_string();
+        assert!(
+            text.starts_with("cannot write state.safetensors: No space left on device"),
+            "{text}"
+        );
     }
 }

@@ -137,6 +137,18 @@ fn folders_that_are_not_as_expected() {
     let message = missing.load(Split::Test, &SplitOptions::default()).unwrap_err().to_string();
     assert!(message.starts_with("no/such/folder: not a folder"), "{message}");
 
+    // A single image may be classified, and what is none is told so.
+    let data = Data::new();
+    fs::write(data.path("images.bin"), [0; 64]).unwrap();
+    let fifo = data.path("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    for path in [data.path("images.bin"), fifo] {
+        let text = path.display().to_string();
+        let message = Source::parse(&text).candidates().unwrap_err().to_string();
+        let expected = format!("{text}: neither a folder nor an image; give an image, ");
+        assert!(message.starts_with(&expected), "{message}");
+    }
+
     let data = Data::new();
     assert!(data.error(Split::Test).starts_with("DATA: holds no class folders"));
     data.gray(&[("a/1.png", 1)]);

@@ -7,8 +7,11 @@ use std::path::Path;
 use std::process::Command;
 
 use spec::files::{
-    FileError, Kind, Outputs, open_append, open_new_log, remove, write_atomically, write_with,
+    FileError, Kind, Outputs, make_folder, open_append, open_new_log, read_network, remove,
+    write_atomically, write_with,
 };
+
+use crate::support::toy;
 
 const LOGITS: &str = "{\n  \"format\": \"twofold-logits\",\n  \"images\": []\n}\n";
 
@@ -90,6 +93,32 @@ fn a_file_of_its_own_folder_is_not_written_through_a_link() {
     );
     assert!(open_append(&link).is_err() && open_new_log(&link).is_err());
     assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+}
+
+#[test]
+fn errors_help_with_what_is_wrong_and_are_not_told_without_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let error = read_network(&fifo).unwrap_err().to_string();
+    assert!(
+        error.ends_with(": it is a FIFO, not a regular file; help: give a regular file"),
+        "{error}"
+    );
+    let file = folder.path().join("file");
+    fs::write(&file, "mine").unwrap();
+    let error = make_folder(&file).unwrap_err().to_string();
+    assert!(error.ends_with("; help: it is a file; give a folder"), "{error}");
+    let error = make_folder(&file.join("below")).unwrap_err().to_string();
+    assert!(error.ends_with("; help: a part of the path is a file; give a folder"), "{error}");
+
+    let mut network = toy();
+    network.classes = vec!["same".to_owned(); 60_000];
+    let errors = network.validate().unwrap_err();
+    let error = FileError::Network { path: file, errors }.to_string();
+    // How many there are, the number of classes, twenty names, and the rest.
+    assert_eq!(error.lines().count(), 23, "{error}");
+    assert!(error.ends_with("\n  and 59979 more of the kinds above"), "{error}");
 }
 
 #[test]
