@@ -190,8 +190,9 @@ fn cures(
         .expect("memories of one array are possible on any");
     let on_largest = plan::plan(network, &largest, options);
     let fits = |plan: &plan::Plan, config: &ArrayConfig, pruned: bool| {
-        let n_tiles = |groups| match rates::words(groups) {
-            (n_words, n_two_pass) => n_words + if pruned { 0 } else { n_two_pass },
+        let n_tiles = |groups| {
+            let (n_words, n_two_pass) = rates::words(groups);
+            n_words + if pruned { 0 } else { n_two_pass }
         };
         let n_tiles: usize = plan.steps.iter().map(|step| n_tiles(&step.groups)).sum();
         let n_entries = if memory == "weight" { n_tiles * config.tile_rows() } else { n_tiles };
