@@ -180,6 +180,23 @@ fn no_text(error: &FromUtf8Error) -> NetworkError {
 /// A folder or file that cannot be written, or a file that somebody else wrote. The JSON file is renamed into place last,
 /// and holds the tensors' digest.
 pub fn write_network(network: &QuantNetwork, path: &Path) -> Result<(), FileError> {
+    write_network_to(&Outputs::new(false), network, path)
+}
+
+/// [`write_network`] to a folder that is this program's own: half of a network that an interrupted writer left there is
+/// replaced.
+///
+/// # Errors
+/// A folder or file that cannot be written.
+pub fn write_own_network(network: &QuantNetwork, folder: &Path) -> Result<(), FileError> {
+    write_network_to(&Outputs::new(true), network, folder)
+}
+
+fn write_network_to(
+    outputs: &Outputs,
+    network: &QuantNetwork,
+    path: &Path,
+) -> Result<(), FileError> {
     let is_json = path.extension().is_some_and(|extension| extension == "json");
     let (json_path, tensors_path) = if is_json {
         (path.to_owned(), path.with_extension("safetensors"))
@@ -188,7 +205,6 @@ pub fn write_network(network: &QuantNetwork, path: &Path) -> Result<(), FileErro
     };
     let name = tensors_path.file_name().expect("a name was just set").to_string_lossy();
     let (json, tensors) = network.to_named_parts(&name);
-    let outputs = Outputs::new(false);
     let targets = [&tensors_path, &json_path].map(|path| outputs.target(path, Kind::Network));
     let targets = targets.into_iter().collect::<Result<Vec<_>, _>>()?;
     write_all(&targets, &[&tensors, json.as_bytes()])

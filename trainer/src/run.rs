@@ -158,7 +158,7 @@ pub fn train(options: &TrainOptions) -> Result<Finished> {
     spec::files::write_atomically(&folder.path.join(TrainedImages::FILE), record.as_bytes())?;
     if let Some(network) = &mut network {
         network.provenance = provenance(options, &outcome, &trained_images);
-        spec::files::write_network(network, &folder.path)
+        spec::files::write_own_network(network, &folder.path)
             .with_context(|| format!("{}: cannot write the network", folder.path.display()))?;
     }
     report::draw(&folder, &outcome, options)?;

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use spec::files::{
-    FileError, read_network, read_program, write_atomically, write_network, write_program,
+    FileError, read_network, read_program, write_atomically, write_network, write_own_network,
+    write_program,
 };
 use spec::{ArrayConfig, LayerInfo, Memories, Parameter, Program, Region};
 
@@ -284,4 +285,15 @@ fn missing_and_wrong_files_are_named() {
         Err(FileError::Network { .. })
     ));
     assert!(matches!(read_program(folder.path()), Err(FileError::Program { .. })));
+}
+
+#[test]
+fn half_a_network_is_replaced_in_a_folder_of_its_own_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    write_network(&toy(), folder.path()).unwrap();
+    // As a writer leaves it that is killed before the second of its two files is in place.
+    std::fs::remove_file(folder.path().join("network.json")).unwrap();
+    assert!(write_network(&toy(), folder.path()).is_err());
+    write_own_network(&toy(), folder.path()).unwrap();
+    assert_eq!(read_network(folder.path()).unwrap(), toy());
 }
