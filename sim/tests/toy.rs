@@ -374,7 +374,7 @@ fn missing_tools_and_a_cache_that_cannot_be_written_are_named() {
     fs::write(&file, "").unwrap();
     let error = build(&tools(), &file.join("cache")).to_string();
     assert!(
-        error.starts_with("cannot write ") && error.contains("help: check that the folder"),
+        error.starts_with("cannot write ") && error.contains("help: a part of the path is a file"),
         "{error}"
     );
 }
