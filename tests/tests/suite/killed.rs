@@ -34,6 +34,15 @@ fn signal(child: &Child, name: &str) {
     assert!(kill.status().expect("sh starts").success());
 }
 
+/// The same command where SIGINT ends it: a shell starts what runs in the background with that signal ignored.
+fn interruptible(command: &Command) -> Command {
+    let mut env = Command::new("env");
+    env.arg("--default-signal=INT").arg(command.get_program()).args(command.get_args());
+    env.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    env.current_dir(command.get_current_dir().expect("the checkout is set"));
+    env
+}
+
 #[test]
 fn no_tool_outlives_twofold() {
     let checkout = Checkout::without_tools();
@@ -50,7 +59,7 @@ fn no_tool_outlives_twofold() {
         (&["synth", "--case", "tiny-uhp"], &["KILL", "TERM"]),
     ] {
         for &name in signals {
-            let mut command = checkout.command(args);
+            let mut command = interruptible(&checkout.command(args));
             let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             let began = Instant::now();
             while !processes.exists() {
