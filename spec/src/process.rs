@@ -147,7 +147,12 @@ mod tests {
         let mut line = String::new();
         BufReader::new(running.child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let grandchild = format!("/proc/{}/cmdline", line.trim());
-        assert!(std::fs::read(&grandchild).unwrap().starts_with(b"sleep"));
+        let began = Instant::now();
+        // Until the shell's child has become another program, it has the shell's command line or none.
+        while !std::fs::read(&grandchild).unwrap().starts_with(b"sleep") {
+            assert!(began.elapsed() < Duration::from_secs(10), "it does not start");
+            std::thread::sleep(Duration::from_millis(10));
+        }
         assert_eq!(running.try_wait().unwrap(), None);
         drop(running);
         let began = Instant::now();
