@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use hw::pe::Multiplier;
+use hw::datapath::pe::Multiplier;
 use serde::Serialize;
 use sim::tools::Tools;
 use sim::{Machine, Model, RunOptions, TraceMode};

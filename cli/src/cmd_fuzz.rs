@@ -7,7 +7,7 @@ use std::thread;
 use anyhow::{Context, Result};
 use cases::{Size, random_config, random_image, random_network};
 use codegen::{Options, Schedule};
-use hw::pe::Multiplier;
+use hw::datapath::pe::Multiplier;
 use progress::Progress;
 use serde::Serialize;
 use sim::tools::Tools;

@@ -1,7 +1,7 @@
 //! `twofold lint`: every warning of Verilator on the generated Verilog, less the waivers of hw/lint.vlt.
 
 use anyhow::{Context, Result};
-use hw::pe::Multiplier;
+use hw::datapath::pe::Multiplier;
 use sim::tools::Tools;
 use spec::Memories;
 use spec::files::write_atomically;

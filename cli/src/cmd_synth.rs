@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use codegen::Options;
-use hw::pe::Multiplier;
+use hw::datapath::pe::Multiplier;
 use sim::tools::Tools;
 use spec::files::{write_atomically, write_program};
 

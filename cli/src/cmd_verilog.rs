@@ -1,7 +1,7 @@
 //! `twofold verilog`: the accelerator's Verilog.
 
 use anyhow::Result;
-use hw::pe::Multiplier;
+use hw::datapath::pe::Multiplier;
 use spec::Memories;
 use spec::files::{Kind, Outputs, network_files, read_network};
 

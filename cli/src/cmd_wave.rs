@@ -1,7 +1,7 @@
 //! `twofold wave`: every signal of one image's run.
 
 use anyhow::{Context, Result, ensure};
-use hw::pe::Multiplier;
+use hw::datapath::pe::Multiplier;
 use sim::tools::Tools;
 use sim::{Machine, Model, RunOptions, SimError, TraceMode};
 use spec::files::{Kind, Outputs, finish_wave};

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use hw::accelerator::Accelerator;
-use hw::pe::Multiplier;
+use hw::datapath::pe::Multiplier;
 use spec::ArrayConfig;
 
 /// Name of the top module.

@@ -1,7 +1,7 @@
 //! What runs the RTL: Verilator, or Icarus.
 
 use anyhow::Result;
-use hw::pe::Multiplier;
+use hw::datapath::pe::Multiplier;
 use sim::tools::Tools;
 use sim::{
     Executor, Icarus, IcarusOptions, Machine, Model, PowerUp, SimError, TraceMode, icarus_time,

@@ -3,24 +3,24 @@
 use rust_hdl_core::prelude::*;
 use spec::ArrayConfig;
 
-use crate::accumulator::Accumulator;
-use crate::activation_memory::ActivationMemory;
-use crate::array::Array;
 use crate::comment;
-use crate::control::{AccumulateControl, State};
-use crate::counters::Counters;
-use crate::drain::Drain;
-use crate::fetch::Fetch;
-use crate::lane_select::LaneSelect;
+use crate::control::context::{AccumulateControl, State};
+use crate::control::counters::Counters;
+use crate::control::drain::Drain;
+use crate::control::fetch::Fetch;
+use crate::control::streamer::Streamer;
+use crate::control::weight_loader::WeightLoader;
+use crate::datapath::accumulator::Accumulator;
+use crate::datapath::array::Array;
+use crate::datapath::lane_select::LaneSelect;
+use crate::datapath::pe::Multiplier;
+use crate::datapath::pool::Pool;
+use crate::datapath::requantize::Requantize;
+use crate::datapath::selector::Selector;
 use crate::leaf::{ControlDelay, Delay, EnabledRegister, Rom};
-use crate::loader::Loader;
-use crate::output::Output;
-use crate::pe::Multiplier;
-use crate::pool::Pool;
-use crate::requantize::Requantize;
-use crate::selector::Selector;
-use crate::streamer::Streamer;
-use crate::weight_loader::WeightLoader;
+use crate::memory::activation_memory::ActivationMemory;
+use crate::memory::loader::Loader;
+use crate::memory::output::Output;
 
 /// Bits of a parameter ROM lane, see [`spec::Parameter`].
 const PARAMETER_BITS: usize = 72;

@@ -4,31 +4,20 @@
 //! Nothing here knows rust-hdl, Verilator or libtorch, and nothing computes in floating point: a `scale` is only a
 //! label. Files are read and written in [`files`] alone, programs are started in [`process`] alone.
 
-mod config;
 pub mod files;
-pub mod isa;
-mod macs;
-mod network;
-mod preprocess;
+pub mod machine;
+pub mod network;
 pub mod process;
-mod program;
-mod quant;
-mod reference;
 mod shown;
-mod sparsity;
-pub mod status;
 
-pub use config::{ArrayConfig, ConfigError, Memories};
-pub use macs::Macs;
+pub use machine::{
+    ArrayConfig, ConfigError, LayerInfo, Memories, Parameter, Program, ProgramError, Region, isa,
+    status,
+};
 pub use network::{
-    Conv, Foreign, FullyConnected, InputSpec, KeyFault, Layer, NetworkError, Op, QuantNetwork,
-    Requantize, Residual, Shape, TensorRef,
+    Conv, Foreign, FullyConnected, Inference, InputSpec, KeyFault, Layer, LayerOutput, Logits,
+    MAX_MULTIPLIER, MAX_RESIDUAL_MULTIPLIER, MAX_SHIFT, Macs, NetworkError, Normalize, Op, Pattern,
+    Preprocess, PreprocessError, QuantNetwork, Requantize, Residual, Shape, Sparsity, TensorRef,
+    Transfer, clamp_i8, clamp_i16, fixed_channel, kept_positions, run_reference, scale_round,
 };
-pub use preprocess::{Normalize, Preprocess, PreprocessError, Transfer};
-pub use program::{LayerInfo, Parameter, Program, ProgramError, Region};
-pub use quant::{
-    MAX_MULTIPLIER, MAX_RESIDUAL_MULTIPLIER, MAX_SHIFT, clamp_i8, clamp_i16, scale_round,
-};
-pub use reference::{Inference, LayerOutput, Logits, run_reference};
 pub use shown::{shown, shown_json, shown_lines, shown_path};
-pub use sparsity::{Pattern, Sparsity, fixed_channel, kept_positions};

@@ -7,14 +7,17 @@
 use ndarray::{Array1, Array4};
 use serde_json::Value;
 
-use crate::{Preprocess, Sparsity};
-
 mod draft;
 mod error;
 mod foreign;
 mod format;
 mod json;
+mod macs;
 mod pattern;
+mod preprocess;
+mod quant;
+mod reference;
+mod sparsity;
 mod tensors;
 mod validate;
 mod view;
@@ -24,6 +27,13 @@ pub use foreign::Foreign;
 pub(crate) use foreign::{N_FIRST_BYTES, foreign};
 pub(crate) use format::{hex_digest, structure_errors, tensor_file_name};
 pub use json::KeyFault;
+pub use macs::Macs;
+pub use preprocess::{Normalize, Preprocess, PreprocessError, Transfer};
+pub use quant::{
+    MAX_MULTIPLIER, MAX_RESIDUAL_MULTIPLIER, MAX_SHIFT, clamp_i8, clamp_i16, scale_round,
+};
+pub use reference::{Inference, LayerOutput, Logits, run_reference};
+pub use sparsity::{Pattern, Sparsity, fixed_channel, kept_positions};
 
 /// The feature map that a layer reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -5,15 +5,15 @@ use crate::verilated::{lint, simulate};
 use rust_hdl_core::prelude::*;
 use spec::ArrayConfig;
 use spec::Memories;
-use twofold_hw::accumulator::Accumulator;
-use twofold_hw::array::Array;
-use twofold_hw::control::AccumulateControl;
-use twofold_hw::lane_select::LaneSelect;
+use twofold_hw::control::context::AccumulateControl;
+use twofold_hw::datapath::accumulator::Accumulator;
+use twofold_hw::datapath::array::Array;
+use twofold_hw::datapath::lane_select::LaneSelect;
+use twofold_hw::datapath::pe::{MULT18X18D_MODEL, Multiplier};
+use twofold_hw::datapath::pool::Pool;
+use twofold_hw::datapath::requantize::Requantize;
+use twofold_hw::datapath::selector::Selector;
 use twofold_hw::leaf::{ControlDelay, ports, tick};
-use twofold_hw::pe::{MULT18X18D_MODEL, Multiplier};
-use twofold_hw::pool::Pool;
-use twofold_hw::requantize::Requantize;
-use twofold_hw::selector::Selector;
 use twofold_hw::verilog::{Module, Verilog, emit};
 
 /// Selector, array, accumulators, lane selection, requantizers and pools in a row.

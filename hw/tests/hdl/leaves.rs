@@ -7,19 +7,19 @@ use rust_hdl_core::prelude::*;
 use spec::{ArrayConfig, Memories};
 use std::fmt::Write;
 use twofold_hw::accelerator::Accelerator;
-use twofold_hw::accumulator::Accumulator;
-use twofold_hw::array::Array;
-use twofold_hw::control::{
+use twofold_hw::control::context::{
     BlockDecoder, DrainDecoder, EndDecoder, LaneDecoder, LoadDecoder, StreamDecoder, TileDecoder,
 };
-use twofold_hw::lane_select::LaneSelect;
+use twofold_hw::datapath::accumulator::Accumulator;
+use twofold_hw::datapath::array::Array;
+use twofold_hw::datapath::lane_select::LaneSelect;
+use twofold_hw::datapath::pe::{MULT18X18D_MODEL, Multiplier, Pe};
+use twofold_hw::datapath::pool::Pool;
+use twofold_hw::datapath::requantize::Requantize;
+use twofold_hw::datapath::selector::Selector;
 use twofold_hw::leaf::{
     ControlDelay, Delay, EnabledRegister, Ram, Register, Rom, SignExtend, Skew,
 };
-use twofold_hw::pe::{MULT18X18D_MODEL, Multiplier, Pe};
-use twofold_hw::pool::Pool;
-use twofold_hw::requantize::Requantize;
-use twofold_hw::selector::Selector;
 use twofold_hw::verilog::{Module, Verilog, emit};
 
 fn array(rows: usize, cols: usize) -> ArrayConfig {

@@ -5,12 +5,12 @@ use crate::verilated::{lint, simulate};
 use rust_hdl_core::prelude::*;
 use spec::isa::{Record, encode};
 use spec::{ArrayConfig, Memories};
-use twofold_hw::activation_memory::ActivationMemory;
-use twofold_hw::control::LoadDecoder;
-use twofold_hw::counters::Counters;
+use twofold_hw::control::context::LoadDecoder;
+use twofold_hw::control::counters::Counters;
 use twofold_hw::leaf::{Rom, ports, tick};
-use twofold_hw::loader::Loader;
-use twofold_hw::output::Output;
+use twofold_hw::memory::activation_memory::ActivationMemory;
+use twofold_hw::memory::loader::Loader;
+use twofold_hw::memory::output::Output;
 use twofold_hw::verilog::{Verilog, emit};
 
 /// Reproducible numbers (SplitMix64).

@@ -3,7 +3,7 @@
 use spec::{ArrayConfig, Memories};
 use std::collections::BTreeMap;
 use twofold_hw::accelerator::Accelerator;
-use twofold_hw::pe::Multiplier;
+use twofold_hw::datapath::pe::Multiplier;
 use twofold_hw::verilog::{Verilog, emit};
 
 /// What `name = value;` lines of the `initial` statements of a module say.

@@ -7,15 +7,17 @@ use std::process::Command;
 
 use rust_hdl_core::prelude::*;
 use spec::{ArrayConfig, Memories};
-use twofold_hw::accumulator::Accumulator;
-use twofold_hw::activation_memory::{ActivationMemory, BankSelect, GranuleWrite, ResidualSelect};
-use twofold_hw::lane_select::LaneSelect;
-use twofold_hw::loader::WordPacker;
-use twofold_hw::output::{Largest, LogitSelect};
-use twofold_hw::pe::{MULT18X18D_MODEL, Multiplier, Pe};
-use twofold_hw::pool::Pool;
-use twofold_hw::requantize::Requantize;
-use twofold_hw::selector::Selector;
+use twofold_hw::datapath::accumulator::Accumulator;
+use twofold_hw::datapath::lane_select::LaneSelect;
+use twofold_hw::datapath::pe::{MULT18X18D_MODEL, Multiplier, Pe};
+use twofold_hw::datapath::pool::Pool;
+use twofold_hw::datapath::requantize::Requantize;
+use twofold_hw::datapath::selector::Selector;
+use twofold_hw::memory::activation_memory::{
+    ActivationMemory, BankSelect, GranuleWrite, ResidualSelect,
+};
+use twofold_hw::memory::loader::WordPacker;
+use twofold_hw::memory::output::{Largest, LogitSelect};
 use twofold_hw::verilog::{Module, Verilog, emit};
 
 /// A value of a port, or `None` if all of its bits (of an input) or any of them (of an output) are unknown.

@@ -10,7 +10,7 @@ use std::sync::{LazyLock, Mutex};
 use cases::{Case, Shortcut, Topology};
 use codegen::Options;
 use hw::accelerator::Accelerator;
-use hw::pe::Multiplier;
+use hw::datapath::pe::Multiplier;
 use sim::tools::Tools;
 use sim::{Machine, Model, TraceMode};
 use spec::{

@@ -3,9 +3,9 @@
 use rust_hdl_core::prelude::*;
 use spec::ArrayConfig;
 
-use crate::control::{BlockContext, DrainContext, WriteControl};
+use crate::control::context::{BlockContext, DrainContext, WriteControl};
+use crate::datapath::requantize::Requantize;
 use crate::leaf::{ControlDelay, EnabledRegister, Register};
-use crate::requantize::Requantize;
 use crate::{comment, dff_setup};
 
 /// Drains units in the order in which they started, `lanes` channels of one pixel a cycle.

@@ -4,8 +4,8 @@
 //! partial sums that are skewed by one cycle a column, as the accumulators want them.
 
 use crate::comment;
+use crate::datapath::pe::{Multiplier, Pe};
 use crate::leaf::{Register, Skew, ports};
-use crate::pe::{Multiplier, Pe};
 use rust_hdl_core::prelude::*;
 use spec::ArrayConfig;
 

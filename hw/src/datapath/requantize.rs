@@ -2,8 +2,8 @@
 //!
 //! The arithmetic is [`spec::scale_round`]'s (gemmlowp, "Quantization", eq. 3 and 7), cut into stages that are each short.
 
+use crate::datapath::pe::{Multiplier, Registered};
 use crate::leaf::{Drive, verilog};
-use crate::pe::{Multiplier, Registered};
 use rust_hdl_core::prelude::*;
 use std::fmt::Write;
 

@@ -2,7 +2,7 @@
 
 use rust_hdl_core::prelude::*;
 
-use crate::control::{
+use crate::control::context::{
     BlockContext, BlockDecoder, DrainContext, DrainDecoder, EndContext, EndDecoder, LoadContext,
     LoadDecoder, StreamContext, StreamDecoder,
 };

@@ -3,7 +3,9 @@
 use rust_hdl_core::prelude::*;
 use spec::ArrayConfig;
 
-use crate::control::{BlockContext, DrainContext, StreamContext, TileContext, TileDecoder};
+use crate::control::context::{
+    BlockContext, DrainContext, StreamContext, TileContext, TileDecoder,
+};
 use crate::leaf::{EnabledRegister, Register};
 use crate::{comment, dff_setup};
 

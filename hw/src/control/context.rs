@@ -1,0 +1,256 @@
+//! Bundles of control that travel between the blocks, and the decoders that make them from ROM words.
+//!
+//! A decoder takes its bit positions from [`spec::isa`]; a field wider here than there is zero- or sign-extended, so
+//! that it adds to coordinates and addresses without a cast.
+
+#![allow(
+    missing_docs,
+    reason = "the fields are those of docs/isa.md, and rust-hdl's derive adds accessors without documentation"
+)]
+
+use rust_hdl_core::prelude::*;
+use spec::isa::{self, Record};
+
+use crate::leaf::{Drive, verilog};
+
+/// How a layer's input is streamed: instruction `STREAM`.
+#[derive(LogicStruct, Clone, Copy, Debug, Default, PartialEq)]
+pub struct StreamContext {
+    pub in_bank: Bits<2>,
+    pub stride: Bits<12>,
+    pub groups_minus_1: Bits<8>,
+    pub sum: Bit,
+    pub layer: Bits<8>,
+    pub pixel_step: Bits<16>,
+    pub row_step: Bits<16>,
+    pub tile_base: Bits<16>,
+    pub weight_base: Bits<16>,
+    pub in_width: Bits<12>,
+    pub in_height: Bits<12>,
+}
+
+/// How a layer's output is drained: instruction `DRAIN`.
+#[derive(LogicStruct, Clone, Copy, Debug, Default, PartialEq)]
+pub struct DrainContext {
+    pub out_banks: Bits<4>,
+    pub logits: Bit,
+    pub pool: Bit,
+    pub relu: Bit,
+    pub residual_bank: Bits<2>,
+    pub steps_minus_1: Bits<4>,
+    pub last_steps_minus_1: Bits<4>,
+    pub out_pixel_step: Bits<16>,
+    pub out_row_step: Bits<16>,
+    pub residual_pixel_step: Bits<16>,
+    pub residual_row_step: Bits<16>,
+    pub parameter_base: Bits<16>,
+}
+
+/// One block of pixels: instruction `BLOCK`.
+#[derive(LogicStruct, Clone, Copy, Debug, Default, PartialEq)]
+pub struct BlockContext {
+    pub wait_late: Bit,
+    pub wait_all: Bit,
+    pub release_input: Bit,
+    pub layer_end: Bit,
+    pub height_minus_1: Bits<8>,
+    pub width_minus_1: Bits<8>,
+    pub in_address: Bits<16>,
+    pub out_address: Bits<16>,
+    pub residual_address: Bits<16>,
+    pub y0: Bits<12>,
+    pub x0: Bits<12>,
+}
+
+/// How images are packed: instruction `LOAD`.
+#[derive(LogicStruct, Clone, Copy, Debug, Default, PartialEq)]
+pub struct LoadContext {
+    pub block: Bits<12>,
+    pub bytes_minus_1: Bits<16>,
+    pub grid_width_minus_1: Bits<12>,
+    pub grid_height_minus_1: Bits<12>,
+    pub pixel_step: Bits<16>,
+    pub row_step: Bits<16>,
+    pub image_width: Bits<12>,
+    pub image_height: Bits<12>,
+}
+
+/// The end of the program: instruction `END`.
+#[derive(LogicStruct, Clone, Copy, Debug, Default, PartialEq)]
+pub struct EndContext {
+    pub logits_minus_1: Bits<16>,
+}
+
+/// A tile record.
+#[derive(LogicStruct, Clone, Copy, Debug, Default, PartialEq)]
+pub struct TileContext {
+    pub mask: Bits<16>,
+    pub offset: Bits<16>,
+    pub ky: Bits<12>,
+    pub kx: Bits<12>,
+    pub last: Bit,
+    pub late: Bit,
+    pub active: Bits<10>,
+}
+
+/// An entry of the loader's lane table.
+#[derive(LogicStruct, Clone, Copy, Debug, Default, PartialEq)]
+pub struct LaneContext {
+    pub offset: Bits<16>,
+    pub dy: Bits<12>,
+    pub dx: Bits<12>,
+    pub valid: Bit,
+    pub word_end: Bit,
+    pub pixel_end: Bit,
+}
+
+/// What a column does with the partial sum that belongs to it; travels beside the activations.
+#[derive(LogicStruct, Clone, Copy, Debug, Default, PartialEq)]
+pub struct AccumulateControl {
+    pub valid: Bit,
+    /// Which of the two accumulator banks.
+    pub bank: Bit,
+    pub address: Bits<8>,
+    /// Start from zero.
+    pub first: Bit,
+    /// Add to the column's previous sum instead of the memory; never together with `first`.
+    pub chain: Bit,
+    /// Last sum of its unit.
+    pub last: Bit,
+}
+
+/// Where a drained granule goes; travels beside the requantizer.
+#[derive(LogicStruct, Clone, Copy, Debug, Default, PartialEq)]
+pub struct WriteControl {
+    pub valid: Bit,
+    pub address: Bits<16>,
+    pub granule: Bits<4>,
+    /// Row of the logit memory.
+    pub row: Bits<16>,
+    /// Last granule of its unit.
+    pub last: Bit,
+}
+
+/// State bits of status register 0.
+#[derive(LogicStruct, Clone, Copy, Debug, Default, PartialEq)]
+pub struct State {
+    /// An image is being computed or its logits are being sent.
+    pub busy: Bit,
+    /// An image has been computed and the next has not begun.
+    pub done: Bit,
+    /// The program has an unknown opcode.
+    pub error: Bit,
+    /// The newest image was bad: its last byte came early or late.
+    pub bad_image: Bit,
+}
+
+/// Conversion of an ISA field to the type of a bundle's field.
+trait FromField {
+    fn from_field(value: i64) -> Self;
+}
+
+impl FromField for bool {
+    fn from_field(value: i64) -> Self {
+        value != 0
+    }
+}
+
+impl<const N: usize> FromField for Bits<N> {
+    fn from_field(value: i64) -> Self {
+        (value as u64 & ((1 << N) - 1)).into()
+    }
+}
+
+/// Verilog concatenation that makes the bundle `fields` (name, bits) of `record` out of `word_0`, `word_1`, ...
+fn concatenation(record: Record, fields: &[(&str, usize)]) -> String {
+    let parts = fields.iter().rev().map(|&(name, bits)| {
+        let isa::Field { word, lsb, width, signed, .. } = isa::field(record, name);
+        let source = if width == 1 {
+            format!("word_{word}[{lsb}]")
+        } else {
+            format!("word_{word}[{}:{lsb}]", lsb + width - 1)
+        };
+        assert!(bits >= width, "{}.{name} has {width} bits, its bundle {bits}", record.name());
+        let extension = match (bits - width, signed) {
+            (0, _) => return source,
+            (extra, true) => format!("{{{extra}{{word_{word}[{}]}}}}", lsb + width - 1),
+            (extra, false) => format!("{extra}'d0"),
+        };
+        format!("{{{extension}, {source}}}")
+    });
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+pub(crate) fn widths(descriptor: TypeDescriptor) -> Vec<(String, usize)> {
+    fn bits(kind: &TypeKind) -> usize {
+        match kind {
+            TypeKind::Bits(bits) | TypeKind::Signed(bits) => *bits,
+            TypeKind::Enum(names) => clog2(names.len()),
+            TypeKind::Composite(fields) => fields.iter().map(|field| bits(&field.kind.kind)).sum(),
+        }
+    }
+    match descriptor.kind {
+        TypeKind::Composite(fields) => fields
+            .into_iter()
+            .map(|field| (field.fieldname.clone(), bits(&field.kind.kind)))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+macro_rules! decoder {
+    ($Name:ident, $module:literal, $Context:ident, $record:expr, [$($word:ident),*], { $($field:ident),* $(,)? }) => {
+        #[doc = concat!("Combinational decoder of [`", stringify!($Context), "`].")]
+        #[derive(LogicBlock, Default)]
+        pub struct $Name {
+            $(
+                #[doc = "A 32-bit word of the record."]
+                pub $word: Signal<In, Bits<32>>,
+            )*
+            /// The fields.
+            pub fields: Signal<Out, $Context>,
+        }
+
+        impl Logic for $Name {
+            fn update(&mut self) {
+                let words = [$(self.$word.val().to_u64() as u32),*];
+                self.fields.next = $Context {
+                    $($field: FromField::from_field(isa::decode($record, &words, stringify!($field))),)*
+                };
+            }
+
+            fn connect(&mut self) {
+                self.fields.drive();
+            }
+
+            fn hdl(&self) -> Verilog {
+                let fields = widths($Context::descriptor());
+                let fields: Vec<_> = fields.iter().map(|(name, bits)| (name.as_str(), *bits)).collect();
+                let sentence = concat!("The fields of a record as ", stringify!($Context), ".");
+                verilog($module, sentence, &format!("assign fields = {{{}}};\n", concatenation($record, &fields)))
+            }
+        }
+    };
+}
+
+decoder!(StreamDecoder, "stream_decoder", StreamContext, Record::Stream, [word_0, word_1, word_2, word_3], {
+    in_bank, stride, groups_minus_1, sum, layer, pixel_step, row_step, tile_base, weight_base, in_width, in_height,
+});
+decoder!(DrainDecoder, "drain_decoder", DrainContext, Record::Drain, [word_0, word_1, word_2, word_3], {
+    out_banks, logits, pool, relu, residual_bank, steps_minus_1, last_steps_minus_1, out_pixel_step, out_row_step,
+    residual_pixel_step, residual_row_step, parameter_base,
+});
+decoder!(BlockDecoder, "block_decoder", BlockContext, Record::Block, [word_0, word_1, word_2, word_3], {
+    wait_late, wait_all, release_input, layer_end, height_minus_1, width_minus_1, in_address, out_address,
+    residual_address, y0, x0,
+});
+decoder!(LoadDecoder, "load_decoder", LoadContext, Record::Load, [word_0, word_1, word_2, word_3], {
+    block, bytes_minus_1, grid_width_minus_1, grid_height_minus_1, pixel_step, row_step, image_width, image_height,
+});
+decoder!(EndDecoder, "end_decoder", EndContext, Record::End, [word_0], { logits_minus_1 });
+decoder!(TileDecoder, "tile_decoder", TileContext, Record::Tile, [word_0, word_1], {
+    mask, offset, ky, kx, last, late, active,
+});
+decoder!(LaneDecoder, "lane_decoder", LaneContext, Record::Lane, [word_0], {
+    offset, dy, dx, valid, word_end, pixel_end,
+});
