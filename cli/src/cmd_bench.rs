@@ -3,11 +3,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use hw::datapath::pe::Multiplier;
 use serde::Serialize;
 use sim::tools::Tools;
 use sim::{Machine, Model, RunOptions, TraceMode};
-use spec::run_reference;
+use spec::{Design, run_reference};
 
 use crate::args::{BenchArgs, NetworkArgs};
 use crate::hardware;
@@ -45,7 +44,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<Output> {
     let program = compile(&network, &config, &case.options())?;
     let images = Images::noise(case.images(&network));
     let image = images.get(0);
-    let verilog = hardware::verilog(&config, Multiplier::Generic)?;
+    let verilog = hardware::verilog(&Design::of(config.clone()))?;
     let model = Model::build(&Tools::find()?, &verilog, TraceMode::Off)?;
     let mut machine = Machine::new(&model, &config)?;
     machine.load(&program)?;

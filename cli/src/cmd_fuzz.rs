@@ -7,12 +7,11 @@ use std::thread;
 use anyhow::{Context, Result};
 use cases::{Size, random_config, random_image, random_network};
 use codegen::{Options, Schedule};
-use hw::datapath::pe::Multiplier;
 use progress::Progress;
 use serde::Serialize;
 use sim::tools::Tools;
 use sim::{Machine, Model, RunOptions, TraceMode, run_and_compare};
-use spec::ArrayConfig;
+use spec::{ArrayConfig, Design};
 
 use crate::args::FuzzArgs;
 use crate::hardware;
@@ -101,7 +100,7 @@ fn array_name(config: &ArrayConfig) -> String {
 
 fn run_lot(lot: &Lot, progress: &Progress) -> Result<FuzzReport> {
     let config = &lot.config;
-    let verilog = hardware::verilog(config, Multiplier::Generic)?;
+    let verilog = hardware::verilog(&Design::of(config.clone()))?;
     let model = Model::build(&Tools::find()?, &verilog, TraceMode::Off)?;
     let mut machine = Machine::new(&model, config)?;
     let mut report = FuzzReport::default();

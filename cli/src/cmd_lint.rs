@@ -1,10 +1,9 @@
 //! `twofold lint`: every warning of Verilator on the generated Verilog, less the waivers of hw/lint.vlt.
 
 use anyhow::{Context, Result};
-use hw::datapath::pe::Multiplier;
 use sim::tools::Tools;
-use spec::Memories;
 use spec::files::write_atomically;
+use spec::{Design, Memories};
 
 use crate::args::LintArgs;
 use crate::hardware;
@@ -17,7 +16,7 @@ pub(crate) fn run(args: &LintArgs) -> Result<Output> {
     let (rows, cols) = (config.rows(), config.cols());
     let folder = tools.root().join(format!("build/lint/{rows}x{cols}"));
     let path = folder.join("accelerator.v");
-    let verilog = hardware::verilog(&config, Multiplier::Generic)?;
+    let verilog = hardware::verilog(&Design::of(config.clone()))?;
     write_atomically(&path, verilog.as_bytes())?;
     let waivers = tools.root().join("hw/lint.vlt");
     let mut command = verilator.command();

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use codegen::Options;
-use hw::datapath::pe::Multiplier;
 use sim::tools::Tools;
 use spec::files::{write_atomically, write_program};
+use spec::{Design, Technology};
 
 use crate::args::SynthArgs;
 use crate::hardware;
@@ -32,7 +32,8 @@ pub(crate) fn synthesize_network(args: &SynthArgs) -> Result<(PathBuf, SynthRepo
     let program = compile(&network, &config, &Options::default())?;
     let folder = tools.root().join(format!("build/synth/{}x{}", config.rows(), config.cols()));
     let verilog = folder.join("verilog/accelerator.v");
-    write_atomically(&verilog, hardware::verilog(&config, Multiplier::Ecp5)?.as_bytes())?;
+    let design = Design::of(config).with_technology(Technology::Ecp5);
+    write_atomically(&verilog, hardware::verilog(&design)?.as_bytes())?;
     write_program(&program, &folder.join("program"))?;
     let input = SynthInput {
         verilog_files: vec![verilog],

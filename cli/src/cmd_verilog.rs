@@ -1,9 +1,8 @@
 //! `twofold verilog`: the accelerator's Verilog.
 
 use anyhow::Result;
-use hw::datapath::pe::Multiplier;
-use spec::Memories;
 use spec::files::{Kind, Outputs, network_files, read_network};
+use spec::{Design, Memories, Technology};
 
 use crate::args::VerilogArgs;
 use crate::hardware;
@@ -18,8 +17,8 @@ pub(crate) fn run(args: &VerilogArgs) -> Result<Output> {
     if let Some(path) = &args.fit {
         config = fitted(&read_network(path)?, &config, &args.schedule.into())?;
     }
-    let multiplier = if args.ecp5 { Multiplier::Ecp5 } else { Multiplier::Generic };
-    let text = hardware::verilog(&config, multiplier)?;
+    let technology = if args.ecp5 { Technology::Ecp5 } else { Technology::Generic };
+    let text = hardware::verilog(&Design::of(config.clone()).with_technology(technology))?;
     target.write(text.as_bytes())?;
     let n_modules = text.lines().filter(|line| line.starts_with("module ")).count();
     let (rows, cols, n_lines) = (config.rows(), config.cols(), text.lines().count());

@@ -1,9 +1,9 @@
 //! `twofold wave`: every signal of one image's run.
 
 use anyhow::{Context, Result, ensure};
-use hw::datapath::pe::Multiplier;
 use sim::tools::Tools;
 use sim::{Machine, Model, RunOptions, SimError, TraceMode};
+use spec::Design;
 use spec::files::{Kind, Outputs, finish_wave};
 
 use crate::args::WaveArgs;
@@ -19,7 +19,7 @@ pub(crate) fn run(args: &WaveArgs) -> Result<Output> {
     let Workload { program, images, .. } = Workload::read(&args.workload, Some(wanted + 1))?;
     let index = wanted.min(images.len().saturating_sub(1));
     ensure!(index == wanted, "there are only {} images; help: lower --image", images.len());
-    let verilog = hardware::verilog(&program.config, Multiplier::Generic)?;
+    let verilog = hardware::verilog(&Design::of(program.config.clone()))?;
     let model = Model::build(&Tools::find()?, &verilog, TraceMode::Fst)?;
     let mut machine = Machine::new(&model, &program.config)?;
     machine.load(&program)?;

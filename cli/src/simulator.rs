@@ -1,12 +1,11 @@
 //! What runs the RTL: Verilator, or Icarus.
 
 use anyhow::Result;
-use hw::datapath::pe::Multiplier;
 use sim::tools::Tools;
 use sim::{
     Executor, Icarus, IcarusOptions, Machine, Model, PowerUp, SimError, TraceMode, icarus_time,
 };
-use spec::{ArrayConfig, LayerInfo, Program};
+use spec::{ArrayConfig, Design, LayerInfo, Program};
 
 use crate::args::SimulatorArg;
 use crate::hardware;
@@ -28,7 +27,7 @@ impl Simulator {
     /// Finds the tools and builds the model.
     pub(crate) fn build(choice: SimulatorArg, config: &ArrayConfig) -> Result<Self> {
         let tools = Tools::find()?;
-        let verilog = hardware::verilog(config, Multiplier::Generic)?;
+        let verilog = hardware::verilog(&Design::of(config.clone()))?;
         Ok(match choice {
             SimulatorArg::Verilator => {
                 Self::Verilator(Model::build(&tools, &verilog, TraceMode::Off)?)

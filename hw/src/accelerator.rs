@@ -1,7 +1,7 @@
 //! The accelerator: image bytes in, logits and class out, everything between on chip.
 
 use rust_hdl_core::prelude::*;
-use spec::ArrayConfig;
+use spec::Design;
 
 use crate::comment;
 use crate::control::context::{AccumulateControl, State};
@@ -13,7 +13,6 @@ use crate::control::weight_loader::WeightLoader;
 use crate::datapath::accumulator::Accumulator;
 use crate::datapath::array::Array;
 use crate::datapath::lane_select::LaneSelect;
-use crate::datapath::pe::Multiplier;
 use crate::datapath::pool::Pool;
 use crate::datapath::requantize::Requantize;
 use crate::datapath::selector::Selector;
@@ -100,8 +99,9 @@ pub struct Accelerator {
 }
 
 impl Accelerator {
-    /// An accelerator of this configuration.
-    pub fn new(config: &ArrayConfig, multiplier: Multiplier) -> Self {
+    /// The accelerator of a design.
+    pub fn new(design: &Design) -> Self {
+        let config = design.array();
         let (rows, cols, lanes) = (config.rows(), config.cols(), config.lanes());
         let memories = config.memories();
         Self {
@@ -141,14 +141,14 @@ impl Accelerator {
             swap_delay: ControlDelay::new(2),
             weight_delay: (0..cols).map(|_| Delay::new(2)).collect(),
             load_delay: ControlDelay::new(3),
-            array: Array::new(config, multiplier),
+            array: Array::new(design),
             accumulate_delay: ControlDelay::new(rows + 2),
             accumulate_line: (0..cols + 2).map(|_| ControlDelay::new(1)).collect(),
             accumulator: (0..cols).map(|_| Accumulator::new(config)).collect(),
             drain: Drain::new(config),
             lane_select: LaneSelect::new(config),
             parameter_register: (0..lanes).map(|_| EnabledRegister::default()).collect(),
-            requantize: (0..lanes).map(|_| Requantize::new(multiplier)).collect(),
+            requantize: (0..lanes).map(|_| Requantize::new(design.technology())).collect(),
             pool: (0..lanes).map(|_| Pool::new()).collect(),
             logit_output: Output::new(config),
             counters: Counters::new(config),

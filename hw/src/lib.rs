@@ -3,6 +3,7 @@
 pub mod accelerator;
 pub mod control;
 pub mod datapath;
+pub mod design;
 pub mod leaf;
 pub mod memory;
 #[cfg(test)]

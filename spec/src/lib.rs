@@ -11,8 +11,8 @@ pub mod process;
 mod shown;
 
 pub use machine::{
-    ArrayConfig, ConfigError, LayerInfo, Memories, Parameter, Program, ProgramError, Region, isa,
-    status,
+    ArrayConfig, ConfigError, Design, LayerInfo, Memories, Parameter, Program, ProgramError,
+    Region, Technology, isa, status,
 };
 pub use network::{
     Conv, Foreign, FullyConnected, Inference, InputSpec, KeyFault, Layer, LayerOutput, Logits,

@@ -4,10 +4,10 @@
 //! partial sums that are skewed by one cycle a column, as the accumulators want them.
 
 use crate::comment;
-use crate::datapath::pe::{Multiplier, Pe};
+use crate::datapath::pe::Pe;
 use crate::leaf::{Register, Skew, ports};
 use rust_hdl_core::prelude::*;
-use spec::ArrayConfig;
+use spec::Design;
 
 /// `psum[c] = sum over r of activation[r] * weight[r][c]`, one activation vector a cycle.
 ///
@@ -42,9 +42,9 @@ pub struct Array {
 }
 
 impl Array {
-    /// An array of the configuration's size.
-    pub fn new(config: &ArrayConfig, multiplier: Multiplier) -> Self {
-        let (rows, cols) = (config.rows(), config.cols());
+    /// The array of a design.
+    pub fn new(design: &Design) -> Self {
+        let (rows, cols) = (design.array().rows(), design.array().cols());
         let line = || (1..rows + cols - 1).map(|_| Register::default()).collect();
         Self {
             clock: Signal::default(),
@@ -53,7 +53,7 @@ impl Array {
             weight: ports(cols),
             activation: ports(rows),
             psum: ports(cols),
-            pe: (0..rows * cols).map(|_| Pe::new(multiplier)).collect(),
+            pe: (0..rows * cols).map(|_| Pe::new(design.technology())).collect(),
             activation_skew: Skew::new(rows),
             weight_skew: Skew::new(cols),
             load_line: line(),
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
     use crate::leaf::tick;
     use crate::random::Random;
-    use spec::Memories;
+    use spec::{ArrayConfig, Memories};
 
     /// One tile: a weight for each row and column, and a stream of activation vectors.
     struct Tile {
@@ -157,14 +157,14 @@ mod tests {
 
     /// Streams tiles back to back, the weights of each under the activations of the one before.
     fn check(rows: usize, cols: usize) {
-        let config = ArrayConfig::new(rows, cols, Memories::default()).unwrap();
+        let design = Design::new(rows, cols, Memories::default()).unwrap();
         let mut random = Random::new(rows as u64 * 100 + cols as u64);
         let tiles: Vec<Tile> = [None, Some(-128), Some(127), None, None]
             .into_iter()
             .map(|extreme| tile(&mut random, rows, cols, extreme))
             .collect();
         let period = tiles[0].activations.len();
-        let mut array = Array::new(&config, Multiplier::Generic);
+        let mut array = Array::new(&design);
         let depth = rows - 1 + ArrayConfig::PE_LATENCY;
         let mut n_checked = 0;
         for t in 0..(tiles.len() + 1) * period + depth + cols {

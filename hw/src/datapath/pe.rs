@@ -4,16 +4,7 @@
 
 use crate::leaf::{Drive, verilog};
 use rust_hdl_core::prelude::*;
-
-/// How the products of the design are made. The cycles are the same, whatever the choice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Multiplier {
-    /// Inferred by the synthesis tool; the fastest to simulate.
-    #[default]
-    Generic,
-    /// The ECP5's MULT18X18D, instantiated with its input and output registers.
-    Ecp5,
-}
+use spec::Technology;
 
 /// A simulation model of the ECP5's multiplier, as far as it is used here. Synthesis tools bring their own.
 pub const MULT18X18D_MODEL: &str = include_str!("pe/mult18x18d.v");
@@ -41,16 +32,16 @@ pub struct Pe {
     pub activation_out: Signal<Out, Bits<8>>,
     /// int32, wraps; to below.
     pub psum_out: Signal<Out, Bits<32>>,
-    _multiplier: Multiplier,
+    _technology: Technology,
     _shadow: i32,
     _active: i32,
     _product: i32,
 }
 
 impl Pe {
-    /// A PE with the given kind of multiplier.
-    pub fn new(multiplier: Multiplier) -> Self {
-        Self { _multiplier: multiplier, ..Self::default() }
+    /// A PE with the multiplier of a technology.
+    pub fn new(technology: Technology) -> Self {
+        Self { _technology: technology, ..Self::default() }
     }
 }
 
@@ -77,9 +68,9 @@ impl Logic for Pe {
     }
 
     fn hdl(&self) -> Verilog {
-        match self._multiplier {
-            Multiplier::Generic => verilog("pe", SENTENCE, GENERIC),
-            Multiplier::Ecp5 => {
+        match self._technology {
+            Technology::Generic => verilog("pe", SENTENCE, GENERIC),
+            Technology::Ecp5 => {
                 let registered = Registered {
                     instance: "multiplier",
                     a: ("activation", 8, true),

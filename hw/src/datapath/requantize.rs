@@ -2,9 +2,10 @@
 //!
 //! The arithmetic is [`spec::scale_round`]'s (gemmlowp, "Quantization", eq. 3 and 7), cut into stages that are each short.
 
-use crate::datapath::pe::{Multiplier, Registered};
+use crate::datapath::pe::Registered;
 use crate::leaf::{Drive, verilog};
 use rust_hdl_core::prelude::*;
+use spec::Technology;
 use std::fmt::Write;
 
 /// `value = clamp(round_half_even((accumulator + bias + residual * residual_multiplier) * multiplier / 2^shift))`.
@@ -35,7 +36,7 @@ pub struct Requantize {
     pub shift: Signal<In, Bits<6>>,
     /// int16; an int8 is sign-extended.
     pub value: Signal<Out, Bits<16>>,
-    _kind: Multiplier,
+    _technology: Technology,
     _scale: [Scale; 6],
     _biased: [i32; 2],
     _residual: (i32, i32),
@@ -74,9 +75,9 @@ impl Requantize {
     /// Cycles from the inputs to `value`.
     pub const LATENCY: usize = 9;
 
-    /// A lane with the given kind of multiplier.
-    pub fn new(multiplier: Multiplier) -> Self {
-        Self { _kind: multiplier, ..Self::default() }
+    /// A lane with the multipliers of a technology.
+    pub fn new(technology: Technology) -> Self {
+        Self { _technology: technology, ..Self::default() }
     }
 }
 
@@ -117,9 +118,9 @@ impl Logic for Requantize {
     }
 
     fn hdl(&self) -> Verilog {
-        let (name, products) = match self._kind {
-            Multiplier::Generic => ("requantize", GENERIC.to_string()),
-            Multiplier::Ecp5 => ("requantize_ecp5", ecp5()),
+        let (name, products) = match self._technology {
+            Technology::Generic => ("requantize", GENERIC.to_string()),
+            Technology::Ecp5 => ("requantize_ecp5", ecp5()),
         };
         let coarse = shifter("{product_5, 1'b0}", "coarse_6", "sticky_6", "", 8);
         let fine = shifter("coarse_6", "fine_7", "sticky_7", "sticky_6", 1);
@@ -379,7 +380,7 @@ mod tests {
     fn rounds_half_to_even_and_saturates_one_value_a_cycle() {
         let inputs = inputs();
         for (relu, logits) in [(false, false), (true, false), (false, true), (true, true)] {
-            let mut lane = Requantize::new(Multiplier::Generic);
+            let mut lane = Requantize::new(Technology::Generic);
             lane.enable.next = true;
             lane.relu.next = relu;
             lane.logits.next = logits;

@@ -3,13 +3,12 @@
 
 use crate::verilated::{lint, simulate};
 use rust_hdl_core::prelude::*;
-use spec::ArrayConfig;
-use spec::Memories;
+use spec::{ArrayConfig, Design, Memories, Technology};
 use twofold_hw::control::context::AccumulateControl;
 use twofold_hw::datapath::accumulator::Accumulator;
 use twofold_hw::datapath::array::Array;
 use twofold_hw::datapath::lane_select::LaneSelect;
-use twofold_hw::datapath::pe::{MULT18X18D_MODEL, Multiplier};
+use twofold_hw::datapath::pe::MULT18X18D_MODEL;
 use twofold_hw::datapath::pool::Pool;
 use twofold_hw::datapath::requantize::Requantize;
 use twofold_hw::datapath::selector::Selector;
@@ -58,7 +57,8 @@ struct DataPath {
 }
 
 impl DataPath {
-    fn new(config: &ArrayConfig, multiplier: Multiplier) -> Self {
+    fn new(design: &Design) -> Self {
+        let config = design.array();
         let (rows, cols, lanes) = (config.rows(), config.cols(), config.lanes());
         Self {
             clock: Default::default(),
@@ -88,11 +88,11 @@ impl DataPath {
             value: ports(lanes),
             maximum: ports(lanes),
             selector: Selector::new(config),
-            array: Array::new(config, multiplier),
+            array: Array::new(design),
             accumulate_line: (0..cols + 2).map(|_| ControlDelay::new(1)).collect(),
             accumulator: (0..cols).map(|_| Accumulator::new(config)).collect(),
             lane_select: LaneSelect::new(config),
-            requantize: (0..lanes).map(|_| Requantize::new(multiplier)).collect(),
+            requantize: (0..lanes).map(|_| Requantize::new(design.technology())).collect(),
             pool: (0..lanes).map(|_| Pool::new()).collect(),
             _rows: rows,
             _cols: cols,
@@ -257,31 +257,31 @@ fn native(block: &mut DataPath, row: &[u64]) -> Vec<u64> {
     wide.chain(block.value.iter().chain(&block.maximum).map(|port| port.val().to_u64())).collect()
 }
 
-fn design(block: &mut DataPath, multiplier: Multiplier) -> Verilog {
-    let mut design = emit(block, "data_path", "").unwrap();
-    if multiplier == Multiplier::Ecp5 {
-        design
+fn verilog(block: &mut DataPath, technology: Technology) -> Verilog {
+    let mut verilog = emit(block, "data_path", "").unwrap();
+    if technology == Technology::Ecp5 {
+        verilog
             .modules
             .insert(0, Module { name: "MULT18X18D".into(), text: MULT18X18D_MODEL.into() });
     }
-    design
+    verilog
 }
 
-fn check(rows: usize, cols: usize, accumulator: usize, multiplier: Multiplier) {
+fn check(rows: usize, cols: usize, accumulator: usize, technology: Technology) {
     let config =
         ArrayConfig::new(rows, cols, Memories { accumulator, ..Memories::default() }).unwrap();
     let mut random = Random(rows as u64);
     let inputs: Vec<Vec<u64>> = (0..6000).map(|cycle| row(&config, &mut random, cycle)).collect();
-    let mut block = DataPath::new(&config, multiplier);
-    let design = design(&mut block, multiplier);
-    lint(&design);
+    let mut block = DataPath::new(&Design::of(config.clone()).with_technology(technology));
+    let verilog = verilog(&mut block, technology);
+    lint(&verilog);
     let expected: Vec<Vec<u64>> = inputs.iter().map(|row| native(&mut block, row)).collect();
     for port in 0..expected[0].len() {
         let values: std::collections::BTreeSet<u64> =
             expected.iter().map(|row| row[port]).collect();
         assert!(values.len() > 20, "output {port} hardly moves");
     }
-    let seen = simulate(&design, &[], &inputs);
+    let seen = simulate(&verilog, &[], &inputs);
     assert_eq!(seen.len(), expected.len());
     if let Some(cycle) = (0..seen.len()).find(|&cycle| seen[cycle] != expected[cycle]) {
         panic!("cycle {cycle}: Verilog {:x?}, native {:x?}", seen[cycle], expected[cycle]);
@@ -290,21 +290,22 @@ fn check(rows: usize, cols: usize, accumulator: usize, multiplier: Multiplier) {
 
 #[test]
 fn inferred_multipliers_run_alike() {
-    check(2, 5, 8, Multiplier::Generic);
+    check(2, 5, 8, Technology::Generic);
 }
 
 #[test]
 fn ecp5_multipliers_run_alike() {
-    check(3, 4, 5, Multiplier::Ecp5);
+    check(3, 4, 5, Technology::Ecp5);
 }
 
 #[test]
 fn every_size_lints() {
     for (rows, cols, accumulator) in [(8, 16, 256), (16, 32, 200), (2, 2, 2), (5, 31, 3)] {
-        let config =
-            ArrayConfig::new(rows, cols, Memories { accumulator, ..Memories::default() }).unwrap();
-        for multiplier in [Multiplier::Generic, Multiplier::Ecp5] {
-            lint(&design(&mut DataPath::new(&config, multiplier), multiplier));
+        let design =
+            Design::new(rows, cols, Memories { accumulator, ..Memories::default() }).unwrap();
+        for technology in [Technology::Generic, Technology::Ecp5] {
+            let design = design.clone().with_technology(technology);
+            lint(&verilog(&mut DataPath::new(&design), technology));
         }
     }
 }

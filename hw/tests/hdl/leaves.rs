@@ -4,7 +4,7 @@
 
 use crate::verilated::lint;
 use rust_hdl_core::prelude::*;
-use spec::{ArrayConfig, Memories};
+use spec::{ArrayConfig, Design, Memories, Technology};
 use std::fmt::Write;
 use twofold_hw::accelerator::Accelerator;
 use twofold_hw::control::context::{
@@ -13,7 +13,7 @@ use twofold_hw::control::context::{
 use twofold_hw::datapath::accumulator::Accumulator;
 use twofold_hw::datapath::array::Array;
 use twofold_hw::datapath::lane_select::LaneSelect;
-use twofold_hw::datapath::pe::{MULT18X18D_MODEL, Multiplier, Pe};
+use twofold_hw::datapath::pe::{MULT18X18D_MODEL, Pe};
 use twofold_hw::datapath::pool::Pool;
 use twofold_hw::datapath::requantize::Requantize;
 use twofold_hw::datapath::selector::Selector;
@@ -24,6 +24,10 @@ use twofold_hw::verilog::{Module, Verilog, emit};
 
 fn array(rows: usize, cols: usize) -> ArrayConfig {
     ArrayConfig::new(rows, cols, Memories::default()).unwrap()
+}
+
+fn design(rows: usize, cols: usize) -> Design {
+    Design::of(array(rows, cols))
 }
 
 /// The text of a block alone, which has to pass lint too.
@@ -40,22 +44,22 @@ fn text<B: Block>(mut block: B, name: &str) -> String {
 
 #[test]
 fn a_pe() {
-    insta::assert_snapshot!(text(Pe::new(Multiplier::Generic), "pe"));
+    insta::assert_snapshot!(text(Pe::new(Technology::Generic), "pe"));
 }
 
 #[test]
 fn a_pe_of_an_ecp5() {
-    insta::assert_snapshot!(text(Pe::new(Multiplier::Ecp5), "pe_ecp5"));
+    insta::assert_snapshot!(text(Pe::new(Technology::Ecp5), "pe_ecp5"));
 }
 
 #[test]
 fn a_requantizer() {
-    insta::assert_snapshot!(text(Requantize::new(Multiplier::Generic), "requantize"));
+    insta::assert_snapshot!(text(Requantize::new(Technology::Generic), "requantize"));
 }
 
 #[test]
 fn a_requantizer_of_an_ecp5() {
-    insta::assert_snapshot!(text(Requantize::new(Multiplier::Ecp5), "requantize_ecp5"));
+    insta::assert_snapshot!(text(Requantize::new(Technology::Ecp5), "requantize_ecp5"));
 }
 
 #[test]
@@ -111,11 +115,11 @@ fn decoders() {
 
 #[test]
 fn the_smallest_array() {
-    insta::assert_snapshot!(text(Array::new(&array(2, 2), Multiplier::Generic), "array"));
+    insta::assert_snapshot!(text(Array::new(&design(2, 2)), "array"));
 }
 
 fn accelerator(rows: usize, cols: usize) -> Verilog {
-    emit(&mut Accelerator::new(&array(rows, cols), Multiplier::Generic), "accelerator", "").unwrap()
+    emit(&mut Accelerator::new(&design(rows, cols)), "accelerator", "").unwrap()
 }
 
 /// Not its whole text, which nobody reviews: its modules, how often each is used, and its ports.

@@ -1,9 +1,8 @@
 //! The initial values in the accelerator's Verilog, read from its text: where reset acts, they are the reset values.
 
-use spec::{ArrayConfig, Memories};
+use spec::{Design, Memories, Technology};
 use std::collections::BTreeMap;
 use twofold_hw::accelerator::Accelerator;
-use twofold_hw::datapath::pe::Multiplier;
 use twofold_hw::verilog::{Verilog, emit};
 
 /// What `name = value;` lines of the `initial` statements of a module say.
@@ -63,8 +62,8 @@ fn part(value: &str, target: &str) -> u128 {
 #[test]
 fn every_register_that_reset_acts_on_starts_at_its_reset_value() {
     for (rows, cols) in [(2, 2), (5, 7), (8, 16)] {
-        let config = ArrayConfig::new(rows, cols, Memories::default()).unwrap();
-        let mut top = Accelerator::new(&config, Multiplier::Ecp5);
+        let design = Design::new(rows, cols, Memories::default()).unwrap();
+        let mut top = Accelerator::new(&design.with_technology(Technology::Ecp5));
         let design = emit(&mut top, "accelerator", "").unwrap();
         let mut n = 0;
         for module in &design.modules {

@@ -6,10 +6,10 @@ use std::io::Write as _;
 use std::process::Command;
 
 use rust_hdl_core::prelude::*;
-use spec::{ArrayConfig, Memories};
+use spec::{ArrayConfig, Memories, Technology};
 use twofold_hw::datapath::accumulator::Accumulator;
 use twofold_hw::datapath::lane_select::LaneSelect;
-use twofold_hw::datapath::pe::{MULT18X18D_MODEL, Multiplier, Pe};
+use twofold_hw::datapath::pe::{MULT18X18D_MODEL, Pe};
 use twofold_hw::datapath::pool::Pool;
 use twofold_hw::datapath::requantize::Requantize;
 use twofold_hw::datapath::selector::Selector;
@@ -142,9 +142,9 @@ fn config(rows: usize, cols: usize) -> ArrayConfig {
 }
 
 /// What a requantizer makes of relu, logits, accumulator, bias, residual, its multiplier, multiplier and shift.
-fn requantized(multiplier: Multiplier, inputs: [Value; 8]) -> Value {
+fn requantized(technology: Technology, inputs: [Value; 8]) -> Value {
     let row: Vec<Value> = [k(1)].into_iter().chain(inputs).collect();
-    first(Requantize::new(multiplier), &vec![row; Requantize::LATENCY + 1]).pop().unwrap()
+    first(Requantize::new(technology), &vec![row; Requantize::LATENCY + 1]).pop().unwrap()
 }
 
 #[test]
@@ -152,20 +152,20 @@ fn a_requantizer_gives_no_number_for_an_unknown_value() {
     if !has_icarus() {
         return;
     }
-    for multiplier in [Multiplier::Generic, Multiplier::Ecp5] {
+    for technology in [Technology::Generic, Technology::Ecp5] {
         let known = [k(0), k(1), k(1000), k(24), k(3), k(2), k(1 << 14), k(17)];
-        assert_eq!(requantized(multiplier, known), k(129), "(1000 + 24 + 6) / 8");
+        assert_eq!(requantized(technology, known), k(129), "(1000 + 24 + 6) / 8");
         for mode in [[k(0), k(0)], [k(1), k(0)], [k(0), k(1)], [k(1), k(1)]] {
             for unknown in 2..8 {
                 let mut inputs = known;
                 inputs[..2].copy_from_slice(&mode);
                 inputs[unknown] = X;
-                let seen = requantized(multiplier, inputs);
-                assert_eq!(seen, X, "{multiplier:?}, {mode:?}, input {unknown} is unknown");
+                let seen = requantized(technology, inputs);
+                assert_eq!(seen, X, "{technology:?}, {mode:?}, input {unknown} is unknown");
             }
         }
         let unused = [k(0), k(1), k(1000), k(24), X, k(0), k(1 << 14), k(17)];
-        assert_eq!(requantized(multiplier, unused), k(128), "a residual that is not used");
+        assert_eq!(requantized(technology, unused), k(128), "a residual that is not used");
     }
 }
 
@@ -284,7 +284,7 @@ fn products_and_sums_of_unknown_values_are_unknown() {
     if !has_icarus() {
         return;
     }
-    for multiplier in [Multiplier::Generic, Multiplier::Ecp5] {
+    for technology in [Technology::Generic, Technology::Ecp5] {
         // Load, swap, weight, activation, partial sum.
         let row =
             |load, swap, weight, activation, psum| vec![k(load), k(swap), weight, activation, psum];
@@ -298,8 +298,8 @@ fn products_and_sums_of_unknown_values_are_unknown() {
             row(0, 0, X, k(0), X),
         ];
         let seen: Vec<Value> =
-            simulate(Pe::new(multiplier), &rows).into_iter().map(|row| row[1]).collect();
-        assert_eq!(seen, [X, X, X, k(115), X, k(118), X], "{multiplier:?}");
+            simulate(Pe::new(technology), &rows).into_iter().map(|row| row[1]).collect();
+        assert_eq!(seen, [X, X, X, k(115), X, k(118), X], "{technology:?}");
     }
 }
 

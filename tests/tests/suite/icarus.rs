@@ -6,13 +6,13 @@ use std::io::Write;
 use std::sync::LazyLock;
 
 use codegen::Options;
-use hw::datapath::pe::{MULT18X18D_MODEL, Multiplier};
+use hw::datapath::pe::MULT18X18D_MODEL;
 use serde_json::Value;
 use sim::tools::Tools;
 use sim::{
     Executor, Icarus, IcarusOptions, Machine, PowerUp, RunOptions, RunOutput, run_and_compare,
 };
-use spec::{ArrayConfig, Program, QuantNetwork};
+use spec::{ArrayConfig, Program, QuantNetwork, Technology};
 
 use crate::support::{Checkout, case, machine, verilog_with};
 
@@ -59,9 +59,9 @@ impl Subject {
         machine
     }
 
-    fn icarus(&self, multiplier: Multiplier, options: IcarusOptions) -> Icarus {
-        let mut verilog = verilog_with(&self.config, multiplier);
-        if multiplier == Multiplier::Ecp5 {
+    fn icarus(&self, technology: Technology, options: IcarusOptions) -> Icarus {
+        let mut verilog = verilog_with(&self.config, technology);
+        if technology == Technology::Ecp5 {
             verilog += MULT18X18D_MODEL;
         }
         let tools = Tools::find().expect("the tests run in a checkout");
@@ -72,17 +72,17 @@ impl Subject {
     }
 
     /// Runs both and compares every logit, map, counter and cycle; Icarus with the reference, too.
-    fn check(&self, multiplier: Multiplier, icarus: IcarusOptions, run: RunOptions) {
+    fn check(&self, technology: Technology, icarus: IcarusOptions, run: RunOptions) {
         let expected = self.verilator().run(&self.images(), &run).expect("Verilator runs");
-        let mut icarus_machine = self.icarus(multiplier, icarus);
+        let mut icarus_machine = self.icarus(technology, icarus);
         let checked = run_and_compare(&mut icarus_machine, &self.network, &self.images(), &run)
-            .unwrap_or_else(|error| panic!("{multiplier:?}, {icarus:?}, {run:?}: {error}"));
-        assert_eq!(checked.divergences, [None, None], "{multiplier:?}, {icarus:?}, {run:?}");
+            .unwrap_or_else(|error| panic!("{technology:?}, {icarus:?}, {run:?}: {error}"));
+        assert_eq!(checked.divergences, [None, None], "{technology:?}, {icarus:?}, {run:?}");
         let RunOutput { images, n_cycles, bad_images, .. } = checked.run;
         assert_eq!(
             (&images, n_cycles, bad_images),
             (&expected.images, expected.n_cycles, expected.bad_images),
-            "{multiplier:?}, {icarus:?}, {run:?}"
+            "{technology:?}, {icarus:?}, {run:?}"
         );
     }
 }
@@ -102,13 +102,13 @@ fn the_smallest_array_runs_from_any_power_up() {
     }
     for case in ["tiny-uhp", "tiny-dense"] {
         let tiny = Subject::of(case);
-        for multiplier in [Multiplier::Generic, Multiplier::Ecp5] {
+        for technology in [Technology::Generic, Technology::Ecp5] {
             for run in [gaps(0), gaps(7), RunOptions { back_to_back: false, ..gaps(5) }] {
-                tiny.check(multiplier, reset(PowerUp::Unknown), run);
-                tiny.check(multiplier, reset(PowerUp::Initial), run);
+                tiny.check(technology, reset(PowerUp::Unknown), run);
+                tiny.check(technology, reset(PowerUp::Initial), run);
             }
             for seed in 1..4 {
-                tiny.check(multiplier, reset(PowerUp::Random(seed)), gaps(seed));
+                tiny.check(technology, reset(PowerUp::Random(seed)), gaps(seed));
             }
         }
     }
@@ -121,9 +121,9 @@ fn initial_values_need_no_reset() {
     }
     let tiny = Subject::of("tiny-uhp");
     let options = IcarusOptions { power_up: PowerUp::Initial, reset: false };
-    for multiplier in [Multiplier::Generic, Multiplier::Ecp5] {
-        tiny.check(multiplier, options, gaps(0));
-        tiny.check(multiplier, options, gaps(3));
+    for technology in [Technology::Generic, Technology::Ecp5] {
+        tiny.check(technology, options, gaps(0));
+        tiny.check(technology, options, gaps(3));
     }
 }
 
@@ -133,7 +133,7 @@ fn every_kind_of_layer_runs_from_unknown_contents() {
         return;
     }
     let toy = Subject::of("toy-small-array");
-    toy.check(Multiplier::Generic, reset(PowerUp::Unknown), gaps(0));
+    toy.check(Technology::Generic, reset(PowerUp::Unknown), gaps(0));
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn an_unknown_value_is_an_error_that_names_it() {
     }
     let run = |case: &str, from: &str, to: &str| {
         let subject = Subject::of(case);
-        let verilog = verilog_with(&subject.config, Multiplier::Generic);
+        let verilog = verilog_with(&subject.config, Technology::Generic);
         assert!(verilog.contains(from), "{from}");
         let tools = Tools::find().expect("the tests run in a checkout");
         let options = reset(PowerUp::Unknown);

@@ -9,12 +9,11 @@ use std::sync::{LazyLock, Mutex};
 
 use cases::{Case, Shortcut, Topology};
 use codegen::Options;
-use hw::accelerator::Accelerator;
-use hw::datapath::pe::Multiplier;
 use sim::tools::Tools;
 use sim::{Machine, Model, TraceMode};
 use spec::{
-    ArrayConfig, Memories, Normalize, Pattern, Preprocess, Program, QuantNetwork, Transfer,
+    ArrayConfig, Design, Memories, Normalize, Pattern, Preprocess, Program, QuantNetwork,
+    Technology, Transfer,
 };
 use tempfile::TempDir;
 
@@ -35,18 +34,15 @@ pub(crate) fn array(rows: usize, cols: usize) -> ArrayConfig {
     ArrayConfig::new(rows, cols, Memories::default()).expect("the sizes are within the limits")
 }
 
-/// The accelerator's Verilog, with the header that `twofold` writes: so they share models.
+/// The accelerator's Verilog.
 pub(crate) fn verilog(config: &ArrayConfig) -> String {
-    verilog_with(config, Multiplier::Generic)
+    verilog_with(config, Technology::Generic)
 }
 
-/// The same with a choice of multipliers.
-pub(crate) fn verilog_with(config: &ArrayConfig, multiplier: Multiplier) -> String {
-    let json = serde_json::to_string(config).expect("keys are strings");
-    let header =
-        format!("Twofold accelerator, {} rows x {} columns\n{json}", config.rows(), config.cols());
-    let mut top = Accelerator::new(config, multiplier);
-    hw::verilog::emit(&mut top, "accelerator", &header).expect("the accelerator is emitted").text()
+/// The same for another technology.
+pub(crate) fn verilog_with(config: &ArrayConfig, technology: Technology) -> String {
+    let design = Design::of(config.clone()).with_technology(technology);
+    hw::design::emit(&design).expect("the accelerator is emitted").text()
 }
 
 /// A machine of this configuration; its model is built once a run of the tests.

@@ -1,0 +1,28 @@
+//! The Verilog of a design.
+
+use spec::Design;
+
+use crate::accelerator::Accelerator;
+use crate::verilog::{Error, Verilog, emit as emit_block};
+
+/// Name of the top module.
+pub const TOP: &str = "accelerator";
+
+/// The accelerator of a design, its header saying which.
+///
+/// # Errors
+/// A block that the emitter refuses.
+pub fn emit(design: &Design) -> Result<Verilog, Error> {
+    emit_block(&mut Accelerator::new(design), TOP, &header(design))
+}
+
+/// What the first lines of the Verilog say: the sizes, and all of them as JSON.
+fn header(design: &Design) -> String {
+    let array = design.array();
+    format!(
+        "Twofold accelerator, {} rows x {} columns\n{}",
+        array.rows(),
+        array.cols(),
+        serde_json::to_string(array).expect("keys are strings")
+    )
+}
