@@ -1,14 +1,13 @@
-//! Expressions: from rust-hdl's syntax tree to Verilog text that is exact in width and sign.
+//! Expressions: from rust-hdl's syntax tree to Verilog that is exact in width and sign.
 //!
-//! Rust's types make both sides of every operator equally wide, so the text is right in any context
+//! Rust's types make both sides of every operator equally wide, so an expression is right in any context
 //! once literals take their operand's width, widening is a concatenation and narrowing a part-select.
 
-use super::error::Error;
 use super::names::{clean, resolve_indices};
+use crate::verilog::error::Error;
+use crate::verilog::ir::{Binary, Expr, Literal, Part, Unary};
 use rust_hdl_core::ast::{VerilogExpression, VerilogLiteral};
 use std::collections::BTreeMap;
-
-mod operators;
 
 /// What a name stands for inside a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,92 +30,62 @@ pub(super) struct Named {
     pub(super) width: usize,
     pub(super) signed: bool,
     /// The value of a constant or variant.
-    pub(super) value: String,
+    pub(super) value: Option<Expr>,
 }
 
-/// Bits of a signal that an expression reads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Read {
-    pub(super) name: String,
-    pub(super) low: usize,
-    pub(super) width: usize,
-}
-
-/// An expression as text, with what is known about it.
+/// An expression, with what is known about it.
 #[derive(Debug, Clone)]
 pub(super) struct Term {
-    pub(super) text: String,
+    pub(super) e: Expr,
     /// `None` for a literal that takes its width from its surroundings.
     pub(super) width: Option<usize>,
     pub(super) signed: bool,
     /// Known while emitting.
     pub(super) value: Option<u128>,
-    pub(super) reads: Vec<Read>,
-    /// Needs no parentheses and reads well as a port connection.
-    pub(super) simple: bool,
-    /// The bits of one signal that this is: name, lowest bit.
-    slice_of: Option<(String, usize)>,
 }
 
 impl Term {
-    fn literal(value: u128, width: Option<usize>) -> Term {
-        let text = width.map_or_else(|| value.to_string(), |width| sized(value, width));
-        Term {
-            text,
-            width,
-            signed: false,
-            value: Some(value),
-            reads: vec![],
-            simple: true,
-            slice_of: None,
-        }
+    /// A literal without a width.
+    pub(super) fn bare(value: u128) -> Term {
+        Term { e: Expr::Integer(value), width: None, signed: false, value: Some(value) }
     }
 
-    fn compound(text: String, width: usize, signed: bool, parts: &[&Term]) -> Term {
-        let reads = parts.iter().flat_map(|t| t.reads.iter().cloned()).collect();
-        Term { text, width: Some(width), signed, value: None, reads, simple: false, slice_of: None }
-    }
-
-    /// `{high, .., low}`.
-    pub(super) fn concatenation(parts: &[&Term], width: usize) -> Term {
-        let texts: Vec<&str> = parts.iter().map(|t| t.text.as_str()).collect();
-        Term::compound(format!("{{{}}}", texts.join(", ")), width, false, parts)
-    }
-
-    /// The text, in parentheses where an operator would need them.
-    fn operand(&self) -> String {
-        if self.simple { self.text.clone() } else { format!("({})", self.text) }
-    }
-
-    /// The signal this is, if it is one whole signal.
-    pub(super) fn whole_signal(&self) -> Option<&str> {
-        self.slice_of.as_ref().filter(|(name, _)| *name == self.text).map(|(name, _)| name.as_str())
+    pub(super) fn new(e: Expr, width: usize, signed: bool) -> Term {
+        Term { e, width: Some(width), signed, value: None }
     }
 }
 
-/// `8'd5`, `16'hbeef`.
-pub(super) fn sized(value: u128, width: usize) -> String {
-    if value < 1000 { format!("{width}'d{value}") } else { format!("{width}'h{value:x}") }
-}
-
-/// A value as a literal of `width` bits; an enum's own literal is 64 bits wide.
-pub(super) fn literal_of(value: &VerilogLiteral, width: usize) -> String {
+/// A value as a literal of `width` bits; an enum's own literal is 64 bits wide. What has more than 128 bits becomes a
+/// concatenation.
+pub(super) fn literal_of(value: &VerilogLiteral, width: usize) -> Expr {
     let text = format!("{value:x}");
     let digits = text.rsplit("'h").next().unwrap_or_default();
-    u128::from_str_radix(digits, 16)
-        .map_or_else(|_| format!("{width}'h{digits}"), |value| sized(value, width))
+    let low = digits.len().saturating_sub(32);
+    let part = |digits: &str, width| {
+        Expr::from(Literal::new(u128::from_str_radix(digits, 16).unwrap_or_default(), width))
+    };
+    match digits[..low].trim_start_matches('0') {
+        "" => part(&digits[low..], width),
+        high => {
+            let chunks = high.as_bytes().rchunks(32).rev();
+            let mut parts: Vec<Expr> = chunks
+                .enumerate()
+                .map(|(i, chunk)| {
+                    let n = high.len().div_ceil(32);
+                    let width = if i == 0 { width - 128 * n } else { 128 };
+                    part(&String::from_utf8_lossy(chunk), width)
+                })
+                .collect();
+            parts.push(part(&digits[low..], 128));
+            Expr::Concat(parts)
+        }
+    }
 }
 
-/// The range of a declaration: empty for one bit.
-pub(super) fn range(width: usize) -> String {
-    if width == 1 { String::new() } else { format!("[{}:0]", width - 1) }
-}
-
-/// Names, loop variables and renamed nets, while a body is translated.
+/// Names and loop variables, while a body is translated.
 pub(super) struct Scope<'a> {
     pub(super) path: &'a str,
     pub(super) names: &'a BTreeMap<String, Named>,
-    pub(super) aliases: &'a BTreeMap<String, String>,
     pub(super) loops: Vec<(String, usize)>,
 }
 
@@ -142,7 +111,7 @@ impl Scope<'_> {
         Error::Unsupported { path: self.path.into(), what: what.into(), help }
     }
 
-    fn type_error(&self, context: &str, expected: String, found: String) -> Error {
+    pub(super) fn type_error(&self, context: &str, expected: String, found: String) -> Error {
         Error::Type { path: self.path.into(), context: context.into(), expected, found }
     }
 
@@ -153,7 +122,7 @@ impl Scope<'_> {
         width: usize,
         signed: bool,
         context: &str,
-    ) -> Result<Term, Error> {
+    ) -> Result<Expr, Error> {
         let describe = |width: usize, signed: bool| {
             format!("{width} bits{}", if signed { " signed" } else { "" })
         };
@@ -162,14 +131,9 @@ impl Scope<'_> {
                 if width < 128 && value >> width != 0 {
                     return Err(Error::Literal { path: self.path.into(), value, width });
                 }
-                let mut literal = Term::literal(value, Some(width));
-                if signed {
-                    literal =
-                        Term { text: format!("$signed({})", literal.text), signed, ..literal };
-                }
-                Ok(literal)
+                Ok(Literal { value, width, signed }.into())
             }
-            (Some(found), _) if found == width && term.signed == signed => Ok(term),
+            (Some(found), _) if found == width && term.signed == signed => Ok(term.e),
             (found, _) => Err(self.type_error(
                 &format!("`{context}`"),
                 describe(width, signed),
@@ -178,20 +142,18 @@ impl Scope<'_> {
         }
     }
 
-    /// A one-bit condition.
-    pub(super) fn condition(&self, e: &VerilogExpression) -> Result<Term, Error> {
+    /// A one-bit condition, and its value if that is known while emitting.
+    pub(super) fn condition(&self, e: &VerilogExpression) -> Result<(Expr, Option<u128>), Error> {
         let term = self.expression(e)?;
-        let context = term.text.clone();
-        self.fit(term, 1, false, &context)
+        let (value, context) = (term.value, term.e.to_string());
+        Ok((self.fit(term, 1, false, &context)?, value))
     }
 
     /// Translates an expression.
     pub(super) fn expression(&self, e: &VerilogExpression) -> Result<Term, Error> {
         match e {
             VerilogExpression::Signal(raw) => self.signal(raw),
-            VerilogExpression::Literal(literal) => {
-                Ok(Term::literal(self.literal_value(literal)?, None))
-            }
+            VerilogExpression::Literal(literal) => Ok(Term::bare(self.literal_value(literal)?)),
             VerilogExpression::Paren(inner) => self.expression(inner),
             VerilogExpression::Cast(inner, width) => self.cast(inner, *width),
             VerilogExpression::Signed(inner) => self.reinterpret(inner, true),
@@ -203,8 +165,8 @@ impl Scope<'_> {
                 let slice = self.select(base, *width, offset)?;
                 // `get_bits` of a Signed is a Signed; a Verilog part-select never is.
                 if self.expression(base)?.signed && !slice.signed {
-                    let text = format!("$signed({})", slice.text);
-                    return Ok(Term { text, signed: true, slice_of: None, ..slice });
+                    let e = Expr::Sign { signed: true, value: Box::new(slice.e) };
+                    return Ok(Term { e, signed: true, ..slice });
                 }
                 Ok(slice)
             }
@@ -214,7 +176,7 @@ impl Scope<'_> {
 
     fn signal(&self, raw: &str) -> Result<Term, Error> {
         if let Some(value) = self.loop_value(raw) {
-            return Ok(Term::literal(value as u128, None));
+            return Ok(Term::bare(value as u128));
         }
         let (name, named) = self.named(raw)?;
         if named.kind == Kind::ChildInput {
@@ -223,17 +185,7 @@ impl Scope<'_> {
                 "read the signal that drives it",
             ));
         }
-        let text = self.aliases.get(&name).unwrap_or(&name).clone();
-        let reads = vec![Read { name, low: 0, width: named.width }];
-        Ok(Term {
-            slice_of: Some((text.clone(), 0)),
-            text,
-            width: Some(named.width),
-            signed: named.signed,
-            value: None,
-            reads,
-            simple: true,
-        })
+        Ok(Term::new(Expr::Name(name), named.width, named.signed))
     }
 
     fn literal_value(&self, literal: &VerilogLiteral) -> Result<u128, Error> {
@@ -246,7 +198,11 @@ impl Scope<'_> {
     fn cast(&self, inner: &VerilogExpression, width: usize) -> Result<Term, Error> {
         let term = self.expression(inner)?;
         let Some(from) = term.width else {
-            return self.fit(term, width, false, "cast");
+            let value = term.value;
+            return Ok(Term {
+                value,
+                ..Term::new(self.fit(term, width, false, "cast")?, width, false)
+            });
         };
         if term.signed {
             return Err(self.type_error(
@@ -258,8 +214,8 @@ impl Scope<'_> {
         match width.cmp(&from) {
             std::cmp::Ordering::Equal => Ok(term),
             std::cmp::Ordering::Greater => {
-                let text = format!("{{{}'d0, {}}}", width - from, term.text);
-                Ok(Term { simple: true, ..Term::compound(text, width, false, &[&term]) })
+                let zeros = Literal::new(0, width - from).into();
+                Ok(Term::new(Expr::Concat(vec![zeros, term.e]), width, false))
             }
             std::cmp::Ordering::Less => self.part_select(term, width, 0),
         }
@@ -273,42 +229,31 @@ impl Scope<'_> {
         if term.signed == signed {
             return Ok(term);
         }
-        let function = if signed { "$signed" } else { "$unsigned" };
-        let text = format!("{function}({})", term.text);
-        Ok(Term { simple: true, ..Term::compound(text, width, signed, &[&term]) })
+        Ok(Term::new(Expr::Sign { signed, value: Box::new(term.e) }, width, signed))
     }
 
     /// Bits `low..low + width` of a signal or of part of one.
     fn part_select(&self, base: Term, width: usize, low: usize) -> Result<Term, Error> {
-        let (Some((name, offset)), Some(base_width)) = (base.slice_of.clone(), base.width) else {
-            return Err(self.unsupported(
-                format!("a part-select of `{}`", base.text),
-                "assign the expression to a Local signal and select from that",
-            ));
+        let (name, offset, base_width) = match (&base.e, base.width) {
+            (Expr::Name(name), Some(width)) => (name, 0, width),
+            (Expr::Part(name, part), Some(width)) => (name, part.low, width),
+            _ => {
+                return Err(self.unsupported(
+                    format!("a part-select of `{}`", base.e),
+                    "assign the expression to a Local signal and select from that",
+                ));
+            }
         };
         if low + width > base_width {
             let expected = format!("bits below {base_width}");
-            return Err(self.type_error(&base.text, expected, format!("bit {}", low + width - 1)));
+            let found = format!("bit {}", low + width - 1);
+            return Err(self.type_error(&base.e.to_string(), expected, found));
         }
         if width == base_width {
             return Ok(base);
         }
-        let low = offset + low;
-        let text = if width == 1 {
-            format!("{name}[{low}]")
-        } else {
-            format!("{name}[{}:{low}]", low + width - 1)
-        };
-        let reads = base.reads.into_iter().map(|read| Read { low, width, ..read }).collect();
-        Ok(Term {
-            text,
-            width: Some(width),
-            signed: false,
-            value: None,
-            reads,
-            simple: true,
-            slice_of: Some((name, low)),
-        })
+        let part = Part { low: offset + low, width };
+        Ok(Term::new(Expr::Part(name.clone(), part), width, false))
     }
 
     fn select(
@@ -322,18 +267,13 @@ impl Scope<'_> {
         if let Some(low) = offset.value {
             return self.part_select(base, width, low as usize);
         }
-        let Some(name) = base.whole_signal().map(String::from) else {
+        let Expr::Name(name) = base.e else {
             return Err(self.unsupported(
-                format!("a moving part-select of `{}`", base.text),
+                format!("a moving part-select of `{}`", base.e),
                 "assign it to a Local signal and select from that",
             ));
         };
-        let text = if width == 1 {
-            format!("{name}[{}]", offset.text)
-        } else {
-            format!("{name}[{} +: {width}]", offset.operand())
-        };
-        Ok(Term { simple: true, ..Term::compound(text, width, false, &[&base, &offset]) })
+        Ok(Term::new(Expr::Select { name, index: Box::new(offset.e), width }, width, false))
     }
 
     fn replace_bit(
@@ -342,16 +282,19 @@ impl Scope<'_> {
         index: &VerilogExpression,
         bit: &VerilogExpression,
     ) -> Result<Term, Error> {
-        let (base, index, bit) =
-            (self.expression(base)?, self.expression(index)?, self.condition(bit)?);
+        let (base, index) = (self.expression(base)?, self.expression(index)?);
+        let (bit, _) = self.condition(bit)?;
         let width = base
             .width
             .ok_or_else(|| self.unsupported("replace_bit of a literal", "use a signal"))?;
-        let wide =
-            if width == 1 { bit.operand() } else { format!("{{{}'d0, {}}}", width - 1, bit.text) };
-        let at = index.operand();
-        let text =
-            format!("({} & ~({} << {at})) | ({wide} << {at})", base.operand(), sized(1, width));
-        Ok(Term::compound(text, width, base.signed, &[&base, &index, &bit]))
+        let wide = match width {
+            1 => bit,
+            _ => Expr::Concat(vec![Literal::new(0, width - 1).into(), bit]),
+        };
+        let operator = |op, left, right| Expr::Binary(op, Box::new(left), Box::new(right));
+        let at = |value| operator(Binary::ShiftLeft, value, index.e.clone());
+        let others = Expr::Unary(Unary::Not, Box::new(at(Literal::new(1, width).into())));
+        let e = operator(Binary::Or, operator(Binary::And, base.e, others), at(wide));
+        Ok(Term::new(e, width, base.signed))
     }
 }

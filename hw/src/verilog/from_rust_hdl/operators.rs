@@ -1,9 +1,9 @@
 //! Operators on expressions: of one operand, of two, and of two literals.
 
+use super::scope::{Scope, Term};
+use crate::verilog::error::Error;
+use crate::verilog::ir::{Binary, Expr, Unary};
 use rust_hdl_core::ast::{VerilogExpression, VerilogOp, VerilogOpUnary};
-
-use super::super::error::Error;
-use super::{Scope, Term};
 
 impl Scope<'_> {
     pub(super) fn unary(
@@ -14,22 +14,21 @@ impl Scope<'_> {
         let term = self.expression(inner)?;
         let Some(width) = term.width else {
             return match (op, term.value) {
-                (VerilogOpUnary::Not, Some(value @ 0..=1)) => Ok(Term::literal(1 - value, None)),
+                (VerilogOpUnary::Not, Some(value @ 0..=1)) => Ok(Term::bare(1 - value)),
                 _ => Err(self.unsupported(
                     "an operator on a bare literal",
                     "give the literal a width with `bits`",
                 )),
             };
         };
-        let (symbol, width, signed) = match op {
-            VerilogOpUnary::Not => ("~", width, term.signed),
-            VerilogOpUnary::Neg => ("-", width, term.signed),
-            VerilogOpUnary::All => ("&", 1, false),
-            VerilogOpUnary::Any => ("|", 1, false),
-            VerilogOpUnary::Xor => ("^", 1, false),
+        let (op, width, signed) = match op {
+            VerilogOpUnary::Not => (Unary::Not, width, term.signed),
+            VerilogOpUnary::Neg => (Unary::Negate, width, term.signed),
+            VerilogOpUnary::All => (Unary::All, 1, false),
+            VerilogOpUnary::Any => (Unary::Any, 1, false),
+            VerilogOpUnary::Xor => (Unary::Parity, 1, false),
         };
-        let text = format!("{symbol}{}", term.operand());
-        Ok(Term::compound(text, width, signed, &[&term]))
+        Ok(Term::new(Expr::Unary(op, Box::new(term.e)), width, signed))
     }
 
     pub(super) fn binary(
@@ -38,29 +37,29 @@ impl Scope<'_> {
         op: &VerilogOp,
         right: &VerilogExpression,
     ) -> Result<Term, Error> {
-        let (mut l, mut r) = (self.expression(left)?, self.expression(right)?);
+        let (l, r) = (self.expression(left)?, self.expression(right)?);
         if let (None, None, Some(a), Some(b)) = (l.width, r.width, l.value, r.value) {
             return self.fold(a, op, b);
         }
-        let symbol = match op {
-            VerilogOp::Add => "+",
-            VerilogOp::Sub => "-",
+        let binary = match op {
+            VerilogOp::Add => Binary::Add,
+            VerilogOp::Sub => Binary::Subtract,
             VerilogOp::Mul => {
                 return Err(self.unsupported("`*`", "write the multiplier as a leaf"));
             }
-            VerilogOp::LogicalAnd => "&&",
-            VerilogOp::LogicalOr => "||",
-            VerilogOp::BitXor => "^",
-            VerilogOp::BitAnd => "&",
-            VerilogOp::BitOr => "|",
-            VerilogOp::Shl => "<<",
-            VerilogOp::Shr => ">>",
-            VerilogOp::Eq => "==",
-            VerilogOp::Lt => "<",
-            VerilogOp::Le => "<=",
-            VerilogOp::Ne => "!=",
-            VerilogOp::Ge => ">=",
-            VerilogOp::Gt => ">",
+            VerilogOp::LogicalAnd => Binary::LogicalAnd,
+            VerilogOp::LogicalOr => Binary::LogicalOr,
+            VerilogOp::BitXor => Binary::Xor,
+            VerilogOp::BitAnd => Binary::And,
+            VerilogOp::BitOr => Binary::Or,
+            VerilogOp::Shl => Binary::ShiftLeft,
+            VerilogOp::Shr => Binary::ShiftRight,
+            VerilogOp::Eq => Binary::Equal,
+            VerilogOp::Lt => Binary::Less,
+            VerilogOp::Le => Binary::LessOrEqual,
+            VerilogOp::Ne => Binary::NotEqual,
+            VerilogOp::Ge => Binary::GreaterOrEqual,
+            VerilogOp::Gt => Binary::Greater,
         };
         if matches!(op, VerilogOp::Shl | VerilogOp::Shr) {
             let Some(width) = l.width.filter(|_| !l.signed) else {
@@ -69,10 +68,9 @@ impl Scope<'_> {
                     "use a sized unsigned signal, or a leaf",
                 ));
             };
-            let text = format!("{} {symbol} {}", l.operand(), r.operand());
-            return Ok(Term::compound(text, width, false, &[&l, &r]));
+            return Ok(Term::new(Expr::Binary(binary, Box::new(l.e), Box::new(r.e)), width, false));
         }
-        let context = format!("{} {symbol} {}", l.text, r.text);
+        let context = format!("{} {} {}", l.e, binary.symbol(), r.e);
         let (width, signed) = match (l.width, r.width) {
             (Some(width), _) => (width, l.signed),
             (None, Some(width)) => (width, r.signed),
@@ -80,22 +78,10 @@ impl Scope<'_> {
                 return Err(self.type_error(&context, "a sized operand".into(), "none".into()));
             }
         };
-        l = self.fit(l, width, signed, &context)?;
-        r = self.fit(r, width, signed, &context)?;
-        let compares = matches!(
-            op,
-            VerilogOp::LogicalAnd
-                | VerilogOp::LogicalOr
-                | VerilogOp::Eq
-                | VerilogOp::Lt
-                | VerilogOp::Le
-                | VerilogOp::Ne
-                | VerilogOp::Ge
-                | VerilogOp::Gt
-        );
-        let text = format!("{} {symbol} {}", l.operand(), r.operand());
-        let (width, signed) = if compares { (1, false) } else { (width, signed) };
-        Ok(Term::compound(text, width, signed, &[&l, &r]))
+        let l = self.fit(l, width, signed, &context)?;
+        let r = self.fit(r, width, signed, &context)?;
+        let (width, signed) = if binary.compares() { (1, false) } else { (width, signed) };
+        Ok(Term::new(Expr::Binary(binary, Box::new(l), Box::new(r)), width, signed))
     }
 
     /// Arithmetic that is known while emitting, such as `i + 1 == 3`.
@@ -118,7 +104,7 @@ impl Scope<'_> {
             VerilogOp::Gt => Some((a > b) as u128),
             VerilogOp::Ge => Some((a >= b) as u128),
         };
-        value.map(|value| Term::literal(value, None)).ok_or_else(|| {
+        value.map(Term::bare).ok_or_else(|| {
             self.unsupported("literal arithmetic that overflows", "keep literals non-negative")
         })
     }

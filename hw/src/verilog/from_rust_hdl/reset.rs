@@ -1,11 +1,11 @@
 //! The rule that a register starts at the value that reset gives it: a device that powers up with initial values then
 //! needs no reset.
 
-use super::body::{Statement, Target};
-use super::error::Error;
-use super::expr::{Kind, Term};
-use super::module::Frame;
 use super::names::clean;
+use super::probe::Frame;
+use super::scope::Kind;
+use crate::verilog::error::Error;
+use crate::verilog::ir::{Expr, Part, Statement, Target};
 use std::collections::BTreeMap;
 
 /// Name of the reset input of every block that has one.
@@ -79,36 +79,42 @@ pub(super) fn check(path: &str, frame: &Frame, statements: &[Statement]) -> Resu
 }
 
 /// Calls `f` on every assignment that is made because `reset` is up.
-fn visit<'a>(statement: &'a Statement, reset: bool, f: &mut dyn FnMut(&'a Target, &'a Term)) {
+fn visit<'a>(statement: &'a Statement, reset: bool, f: &mut dyn FnMut(&'a Target, &'a Expr)) {
     match statement {
-        Statement::Assign(target, value) if reset => f(target, value),
-        Statement::Assign(..) | Statement::Comment(_) => {}
-        Statement::If(test, then, otherwise) => {
-            let reset_then = reset || test.reads.iter().any(|read| read.name == RESET);
+        Statement::Assign { target, value, .. } if reset => f(target, value),
+        Statement::Assign { .. } | Statement::Comment(_) => {}
+        Statement::If { test, then, otherwise } => {
+            let mut reset_then = reset;
+            test.reads(&mut |name, _| reset_then |= name == RESET);
             then.iter().for_each(|statement| visit(statement, reset_then, f));
             otherwise.iter().for_each(|statement| visit(statement, reset, f));
         }
-        Statement::Case(_, arms, _) => {
-            arms.iter().flat_map(|(_, body)| body).for_each(|body| visit(body, reset, f));
+        Statement::Case { arms, .. } => {
+            arms.iter().flat_map(|arm| &arm.body).for_each(|body| visit(body, reset, f));
         }
     }
 }
 
-fn check_assignment(path: &str, frame: &Frame, target: &Target, value: &Term) -> Result<(), Error> {
+fn check_assignment(path: &str, frame: &Frame, target: &Target, value: &Expr) -> Result<(), Error> {
     let is_register = |raw: &str| target.name == format!("{}_d", clean(raw));
     let Some(register) = frame.children.iter().find(|child| is_register(&child.raw)) else {
         return Ok(());
     };
     let name = clean(&register.raw);
-    let reset = value.value.or_else(|| {
-        let constant = frame.names.get(&value.text).map(|named| named.value.as_str());
-        literal_value(constant.unwrap_or(&value.text))
-    });
-    let mask = 1u128.checked_shl(target.width as u32).map_or(u128::MAX, |end| end - 1);
+    let reset = match value {
+        Expr::Literal(literal) => Some(literal.value),
+        Expr::Name(name) => match frame.names.get(name).and_then(|named| named.value.as_ref()) {
+            Some(Expr::Literal(literal)) => Some(literal.value),
+            _ => None,
+        },
+        _ => None,
+    };
+    let part = target.part.unwrap_or(Part { low: 0, width: frame.names[&target.name].width });
+    let mask = 1u128.checked_shl(part.width as u32).map_or(u128::MAX, |end| end - 1);
     let start = register.initial.as_deref();
-    let bits = start.and_then(literal_value).map(|start| start >> target.low & mask);
+    let bits = start.and_then(literal_value).map(|start| start >> part.low & mask);
     if bits.is_none() || bits != reset {
-        return Err(error(path, &name, start, &value.text));
+        return Err(error(path, &name, start, &value.to_string()));
     }
     Ok(())
 }

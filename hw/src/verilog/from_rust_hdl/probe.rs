@@ -1,17 +1,18 @@
-//! Modules: walks the block tree, collects names, and writes each distinct module once.
+//! Modules: walks the block tree, collects names, and makes each distinct module once.
 
-use super::Module;
-use super::error::Error;
-use super::expr::{Kind, Named, literal_of, sized};
-use super::names::{clean, is_identifier, is_keyword, stem};
+use super::composed::{composed, net_of};
+use super::leaf::leaf;
+use super::names::{clean, stem};
 use super::reset::initial_values;
-use super::write::{Writer, leaf};
+use super::scope::{Kind, Named, literal_of};
+use crate::verilog::error::Error;
+use crate::verilog::ir::{self, Design, Direction, Literal, Module, Signal, Storage};
+use crate::verilog::names::{is_identifier, is_keyword};
 use rust_hdl_core::atom::is_atom_signed;
 use rust_hdl_core::prelude::{
     Atom, AtomKind, Block, Probe, TypeDescriptor, TypeKind, Verilog as Hdl, clog2,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt::Write;
 
 /// A port of a module, under its Verilog name.
 #[derive(Debug, Clone)]
@@ -23,6 +24,18 @@ pub(super) struct Port {
     pub(super) width: usize,
     pub(super) signed: bool,
     pub(super) ty: TypeDescriptor,
+}
+
+impl Port {
+    /// The port in the tree.
+    pub(super) fn declared(&self, storage: Storage) -> ir::Port {
+        ir::Port {
+            direction: if self.input { Direction::Input } else { Direction::Output },
+            signal: Signal { name: self.name.clone(), width: self.width, signed: self.signed },
+            storage,
+            doc: vec![],
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -47,20 +60,20 @@ pub(super) struct Frame {
     pub(super) children: Vec<Child>,
 }
 
-/// The probe that emits.
-pub(super) struct Emitter {
+/// The probe that builds.
+pub(super) struct Builder {
     top: String,
     stack: Vec<Frame>,
-    /// Module name by explicit name and text.
-    known: HashMap<(Option<String>, String), String>,
+    /// Module name by the name that is asked for and the module without it.
+    known: HashMap<(Option<String>, Module), String>,
     taken: BTreeSet<String>,
     modules: Vec<Module>,
     error: Option<Error>,
 }
 
-impl Emitter {
-    pub(super) fn new(top: &str) -> Emitter {
-        Emitter {
+impl Builder {
+    pub(super) fn new(top: &str) -> Builder {
+        Builder {
             top: top.into(),
             stack: vec![],
             known: HashMap::new(),
@@ -70,10 +83,10 @@ impl Emitter {
         }
     }
 
-    pub(super) fn finish(self) -> Result<Vec<Module>, Error> {
+    pub(super) fn finish(self) -> Result<Design, Error> {
         match self.error {
             Some(error) => Err(error),
-            None => Ok(self.modules),
+            None => Ok(Design { modules: self.modules }),
         }
     }
 
@@ -125,8 +138,7 @@ impl Emitter {
         } else {
             frame.order.push(name.clone());
         }
-        let value =
-            if kind == Kind::Constant { literal_of(&atom.verilog(), width) } else { String::new() };
+        let value = (kind == Kind::Constant).then(|| literal_of(&atom.verilog(), width));
         insert(&path, &mut frame.names, name, Named { raw, kind, width, signed, value })?;
         add_variants(&path, &mut frame.names, &atom.descriptor())
     }
@@ -148,12 +160,8 @@ impl Emitter {
             }
         }
         let mut initial = None;
-        let (explicit, comment, text) = match node.hdl() {
-            Hdl::Combinatorial(block) => {
-                let (explicit, comment, body) =
-                    Writer { path: &path, frame: &frame }.composed(&block)?;
-                (explicit, comment, body)
-            }
+        let draft = match node.hdl() {
+            Hdl::Combinatorial(block) => composed(&path, &frame, &block)?,
             Hdl::Custom(text) => {
                 initial = initial_values(&text).get("q").map(ToString::to_string);
                 leaf(&path, &frame, &text)?
@@ -167,24 +175,19 @@ impl Emitter {
             }
         };
         let is_top = self.stack.is_empty();
-        let key = (explicit.clone(), text.clone());
+        let key = (draft.name, draft.module);
         let name = match self.known.get(&key) {
             Some(name) if !is_top => name.clone(),
             _ => {
-                let wanted = if is_top {
-                    self.top.clone()
-                } else {
-                    explicit.unwrap_or_else(|| stem(&frame.raw).into())
+                let wanted = match &key.0 {
+                    _ if is_top => self.top.clone(),
+                    Some(name) => name.clone(),
+                    None => stem(&frame.raw).into(),
                 };
                 self.check_name(&path, &wanted)?;
                 let name = if is_top { wanted } else { self.free_name(&wanted) };
+                self.modules.push(Module { name: name.clone(), ..key.1.clone() });
                 self.known.insert(key, name.clone());
-                let mut module = String::new();
-                for line in comment {
-                    let _ = writeln!(module, "// {line}");
-                }
-                let _ = write!(module, "module {name} {text}");
-                self.modules.push(Module { name: name.clone(), text: module });
                 name
             }
         };
@@ -220,7 +223,7 @@ impl Emitter {
     }
 }
 
-impl Probe for Emitter {
+impl Probe for Builder {
     fn visit_start_scope(&mut self, name: &str, _node: &dyn Block) {
         self.stack.push(Frame { raw: name.into(), ..Frame::default() });
     }
@@ -284,7 +287,7 @@ fn add_variants(
             let width = clog2(variants.len());
             for (value, variant) in variants.iter().enumerate() {
                 let raw = variant.replace("::", "$");
-                let value = sized(value as u128, width);
+                let value = Some(Literal::new(value as u128, width).into());
                 let named = Named { raw, kind: Kind::Variant, width, signed: false, value };
                 match names.get(&clean(variant)) {
                     Some(same) if same.raw == named.raw && same.value == named.value => {}
@@ -314,9 +317,8 @@ fn add_children(path: &str, frame: &mut Frame) -> Result<(), Error> {
         for port in &child.ports {
             let raw = format!("{}${}", child.raw, port.raw);
             let kind = if port.input { Kind::ChildInput } else { Kind::ChildOutput };
-            let named =
-                Named { raw, kind, width: port.width, signed: port.signed, value: String::new() };
-            insert(path, &mut frame.names, format!("{}_{}", clean(&child.raw), port.name), named)?;
+            let named = Named { raw, kind, width: port.width, signed: port.signed, value: None };
+            insert(path, &mut frame.names, net_of(&child.raw, &port.name), named)?;
             add_variants(path, &mut frame.names, &port.ty)?;
         }
     }
