@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anyhow::Result;
 use spec::Program;
 use spec::files::read_program;
-use spec::isa::{Record, disassemble, opcode};
+use spec::isa::{Instruction, Lane, Tile};
 
 use crate::args::DisassembleArgs;
 use crate::output::Output;
@@ -30,14 +30,14 @@ fn listing(program: &Program) -> String {
         let _ = writeln!(text, "{address:5} {line}");
     };
     for (address, words) in program.instructions.iter().enumerate() {
-        let unknown = || format!("unknown opcode {}", words[0] & 0xf);
-        add(address, opcode(words).map_or_else(unknown, |record| disassemble(record, words)));
+        let unknown = || format!("unknown opcode {}", Instruction::opcode(words));
+        add(address, Instruction::decode(words).map_or_else(unknown, |known| known.to_string()));
     }
     for (address, words) in program.tiles.iter().enumerate() {
-        add(address, disassemble(Record::Tile, words));
+        add(address, Tile::decode(words).to_string());
     }
     for (address, word) in program.lanes.iter().enumerate() {
-        add(address, disassemble(Record::Lane, &[*word]));
+        add(address, Lane::decode(&[*word]).to_string());
     }
     text
 }

@@ -19,7 +19,7 @@ mod report;
 mod tiling;
 
 use serde::{Deserialize, Serialize};
-use spec::isa::{Record, field};
+use spec::isa::Stream;
 use spec::{ArrayConfig, Memories, Program, QuantNetwork};
 
 pub use cycles::{layer_tile_cycles, tile_cycles};
@@ -126,7 +126,7 @@ fn analyze(
         return without_program(errors.into_iter().map(Problem::Network).collect(), Vec::new());
     }
     let mut plan = plan::plan(network, config, options);
-    let (n_layers, most) = (plan.steps.len(), 1 << field(Record::Stream, "layer").width);
+    let (n_layers, most) = (plan.steps.len(), 1 << Stream::LAYOUT.layer.width);
     if n_layers > most {
         // Placing so many maps would take long, and its result is of no use.
         plan.problems.insert(0, Problem::TooManyLayers { n_layers, most });

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use spec::Program;
-use spec::isa::{Record, disassemble, opcode};
+use spec::isa::{Instruction, Lane, Tile};
 
 /// Disassembles the whole program, each record with its address; tiles with their weights, one array row a bracket.
 pub fn listing(program: &Program) -> String {
@@ -17,16 +17,16 @@ pub fn listing(program: &Program) -> String {
         program.config.cols()
     ));
     for (address, instruction) in program.instructions.iter().enumerate() {
-        let content = opcode(instruction).map_or_else(
+        let content = Instruction::decode(instruction).map_or_else(
             || format!("{:#010x}?", instruction[0]),
-            |record| disassemble(record, instruction),
+            |instruction| instruction.to_string(),
         );
         line(format!("{address:5}  {content}"));
     }
     line("tiles".to_owned());
     let tile_weights = program.weights.chunks(program.config.tile_rows());
     for (address, (tile, weights)) in program.tiles.iter().zip(tile_weights).enumerate() {
-        line(format!("{address:5}  {}", disassemble(Record::Tile, tile)));
+        line(format!("{address:5}  {}", Tile::decode(tile)));
         line(format!("       {weights:?}"));
     }
     line("parameters".to_owned());
@@ -40,7 +40,7 @@ pub fn listing(program: &Program) -> String {
     }
     line("lanes".to_owned());
     for (address, lane) in program.lanes.iter().enumerate() {
-        line(format!("{address:5}  {}", disassemble(Record::Lane, &[*lane])));
+        line(format!("{address:5}  {}", Lane::decode(&[*lane])));
     }
     text
 }

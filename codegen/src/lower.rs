@@ -1,7 +1,7 @@
 //! From steps and addresses to instructions, tile records and ROM rows.
 
-use spec::isa::{FieldError, INSTRUCTION_WORDS, Record, TILE_WORDS, encode};
-use spec::{ArrayConfig, LayerInfo, Program, QuantNetwork, Region};
+use spec::isa::{Drain, End, FieldError, INSTRUCTION_WORDS, Instruction, Load, Stream, TILE_WORDS};
+use spec::{ArrayConfig, LayerInfo, Program, QuantNetwork, Region, isa};
 
 use crate::blocks::Block;
 use crate::limits::TooLarge;
@@ -43,13 +43,13 @@ pub(crate) fn lower(
         writer.step(index);
     }
     let n_logits = plan.steps.last().map_or(1, |step| step.output.channels);
-    writer.instruction(Record::End, &[("logits_minus_1", number(n_logits) - 1)]);
+    writer.instruction(End { logits_minus_1: n_logits - 1 });
     (writer.program, writer.too_large)
 }
 
-/// The largest modulus of an address: its field has 16 bits and wraps.
-fn wrapped(address: i64) -> i64 {
-    address.rem_euclid(1 << 16)
+/// An address as its field of 16 bits holds it: it wraps.
+fn wrapped(address: i64) -> usize {
+    usize::from(address as u16)
 }
 
 fn number(value: usize) -> i64 {
@@ -75,19 +75,16 @@ impl Writer<'_> {
             Err(error) => self.too_large(error),
         }
         let block = loader.block(input);
-        self.instruction(
-            Record::Load,
-            &[
-                ("block", number(block)),
-                ("bytes_minus_1", number(input.n_bytes()) - 1),
-                ("grid_width_minus_1", number(loader.grid.1) - 1),
-                ("grid_height_minus_1", number(loader.grid.0) - 1),
-                ("pixel_step", number(block * input.channels)),
-                ("row_step", number(block * input.width * input.channels)),
-                ("image_width", number(input.width)),
-                ("image_height", number(input.height)),
-            ],
-        );
+        self.instruction(Load {
+            block,
+            bytes_minus_1: input.n_bytes() - 1,
+            grid_width_minus_1: loader.grid.1 - 1,
+            grid_height_minus_1: loader.grid.0 - 1,
+            pixel_step: block * input.channels,
+            row_step: block * input.width * input.channels,
+            image_width: input.width,
+            image_height: input.height,
+        });
     }
 
     fn step(&mut self, index: usize) {
@@ -100,13 +97,13 @@ impl Writer<'_> {
         let wait_late = late.contains(&true);
         for (number, block) in step.blocks.iter().enumerate() {
             let is_last = number + 1 == step.blocks.len();
-            let flags = [
-                ("wait_late", i64::from(number == 0 && wait_late)),
-                ("wait_all", i64::from(number == 0 && self.placement.reads[index].wait_all)),
-                ("release_input", i64::from(is_last && self.last_input_reader == Some(index))),
-                ("layer_end", i64::from(is_last)),
-            ];
-            self.block(index, step, block, flags);
+            self.instruction(isa::Block {
+                wait_late: number == 0 && wait_late,
+                wait_all: number == 0 && self.placement.reads[index].wait_all,
+                release_input: is_last && self.last_input_reader == Some(index),
+                layer_end: is_last,
+                ..self.block(index, step, block)
+            });
         }
         self.program.parameters.extend(step.parameters.iter().cloned());
         let place = self.placement.places[index];
@@ -129,22 +126,19 @@ impl Writer<'_> {
 
     fn stream(&mut self, index: usize, step: &Step) {
         let View { height, width, words, stride, .. } = step.view;
-        self.instruction(
-            Record::Stream,
-            &[
-                ("in_bank", number(self.placement.reads[index].in_bank)),
-                ("stride", number(stride)),
-                ("groups_minus_1", number(step.groups.len()) - 1),
-                ("sum", i64::from(step.sum)),
-                ("layer", number(index)),
-                ("pixel_step", number(stride * words)),
-                ("row_step", wrapped(number(stride * width * words))),
-                ("tile_base", number(self.program.tiles.len())),
-                ("weight_base", number(self.program.weights.len())),
-                ("in_width", number(width)),
-                ("in_height", number(height)),
-            ],
-        );
+        self.instruction(Stream {
+            in_bank: self.placement.reads[index].in_bank,
+            stride,
+            groups_minus_1: step.groups.len() - 1,
+            sum: step.sum,
+            layer: index,
+            pixel_step: stride * words,
+            row_step: wrapped(number(stride * width * words)),
+            tile_base: self.program.tiles.len(),
+            weight_base: self.program.weights.len(),
+            in_width: width,
+            in_height: height,
+        });
     }
 
     fn drain(&mut self, index: usize, step: &Step) {
@@ -156,26 +150,24 @@ impl Writer<'_> {
             let words = residual.shape.channels.div_ceil(self.config.word_channels());
             (residual.stride * words, residual.stride * residual.shape.width * words)
         });
-        self.instruction(
-            Record::Drain,
-            &[
-                ("out_banks", i64::from(self.placement.places[index].banks)),
-                ("logits", i64::from(step.logits)),
-                ("pool", i64::from(step.pool)),
-                ("relu", i64::from(step.relu)),
-                ("residual_bank", number(residual_bank)),
-                ("steps_minus_1", number(self.config.group_steps()) - 1),
-                ("last_steps_minus_1", number(last_steps) - 1),
-                ("out_pixel_step", number(words)),
-                ("out_row_step", number(words * step.output.width)),
-                ("residual_pixel_step", number(pixel_step)),
-                ("residual_row_step", wrapped(number(row_step))),
-                ("parameter_base", number(self.program.parameters.len())),
-            ],
-        );
+        self.instruction(Drain {
+            out_banks: usize::from(self.placement.places[index].banks),
+            logits: step.logits,
+            pool: step.pool,
+            relu: step.relu,
+            residual_bank,
+            steps_minus_1: self.config.group_steps() - 1,
+            last_steps_minus_1: last_steps - 1,
+            out_pixel_step: words,
+            out_row_step: words * step.output.width,
+            residual_pixel_step: pixel_step,
+            residual_row_step: wrapped(number(row_step)),
+            parameter_base: self.program.parameters.len(),
+        });
     }
 
-    fn block(&mut self, index: usize, step: &Step, block: &Block, flags: [(&'static str, i64); 4]) {
+    /// Where the block lies; its flags are clear.
+    fn block(&self, index: usize, step: &Step, block: &Block) -> isa::Block {
         let place = |map: MapId| match map {
             MapId::Input => Place::default(),
             MapId::Step(map) => self.placement.places[map],
@@ -195,17 +187,16 @@ impl Writer<'_> {
                 block.y * residual.stride * residual.shape.width + block.x * residual.stride;
             place(residual.map).address + pixel * words
         });
-        let mut fields = vec![
-            ("height_minus_1", number(block.height) - 1),
-            ("width_minus_1", number(block.width) - 1),
-            ("in_address", wrapped(in_address)),
-            ("out_address", number(out_address)),
-            ("residual_address", number(residual_address)),
-            ("y0", y0),
-            ("x0", x0),
-        ];
-        fields.extend(flags);
-        self.instruction(Record::Block, &fields);
+        isa::Block {
+            height_minus_1: block.height - 1,
+            width_minus_1: block.width - 1,
+            in_address: wrapped(in_address),
+            out_address,
+            residual_address,
+            y0,
+            x0,
+            ..isa::Block::default()
+        }
     }
 
     fn tiles(&mut self, step: &Step, late: &[bool]) {
@@ -213,19 +204,17 @@ impl Writer<'_> {
             for (position, tile) in group.iter().enumerate() {
                 let View { width, words, .. } = step.view;
                 let offset = (tile.ky * width + tile.kx) * words + tile.word;
-                let fields = [
-                    ("mask", i64::from(tile.mask)),
-                    ("offset", wrapped(number(offset))),
-                    ("ky", number(tile.ky)),
-                    ("kx", number(tile.kx)),
-                    ("last", i64::from(position + 1 == group.len())),
-                    ("late", i64::from(number_in_layer == 0 && late[position])),
-                    ("active", number(tile.active)),
-                ];
-                let words = self.encode(Record::Tile, &fields);
-                self.program
-                    .tiles
-                    .push(words[..TILE_WORDS].try_into().expect("a tile record has two words"));
+                let record = isa::Tile {
+                    mask: tile.mask.into(),
+                    offset: wrapped(number(offset)),
+                    ky: tile.ky,
+                    kx: tile.kx,
+                    last: position + 1 == group.len(),
+                    late: number_in_layer == 0 && late[position],
+                    active: tile.active,
+                };
+                let words = self.fitting(record.encode(), [0; TILE_WORDS]);
+                self.program.tiles.push(words);
                 let padding = self.config.tile_rows() - self.config.rows();
                 self.program.weights.extend(tile.weights.iter().cloned());
                 self.program.weights.extend(vec![vec![0; self.config.cols()]; padding]);
@@ -265,15 +254,16 @@ impl Writer<'_> {
         tiles.iter().map(is_late).collect()
     }
 
-    fn instruction(&mut self, record: Record, fields: &[(&str, i64)]) {
-        let words = self.encode(record, fields);
+    fn instruction(&mut self, instruction: impl Into<Instruction>) {
+        let words = self.fitting(instruction.into().encode(), [0; INSTRUCTION_WORDS]);
         self.program.instructions.push(words);
     }
 
-    fn encode(&mut self, record: Record, fields: &[(&str, i64)]) -> [u32; INSTRUCTION_WORDS] {
-        encode(record, fields).unwrap_or_else(|error| {
+    /// The record, or the empty one where a value does not fit.
+    fn fitting<W>(&mut self, record: Result<W, FieldError>, empty: W) -> W {
+        record.unwrap_or_else(|error| {
             self.too_large(error);
-            [0; INSTRUCTION_WORDS]
+            empty
         })
     }
 

@@ -10,7 +10,7 @@
 //! All but the natural one fit only the kernel that they were made for, so they need an input that one convolution
 //! alone reads. The layout with the fewest passes wins.
 
-use spec::isa::{FieldError, Record, encode};
+use spec::isa::{FieldError, Lane};
 use spec::{ArrayConfig, Conv, InputSpec, Shape, kept_positions};
 
 use crate::Schedule;
@@ -95,8 +95,7 @@ impl Loader {
             for (lane, source) in word[..length].iter().enumerate() {
                 let word_end = lane + 1 == length;
                 let pixel_end = word_end && index + 1 == self.words.len();
-                let mut fields =
-                    vec![("word_end", i64::from(word_end)), ("pixel_end", i64::from(pixel_end))];
+                let mut record = Lane { word_end, pixel_end, ..Lane::default() };
                 if let Some(source) = source {
                     let block = input.space_to_depth;
                     let (position, channel) =
@@ -105,9 +104,9 @@ impl Loader {
                     let dx = source.dx as i64 * block as i64 + (position % block) as i64;
                     let offset =
                         (dy * input.width as i64 + dx) * input.channels as i64 + channel as i64;
-                    fields.extend([("dy", dy), ("dx", dx), ("offset", offset), ("valid", 1)]);
+                    record = Lane { dy, dx, offset, valid: true, ..record };
                 }
-                table.push(encode(Record::Lane, &fields)?[0]);
+                table.extend(record.encode()?);
             }
         }
         Ok(table)
@@ -245,13 +244,18 @@ mod tests {
         let config = ArrayConfig::default();
         let loader = Loader::natural(input.shape(), &config);
         let table = loader.lane_table(&input).unwrap();
-        let fields = |index: usize| {
-            ["dy", "dx", "offset", "word_end", "pixel_end"]
-                .map(|name| spec::isa::decode(Record::Lane, &table[index..], name))
-        };
         assert_eq!(table.len(), 32);
-        assert_eq!(fields(0), [0, 0, 0, 0, 0]);
-        assert_eq!(fields(15), [1, 3, 8 * 2 + 3 * 2 + 1, 1, 0]);
-        assert_eq!(fields(31), [3, 3, 3 * 16 + 3 * 2 + 1, 1, 1]);
+        let lane = |dy, dx, offset, word_end, pixel_end| Lane {
+            offset,
+            dy,
+            dx,
+            valid: true,
+            word_end,
+            pixel_end,
+        };
+        assert_eq!(Lane::decode(&[table[0]]), lane(0, 0, 0, false, false));
+        let end_of_word = lane(1, 3, 8 * 2 + 3 * 2 + 1, true, false);
+        assert_eq!(Lane::decode(&[table[15]]), end_of_word);
+        assert_eq!(Lane::decode(&[table[31]]), lane(3, 3, 3 * 16 + 3 * 2 + 1, true, true));
     }
 }

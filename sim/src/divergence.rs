@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use spec::isa::{self, Record};
+use spec::isa::{Instruction, Stream, Tile};
 use spec::{Inference, LayerOutput, NetworkError, Program, QuantNetwork, run_reference};
 
 use crate::{Executor, ImageResult, RunOptions, RunOutput, SimError};
@@ -201,29 +201,34 @@ fn find(
 
 /// The unit that writes the pixel whose first word is at `word`.
 fn unit(program: &Program, layer: usize, word: usize, channel: usize) -> Option<Unit> {
-    let is_layer = |words: &[u32; 4]| {
-        isa::opcode(words) == Some(Record::Stream)
-            && isa::decode(Record::Stream, words, "layer") == layer as i64
-    };
-    let start = program.instructions.iter().position(is_layer)?;
-    let stream = &program.instructions[start];
-    let own = program.instructions[start + 1..].iter();
-    let own: Vec<_> = own.take_while(|words| isa::opcode(words) != Some(Record::Stream)).collect();
-    let drain = own.iter().find(|words| isa::opcode(words) == Some(Record::Drain))?;
-    let step = |name| isa::decode(Record::Drain, *drain, name) as usize;
-    let (pixel_step, row_step) = (step("out_pixel_step"), step("out_row_step"));
-    let pool = 1 + step("pool");
-    let blocks = own.iter().filter(|words| isa::opcode(words) == Some(Record::Block));
-    let block = blocks.into_iter().position(|words| {
-        let value = |name| isa::decode(Record::Block, *words, name) as usize;
-        let (height, width) =
-            ((value("height_minus_1") + 1) / pool, (value("width_minus_1") + 1) / pool);
+    let mut instructions = program.instructions.iter().filter_map(Instruction::decode);
+    let is_layer = |stream: &Stream| stream.layer == layer;
+    let stream = instructions.find_map(|instruction| match instruction {
+        Instruction::Stream(stream) => Some(stream).filter(is_layer),
+        _ => None,
+    })?;
+    let own: Vec<_> = instructions
+        .take_while(|instruction| !matches!(instruction, Instruction::Stream(_)))
+        .collect();
+    let drain = own.iter().find_map(|instruction| match instruction {
+        Instruction::Drain(drain) => Some(drain),
+        _ => None,
+    })?;
+    let pool = 1 + usize::from(drain.pool);
+    let mut blocks = own.iter().filter_map(|instruction| match instruction {
+        Instruction::Block(block) => Some(block),
+        _ => None,
+    });
+    let block = blocks.position(|block| {
+        let (height, width) = ((block.height_minus_1 + 1) / pool, (block.width_minus_1 + 1) / pool);
         (0..height.max(1)).any(|y| {
-            (0..width.max(1)).any(|x| value("out_address") + y * row_step + x * pixel_step == word)
+            (0..width.max(1)).any(|x| {
+                block.out_address + y * drain.out_row_step + x * drain.out_pixel_step == word
+            })
         })
     })?;
     let group = channel / program.config.group_channels();
-    let mut first_tile = isa::decode(Record::Stream, stream, "tile_base") as usize;
+    let mut first_tile = stream.tile_base;
     for _ in 0..group {
         first_tile = last_tile(program, first_tile)? + 1;
     }
@@ -231,6 +236,5 @@ fn unit(program: &Program, layer: usize, word: usize, channel: usize) -> Option<
 }
 
 fn last_tile(program: &Program, first: usize) -> Option<usize> {
-    (first..program.tiles.len())
-        .find(|tile| isa::decode(Record::Tile, &program.tiles[*tile], "last") == 1)
+    (first..program.tiles.len()).find(|tile| Tile::decode(&program.tiles[*tile]).last)
 }

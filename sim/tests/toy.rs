@@ -11,7 +11,7 @@ use std::path::Path;
 use ndarray::{Array1, Array3};
 use sim::tools::Tools;
 use sim::{Machine, Model, RunOptions, SimError, Tally, TraceMode, first_divergence};
-use spec::isa::{Record, encode};
+use spec::isa::{Block, Drain, Stream};
 use spec::{
     ArrayConfig, Inference, InputSpec, Layer, LayerInfo, LayerOutput, Logits, Memories, Op,
     Parameter, Program, QuantNetwork, Region, Requantize, TensorRef,
@@ -59,19 +59,13 @@ fn program() -> Program {
             n_blocks: 1,
         }
     };
-    let block = |out_address: i64| {
-        encode(
-            Record::Block,
-            &[("height_minus_1", 0), ("width_minus_1", 3), ("out_address", out_address)],
-        )
-        .unwrap()
-    };
+    let block =
+        |out_address| Block { width_minus_1: 3, out_address, ..Block::default() }.encode().unwrap();
     let mut instructions = vec![[(N_BYTES | ADD.len() << 16) as u32, 0, 0, 0], [0; 4]];
     for index in 0..ADD.len() {
-        instructions
-            .push(encode(Record::Stream, &[("layer", index as i64), ("tile_base", 2)]).unwrap());
-        instructions
-            .push(encode(Record::Drain, &[("out_pixel_step", 1), ("out_row_step", 4)]).unwrap());
+        let stream = Stream { layer: index, tile_base: 2, ..Stream::default() };
+        let drain = Drain { out_pixel_step: 1, out_row_step: 4, ..Drain::default() };
+        instructions.extend([stream.encode().unwrap(), drain.encode().unwrap()]);
         instructions.extend([block(0), block(4)]);
     }
     Program {

@@ -2,11 +2,12 @@
 //! wrong in silence: bytes that were never written or may not be written yet, two readers of one bank, addresses and
 //! accumulators out of range.
 //!
-//! It is written from that page, shares no code with `codegen` or the integer reference, and knows no cycles.
+//! It is written from that page, whose tables of fields it reads, shares no code with `codegen`, the integer reference or
+//! `spec::isa`, and knows no cycles.
 
 use spec::Program;
-use spec::isa::{self, Record};
 
+mod document;
 mod error;
 mod layer;
 mod load;
@@ -16,6 +17,7 @@ mod unit;
 #[cfg(test)]
 mod tests;
 
+use document::{Block, Drain, Instruction, Stream};
 pub use error::{InterpreterError, Place, Problem};
 use layer::{BlockState, LayerState, Waits};
 use memory::Bank;
@@ -56,8 +58,8 @@ struct Machine<'program> {
     program: &'program Program,
     banks: [Bank; 4],
     logits: Vec<Option<i16>>,
-    stream: Option<[u32; isa::INSTRUCTION_WORDS]>,
-    drain: Option<[u32; isa::INSTRUCTION_WORDS]>,
+    stream: Option<Stream>,
+    drain: Option<Drain>,
     /// Units so far; the number of the unit in progress.
     n_units: u64,
     /// Number of the first unit of the layer in progress.
@@ -95,43 +97,45 @@ impl<'program> Machine<'program> {
     fn run(&mut self, image: &[i8]) -> Result<Execution, Problem> {
         for (pc, words) in self.program.instructions.iter().enumerate() {
             self.place = Place { instruction: pc, layer: self.layers.len(), ..Place::default() };
-            check_unused_bits(words)?;
-            let record = isa::opcode(words).ok_or(Problem::Opcode { word: words[0] })?;
+            let instruction = Instruction::of(words)?;
             let loaded = self.banks[0].is_written();
-            match record {
-                Record::Load => self.load(words, image)?,
+            match instruction {
+                Instruction::Load(load) => self.load(&load, image)?,
                 _ if !loaded => {
-                    return Err(Problem::Order { instruction: record.name(), missing: "LOAD" });
+                    return Err(Problem::Order {
+                        instruction: instruction.name(),
+                        missing: "LOAD",
+                    });
                 }
-                Record::Stream => {
-                    let (layer, expected) = (get(record, words, "layer"), self.layers.len());
+                Instruction::Stream(stream) => {
+                    let (layer, expected) = (stream.layer, self.layers.len());
                     if layer != expected {
                         return Err(Problem::LayerIndex { found: layer, expected });
                     }
-                    self.stream = Some(*words);
+                    self.stream = Some(stream);
                     self.drain = None;
                 }
-                Record::Drain => self.drain = Some(*words),
-                Record::Block => self.block(words)?,
-                _ => {
+                Instruction::Drain(drain) => self.drain = Some(drain),
+                Instruction::Block(block) => self.block(&block)?,
+                Instruction::End(end) => {
                     if pc + 1 != self.program.instructions.len() {
                         return Err(Problem::AfterEnd {
                             n: self.program.instructions.len() - pc - 1,
                         });
                     }
-                    return self.end(get(record, words, "logits_minus_1") + 1);
+                    return self.end(end.logits_minus_1 + 1);
                 }
             }
         }
         Err(Problem::NoEnd)
     }
 
-    fn block(&mut self, words: &[u32; isa::INSTRUCTION_WORDS]) -> Result<(), Problem> {
+    fn block(&mut self, instruction: &Block) -> Result<(), Problem> {
         let missing = |missing| Problem::Order { instruction: "BLOCK", missing };
         let stream = self.stream.ok_or(missing("STREAM"))?;
         let drain = self.drain.ok_or(missing("DRAIN"))?;
         let layer = LayerState::new(&self.program.config, &stream, &drain)?;
-        let block = BlockState::new(&self.program.config, &layer, words)?;
+        let block = BlockState::new(&self.program.config, &layer, instruction)?;
         let mut tile = 0;
         for group in 0..layer.n_groups {
             self.n_units += 1;
@@ -141,8 +145,8 @@ impl<'program> Machine<'program> {
             self.drain_unit(&layer, &block, group, &accumulators)?;
         }
         self.place.group = None;
-        self.bank0_released |= get(Record::Block, words, "release_input") == 1;
-        if get(Record::Block, words, "layer_end") == 1 {
+        self.bank0_released |= instruction.release_input;
+        if instruction.layer_end {
             self.finish_layer(layer.logits)?;
         }
         Ok(())
@@ -191,18 +195,4 @@ impl<'program> Machine<'program> {
         }
         Ok(Execution { layers: std::mem::take(&mut self.layers), logits, class })
     }
-}
-
-/// An unsigned field.
-fn get(record: Record, words: &[u32], field: &str) -> usize {
-    usize::try_from(isa::decode(record, words, field)).expect("the field is unsigned")
-}
-
-fn check_unused_bits(words: &[u32; isa::INSTRUCTION_WORDS]) -> Result<(), Problem> {
-    let Some(record) = isa::opcode(words) else { return Ok(()) };
-    let mut rest = *words;
-    for field in isa::FIELDS.iter().filter(|field| field.record == record) {
-        rest[field.word] &= !((((1u64 << field.width) - 1) << field.lsb) as u32);
-    }
-    if rest == [0; isa::INSTRUCTION_WORDS] { Ok(()) } else { Err(Problem::UnusedBits) }
 }

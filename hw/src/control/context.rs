@@ -1,7 +1,7 @@
 //! Bundles of control that travel between the blocks, and the decoders that make them from ROM words.
 //!
-//! A decoder takes its bit positions from [`spec::isa`]; a field wider here than there is zero- or sign-extended, so
-//! that it adds to coordinates and addresses without a cast.
+//! A decoder takes its fields and their bit positions from [`spec::isa`]: one more or one less does not compile. A field
+//! wider here than there is zero- or sign-extended, so that it adds to coordinates and addresses without a cast.
 
 #![allow(
     missing_docs,
@@ -9,7 +9,7 @@
 )]
 
 use rust_hdl_core::prelude::*;
-use spec::isa::{self, Record};
+use spec::isa::{self, Field};
 
 use crate::leaf::{Drive, verilog};
 
@@ -144,33 +144,39 @@ pub struct State {
     pub bad_image: Bit,
 }
 
-/// Conversion of an ISA field to the type of a bundle's field.
-trait FromField {
-    fn from_field(value: i64) -> Self;
+/// Conversion of an ISA field's value to the type of a bundle's field.
+trait FromField<V> {
+    fn from_field(value: V) -> Self;
 }
 
-impl FromField for bool {
-    fn from_field(value: i64) -> Self {
-        value != 0
+impl FromField<bool> for Bit {
+    fn from_field(value: bool) -> Self {
+        value
     }
 }
 
-impl<const N: usize> FromField for Bits<N> {
-    fn from_field(value: i64) -> Self {
-        (value as u64 & ((1 << N) - 1)).into()
+impl<const N: usize> FromField<usize> for Bits<N> {
+    fn from_field(value: usize) -> Self {
+        bits(value as u64)
     }
 }
 
-/// Verilog concatenation that makes the bundle `fields` (name, bits) of `record` out of `word_0`, `word_1`, ...
-fn concatenation(record: Record, fields: &[(&str, usize)]) -> String {
-    let parts = fields.iter().rev().map(|&(name, bits)| {
-        let isa::Field { word, lsb, width, signed, .. } = isa::field(record, name);
+impl<const N: usize> FromField<i64> for Bits<N> {
+    fn from_field(value: i64) -> Self {
+        bits(value as u64 & ((1 << N) - 1))
+    }
+}
+
+/// Verilog concatenation that makes a bundle, its fields with their bits there, out of `word_0`, `word_1`, ...
+fn concatenation(fields: &[(Field, usize)]) -> String {
+    let parts = fields.iter().rev().map(|&(field, bits)| {
+        let Field { record, name, word, lsb, width, signed, .. } = field;
         let source = if width == 1 {
             format!("word_{word}[{lsb}]")
         } else {
             format!("word_{word}[{}:{lsb}]", lsb + width - 1)
         };
-        assert!(bits >= width, "{}.{name} has {width} bits, its bundle {bits}", record.name());
+        assert!(bits >= width, "{record}.{name} has {width} bits, its bundle {bits}");
         let extension = match (bits - width, signed) {
             (0, _) => return source,
             (extra, true) => format!("{{{extra}{{word_{word}[{}]}}}}", lsb + width - 1),
@@ -199,7 +205,7 @@ pub(crate) fn widths(descriptor: TypeDescriptor) -> Vec<(String, usize)> {
 }
 
 macro_rules! decoder {
-    ($Name:ident, $module:literal, $Context:ident, $record:expr, [$($word:ident),*], { $($field:ident),* $(,)? }) => {
+    ($Name:ident, $module:literal, $Context:ident, $Record:ident, [$($word:ident),*], { $($field:ident),* $(,)? }) => {
         #[doc = concat!("Combinational decoder of [`", stringify!($Context), "`].")]
         #[derive(LogicBlock, Default)]
         pub struct $Name {
@@ -211,12 +217,36 @@ macro_rules! decoder {
             pub fields: Signal<Out, $Context>,
         }
 
+        impl $Name {
+            /// Every field of the record, with its bits in the bundle.
+            fn layout() -> Vec<(Field, usize)> {
+                // The patterns name every field: a list that lacks one does not compile.
+                let isa::$Record { $($field: _),* } = isa::$Record::default();
+                let $Context { $($field: _),* } = $Context::default();
+                let widths = widths($Context::descriptor());
+                let width = |name| widths.iter().find(|(field, _)| field == name).map(|(_, bits)| *bits);
+                let mut layout = vec![$((
+                    isa::$Record::LAYOUT.$field,
+                    width(stringify!($field)).expect("the bundle has the field"),
+                )),*];
+                layout.sort_by_key(|(field, _)| widths.iter().position(|(name, _)| name == field.name));
+                layout
+            }
+        }
+
+        const _: () = {
+            // Later words of an instruction, which hold no field, have no port.
+            const N_PORTS: usize = [$(stringify!($word)),*].len();
+            $(assert!(isa::$Record::LAYOUT.$field.word < N_PORTS, "a field lies in a word without a port");)*
+        };
+
         impl Logic for $Name {
             fn update(&mut self) {
                 let words = [$(self.$word.val().to_u64() as u32),*];
-                self.fields.next = $Context {
-                    $($field: FromField::from_field(isa::decode($record, &words, stringify!($field))),)*
-                };
+                let mut record = [0; isa::$Record::TABLE.n_words];
+                record[..words.len()].copy_from_slice(&words);
+                let isa::$Record { $($field),* } = isa::$Record::decode(&record);
+                self.fields.next = $Context { $($field: FromField::from_field($field)),* };
             }
 
             fn connect(&mut self) {
@@ -224,33 +254,93 @@ macro_rules! decoder {
             }
 
             fn hdl(&self) -> Verilog {
-                let fields = widths($Context::descriptor());
-                let fields: Vec<_> = fields.iter().map(|(name, bits)| (name.as_str(), *bits)).collect();
                 let sentence = concat!("The fields of a record as ", stringify!($Context), ".");
-                verilog($module, sentence, &format!("assign fields = {{{}}};\n", concatenation($record, &fields)))
+                verilog($module, sentence, &format!("assign fields = {{{}}};\n", concatenation(&Self::layout())))
             }
         }
     };
 }
 
-decoder!(StreamDecoder, "stream_decoder", StreamContext, Record::Stream, [word_0, word_1, word_2, word_3], {
+decoder!(StreamDecoder, "stream_decoder", StreamContext, Stream, [word_0, word_1, word_2, word_3], {
     in_bank, stride, groups_minus_1, sum, layer, pixel_step, row_step, tile_base, weight_base, in_width, in_height,
 });
-decoder!(DrainDecoder, "drain_decoder", DrainContext, Record::Drain, [word_0, word_1, word_2, word_3], {
+decoder!(DrainDecoder, "drain_decoder", DrainContext, Drain, [word_0, word_1, word_2, word_3], {
     out_banks, logits, pool, relu, residual_bank, steps_minus_1, last_steps_minus_1, out_pixel_step, out_row_step,
     residual_pixel_step, residual_row_step, parameter_base,
 });
-decoder!(BlockDecoder, "block_decoder", BlockContext, Record::Block, [word_0, word_1, word_2, word_3], {
+decoder!(BlockDecoder, "block_decoder", BlockContext, Block, [word_0, word_1, word_2, word_3], {
     wait_late, wait_all, release_input, layer_end, height_minus_1, width_minus_1, in_address, out_address,
     residual_address, y0, x0,
 });
-decoder!(LoadDecoder, "load_decoder", LoadContext, Record::Load, [word_0, word_1, word_2, word_3], {
+decoder!(LoadDecoder, "load_decoder", LoadContext, Load, [word_0, word_1, word_2, word_3], {
     block, bytes_minus_1, grid_width_minus_1, grid_height_minus_1, pixel_step, row_step, image_width, image_height,
 });
-decoder!(EndDecoder, "end_decoder", EndContext, Record::End, [word_0], { logits_minus_1 });
-decoder!(TileDecoder, "tile_decoder", TileContext, Record::Tile, [word_0, word_1], {
+decoder!(EndDecoder, "end_decoder", EndContext, End, [word_0], { logits_minus_1 });
+decoder!(TileDecoder, "tile_decoder", TileContext, Tile, [word_0, word_1], {
     mask, offset, ky, kx, last, late, active,
 });
-decoder!(LaneDecoder, "lane_decoder", LaneContext, Record::Lane, [word_0], {
+decoder!(LaneDecoder, "lane_decoder", LaneContext, Lane, [word_0], {
     offset, dy, dx, valid, word_end, pixel_end,
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::leaf::settle;
+    use crate::random::Random;
+
+    /// The fields of the words, as wide as in the bundle: bits from the table alone, the first in the lowest bits.
+    fn bundle(layout: &[(Field, usize)], words: &[u32]) -> VerilogLiteral {
+        let mut text = String::new();
+        for &(Field { word, lsb, width, signed, .. }, bits) in layout {
+            let bit = |index: usize| words[word] >> (lsb + index) & 1;
+            for index in 0..bits {
+                let inside = bit(index.min(width - 1));
+                let value = if index < width || signed { inside } else { 0 };
+                text.insert(0, if value == 1 { '1' } else { '0' });
+            }
+        }
+        let value = u128::from_str_radix(&text, 2).expect("a bundle has at most 128 bits");
+        value.into()
+    }
+
+    fn hex(literal: &VerilogLiteral) -> String {
+        let text = format!("{literal:x}");
+        text.split_once("'h").expect("a size goes before the digits").1.to_owned()
+    }
+
+    macro_rules! check {
+        ($Decoder:ident, [$($word:ident),+], $Record:ident) => {{
+            let layout = $Decoder::layout();
+            let names: Vec<&str> = layout.iter().map(|(field, _)| field.name).collect();
+            let mut of_table: Vec<&str> = isa::$Record::TABLE.fields.iter().map(|f| f.name).collect();
+            of_table.sort_by_key(|name| names.iter().position(|known| known == name));
+            assert_eq!(names, of_table);
+            let n_words = [$(stringify!($word)),+].len();
+            let mut random = Random::new(1);
+            let ones = (0..32 * n_words).map(|bit| (0..n_words).map(|word| u32::from(word == bit / 32) << (bit % 32)).collect());
+            let anything: Vec<Vec<u32>> =
+                (0..200).map(|_| (0..n_words).map(|_| random.below(1 << 32) as u32).collect()).collect();
+            let mut decoder = $Decoder::default();
+            for words in ones.chain(anything) {
+                let words: Vec<u32> = words;
+                let mut all = words.iter();
+                $(decoder.$word.next = bits(u64::from(*all.next().unwrap()));)+
+                settle(&mut decoder).unwrap();
+                let seen = decoder.fields.val().verilog();
+                assert_eq!(hex(&seen), hex(&bundle(&layout, &words)), "{words:x?}");
+            }
+        }};
+    }
+
+    #[test]
+    fn bundles_hold_every_field_of_the_table() {
+        check!(StreamDecoder, [word_0, word_1, word_2, word_3], Stream);
+        check!(DrainDecoder, [word_0, word_1, word_2, word_3], Drain);
+        check!(BlockDecoder, [word_0, word_1, word_2, word_3], Block);
+        check!(LoadDecoder, [word_0, word_1, word_2, word_3], Load);
+        check!(EndDecoder, [word_0], End);
+        check!(TileDecoder, [word_0, word_1], Tile);
+        check!(LaneDecoder, [word_0], Lane);
+    }
+}

@@ -1,6 +1,7 @@
 //! Instruction fetch: walks the program and holds the contexts of the layer and block that come next.
 
 use rust_hdl_core::prelude::*;
+use spec::isa::{Block, Drain, End, Load, Stream};
 
 use crate::control::context::{
     BlockContext, BlockDecoder, DrainContext, DrainDecoder, EndContext, EndDecoder, LoadContext,
@@ -27,7 +28,7 @@ pub enum FetchState {
 /// `BLOCK` puts a block up for the weight loader and the next instructions wait until it is taken. `LOAD` waits for an
 /// image, `END` until everything is drained and the logits are sent; then the program starts again. Reset: program
 /// counter 0, nothing pending.
-#[derive(LogicBlock, Default)]
+#[derive(LogicBlock)]
 pub struct Fetch {
     /// Rising edge.
     pub clock: Signal<In, Clock>,
@@ -96,7 +97,68 @@ pub struct Fetch {
     load_decoder: LoadDecoder,
     end_decoder: EndDecoder,
     opcode: Signal<Local, Bits<4>>,
+    stream_opcode: Constant<Bits<4>>,
+    drain_opcode: Constant<Bits<4>>,
+    block_opcode: Constant<Bits<4>>,
+    end_opcode: Constant<Bits<4>>,
+    load_opcode: Constant<Bits<4>>,
     next_address: Signal<Local, Bits<16>>,
+}
+
+impl Default for Fetch {
+    fn default() -> Self {
+        let opcode = |opcode: u32| Constant::new(bits(opcode.into()));
+        Self {
+            clock: Default::default(),
+            reset: Default::default(),
+            image_ready: Default::default(),
+            block_taken: Default::default(),
+            idle: Default::default(),
+            output_finished: Default::default(),
+            word_0: Default::default(),
+            word_1: Default::default(),
+            word_2: Default::default(),
+            word_3: Default::default(),
+            program_address: Default::default(),
+            block_valid: Default::default(),
+            block: Default::default(),
+            stream: Default::default(),
+            drain: Default::default(),
+            configured: Default::default(),
+            load: Default::default(),
+            end_context: Default::default(),
+            image_start: Default::default(),
+            running: Default::default(),
+            draining: Default::default(),
+            image_end: Default::default(),
+            sending: Default::default(),
+            done: Default::default(),
+            error: Default::default(),
+            state: Default::default(),
+            program_counter: Default::default(),
+            block_valid_register: Default::default(),
+            block_register: Default::default(),
+            stream_register: Default::default(),
+            drain_register: Default::default(),
+            load_register: Default::default(),
+            end_register: Default::default(),
+            configured_register: Default::default(),
+            running_register: Default::default(),
+            done_register: Default::default(),
+            stream_decoder: Default::default(),
+            drain_decoder: Default::default(),
+            block_decoder: Default::default(),
+            load_decoder: Default::default(),
+            end_decoder: Default::default(),
+            opcode: Default::default(),
+            next_address: Default::default(),
+            stream_opcode: opcode(Stream::OPCODE),
+            drain_opcode: opcode(Drain::OPCODE),
+            block_opcode: opcode(Block::OPCODE),
+            end_opcode: opcode(End::OPCODE),
+            load_opcode: opcode(Load::OPCODE),
+        }
+    }
 }
 
 impl Logic for Fetch {
@@ -176,7 +238,7 @@ impl Logic for Fetch {
                 self.state.d.next = FetchState::Execute;
             }
             FetchState::Execute => {
-                if self.opcode.val() == 5 {
+                if self.opcode.val() == self.load_opcode.val() {
                     self.load_register.enable.next = true;
                     self.configured_register.d.next = true;
                     if self.image_ready.val() {
@@ -186,7 +248,7 @@ impl Logic for Fetch {
                         self.program_counter.d.next = self.next_address.val();
                         self.state.d.next = FetchState::Read;
                     }
-                } else if self.opcode.val() == 4 {
+                } else if self.opcode.val() == self.end_opcode.val() {
                     self.end_register.enable.next = true;
                     self.draining.next = !self.block_valid_register.q.val();
                     if !self.block_valid_register.q.val() & self.idle.val() {
@@ -195,18 +257,18 @@ impl Logic for Fetch {
                         self.done_register.d.next = true;
                         self.state.d.next = FetchState::Send;
                     }
-                } else if (self.opcode.val() == 1)
-                    | (self.opcode.val() == 2)
-                    | (self.opcode.val() == 3)
+                } else if (self.opcode.val() == self.stream_opcode.val())
+                    | (self.opcode.val() == self.drain_opcode.val())
+                    | (self.opcode.val() == self.block_opcode.val())
                 {
                     if !self.block_valid_register.q.val() {
-                        if self.opcode.val() == 1 {
+                        if self.opcode.val() == self.stream_opcode.val() {
                             self.stream_register.enable.next = true;
                         }
-                        if self.opcode.val() == 2 {
+                        if self.opcode.val() == self.drain_opcode.val() {
                             self.drain_register.enable.next = true;
                         }
-                        if self.opcode.val() == 3 {
+                        if self.opcode.val() == self.block_opcode.val() {
                             self.block_register.enable.next = true;
                             self.block_valid_register.d.next = true;
                         }

@@ -7,6 +7,7 @@
 
 mod constructs;
 mod datapath;
+mod decoders;
 mod differential;
 mod emit;
 mod example;

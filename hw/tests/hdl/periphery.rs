@@ -3,7 +3,7 @@
 
 use crate::verilated::{lint, simulate};
 use rust_hdl_core::prelude::*;
-use spec::isa::{Record, encode};
+use spec::isa::{Lane, Load};
 use spec::{ArrayConfig, Memories};
 use twofold_hw::control::context::LoadDecoder;
 use twofold_hw::control::counters::Counters;
@@ -228,34 +228,35 @@ fn loader_runs_alike() {
         let config = config(rows, 4);
         let n = config.word_channels();
         let mut random = Random(seed);
-        let (width, height, channels, block) = (5, 4, 2, seed as i64);
+        let (width, height, channels, block) = (5, 4, 2, seed as usize);
         let n_entries = 15;
         let table: Vec<Vec<u64>> = (0..n_entries)
             .map(|i| {
                 let (dy, dx) = (random.next(7) as i64 - 3, random.next(7) as i64 - 3);
-                let fields = [
-                    ("offset", (dy * width + dx) * channels + random.next(channels as u64) as i64),
-                    ("dy", dy),
-                    ("dx", dx),
-                    ("valid", (random.next(8) > 0).into()),
-                    ("word_end", (i % 4 == 3 || i + 1 == n_entries).into()),
-                    ("pixel_end", (i + 1 == n_entries).into()),
-                ];
-                vec![u64::from(encode(Record::Lane, &fields).unwrap()[0])]
+                let lane = Lane {
+                    offset: (dy * width as i64 + dx) * channels as i64
+                        + random.next(channels as u64) as i64,
+                    dy,
+                    dx,
+                    valid: random.next(8) > 0,
+                    word_end: i % 4 == 3 || i + 1 == n_entries,
+                    pixel_end: i + 1 == n_entries,
+                };
+                vec![u64::from(lane.encode().unwrap()[0])]
             })
             .collect();
         let hex: String = table.iter().map(|word| format!("{:08x}\n", word[0])).collect();
-        let load = [
-            ("block", block),
-            ("bytes_minus_1", width * height * channels - 1),
-            ("grid_width_minus_1", (width - 1) / block),
-            ("grid_height_minus_1", (height - 1) / block),
-            ("pixel_step", block * channels),
-            ("row_step", block * width * channels),
-            ("image_width", width),
-            ("image_height", height),
-        ];
-        let load = encode(Record::Load, &load).unwrap().map(u64::from);
+        let load = Load {
+            block,
+            bytes_minus_1: width * height * channels - 1,
+            grid_width_minus_1: (width - 1) / block,
+            grid_height_minus_1: (height - 1) / block,
+            pixel_step: block * channels,
+            row_step: block * width * channels,
+            image_width: width,
+            image_height: height,
+        };
+        let load = load.encode().unwrap().map(u64::from);
         let mut packing = Packing {
             clock: Signal::default(),
             reset: Signal::default(),

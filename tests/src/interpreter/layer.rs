@@ -1,9 +1,9 @@
 //! The state that `STREAM`, `DRAIN` and `BLOCK` set, checked.
 
 use spec::ArrayConfig;
-use spec::isa::{INSTRUCTION_WORDS, Record, decode};
 
-use super::{Problem, get};
+use super::Problem;
+use super::document::{Block, Drain, Stream};
 
 /// `STREAM` and `DRAIN` of a layer.
 pub(super) struct LayerState {
@@ -34,34 +34,32 @@ pub(super) struct LayerState {
 impl LayerState {
     pub(super) fn new(
         config: &ArrayConfig,
-        stream: &[u32; INSTRUCTION_WORDS],
-        drain: &[u32; INSTRUCTION_WORDS],
+        stream: &Stream,
+        drain: &Drain,
     ) -> Result<Self, Problem> {
-        let s = |name| get(Record::Stream, stream, name);
-        let d = |name| get(Record::Drain, drain, name);
         let layer = Self {
-            n_groups: s("groups_minus_1") + 1,
-            logits: d("logits") == 1,
-            in_bank: s("in_bank"),
-            stride: s("stride"),
-            sum: s("sum") == 1,
-            pixel_step: s("pixel_step"),
-            row_step: s("row_step"),
-            tile_base: s("tile_base"),
-            weight_base: s("weight_base"),
-            in_width: s("in_width"),
-            in_height: s("in_height"),
-            out_banks: d("out_banks"),
-            pool: d("pool") == 1,
-            relu: d("relu") == 1,
-            residual_bank: d("residual_bank"),
-            n_steps: d("steps_minus_1") + 1,
-            n_last_steps: d("last_steps_minus_1") + 1,
-            out_pixel_step: d("out_pixel_step"),
-            out_row_step: d("out_row_step"),
-            residual_pixel_step: d("residual_pixel_step"),
-            residual_row_step: d("residual_row_step"),
-            parameter_base: d("parameter_base"),
+            n_groups: stream.groups_minus_1 + 1,
+            logits: drain.logits,
+            in_bank: stream.in_bank,
+            stride: stream.stride,
+            sum: stream.sum,
+            pixel_step: stream.pixel_step,
+            row_step: stream.row_step,
+            tile_base: stream.tile_base,
+            weight_base: stream.weight_base,
+            in_width: stream.in_width,
+            in_height: stream.in_height,
+            out_banks: drain.out_banks,
+            pool: drain.pool,
+            relu: drain.relu,
+            residual_bank: drain.residual_bank,
+            n_steps: drain.steps_minus_1 + 1,
+            n_last_steps: drain.last_steps_minus_1 + 1,
+            out_pixel_step: drain.out_pixel_step,
+            out_row_step: drain.out_row_step,
+            residual_pixel_step: drain.residual_pixel_step,
+            residual_row_step: drain.residual_row_step,
+            parameter_base: drain.parameter_base,
         };
         let steps = config.group_steps();
         let rules = [
@@ -129,10 +127,9 @@ impl BlockState {
     pub(super) fn new(
         config: &ArrayConfig,
         layer: &LayerState,
-        words: &[u32; INSTRUCTION_WORDS],
+        block: &Block,
     ) -> Result<Self, Problem> {
-        let b = |name| get(Record::Block, words, name);
-        let (height, width) = (b("height_minus_1") + 1, b("width_minus_1") + 1);
+        let (height, width) = (block.height_minus_1 + 1, block.width_minus_1 + 1);
         let depth = config.memories().accumulator;
         if !layer.sum && height * width > depth {
             return Err(Problem::Accumulators { height, width, depth });
@@ -145,14 +142,14 @@ impl BlockState {
             }
         }
         Ok(Self {
-            waits: Waits { late: b("wait_late") == 1, all: b("wait_all") == 1 },
+            waits: Waits { late: block.wait_late, all: block.wait_all },
             height,
             width,
-            in_address: b("in_address"),
-            out_address: b("out_address"),
-            residual_address: b("residual_address"),
-            y0: decode(Record::Block, words, "y0"),
-            x0: decode(Record::Block, words, "x0"),
+            in_address: block.in_address,
+            out_address: block.out_address,
+            residual_address: block.residual_address,
+            y0: block.y0,
+            x0: block.x0,
         })
     }
 }

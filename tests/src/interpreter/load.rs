@@ -1,19 +1,13 @@
 //! `LOAD`: image bytes to packed words.
 
-use spec::isa::{INSTRUCTION_WORDS, Record, decode};
-
+use super::document::{Lane, Load};
 use super::memory::Writer;
-use super::{Machine, Problem, get};
+use super::{Machine, Problem};
 
 impl Machine<'_> {
-    pub(super) fn load(
-        &mut self,
-        words: &[u32; INSTRUCTION_WORDS],
-        image: &[i8],
-    ) -> Result<(), Problem> {
-        let field = |name| get(Record::Load, words, name);
+    pub(super) fn load(&mut self, fields: &Load, image: &[i8]) -> Result<(), Problem> {
         let program = self.program;
-        let (load, manifest) = (field("bytes_minus_1") + 1, program.n_input_bytes);
+        let (load, manifest) = (fields.bytes_minus_1 + 1, program.n_input_bytes);
         if image.len() != load || load != manifest {
             return Err(Problem::ImageLength { found: image.len(), load, manifest });
         }
@@ -21,25 +15,24 @@ impl Machine<'_> {
         if load > depth {
             return Err(Problem::Address { memory: "image", address: load - 1, depth });
         }
-        let block = field("block");
+        let block = fields.block;
         if !(1..=8).contains(&block) {
             return Err(Problem::Value { field: "LOAD.block", value: block, why: "1..8" });
         }
         let table = self.lane_table()?;
         let mut address = 0;
-        for packed_y in 0..=field("grid_height_minus_1") {
-            for packed_x in 0..=field("grid_width_minus_1") {
+        for packed_y in 0..=fields.grid_height_minus_1 {
+            for packed_x in 0..=fields.grid_width_minus_1 {
                 let mut byte = 0;
                 for lane in &table {
-                    let lane_field = |name| decode(Record::Lane, &[*lane], name);
-                    let row = (packed_y * block) as i64 + lane_field("dy");
-                    let column = (packed_x * block) as i64 + lane_field("dx");
-                    let inside = (0..field("image_height") as i64).contains(&row)
-                        && (0..field("image_width") as i64).contains(&column);
-                    let value = if inside && lane_field("valid") == 1 {
+                    let row = (packed_y * block) as i64 + lane.dy;
+                    let column = (packed_x * block) as i64 + lane.dx;
+                    let inside = (0..fields.image_height as i64).contains(&row)
+                        && (0..fields.image_width as i64).contains(&column);
+                    let value = if inside && lane.valid {
                         let base =
-                            (packed_y * field("row_step") + packed_x * field("pixel_step")) as i64;
-                        let index = (base + lane_field("offset")).rem_euclid(1 << 16) as usize;
+                            (packed_y * fields.row_step + packed_x * fields.pixel_step) as i64;
+                        let index = (base + lane.offset).rem_euclid(1 << 16) as usize;
                         *image.get(index).ok_or(Problem::Address {
                             memory: "image",
                             address: index,
@@ -63,7 +56,7 @@ impl Machine<'_> {
                         });
                     }
                     byte += 1;
-                    if lane_field("word_end") == 1 {
+                    if lane.word_end {
                         address += 1;
                         byte = 0;
                     }
@@ -74,15 +67,13 @@ impl Machine<'_> {
     }
 
     /// The entries up to `pixel_end`.
-    fn lane_table(&self) -> Result<Vec<u32>, Problem> {
-        let lanes = &self.program.lanes;
+    fn lane_table(&self) -> Result<Vec<Lane>, Problem> {
+        let lanes: Vec<Lane> =
+            self.program.lanes.iter().map(|word| Lane::of(std::slice::from_ref(word))).collect();
         let missing =
             Problem::Address { memory: "lane table", address: lanes.len(), depth: lanes.len() };
-        let last = lanes
-            .iter()
-            .position(|lane| decode(Record::Lane, &[*lane], "pixel_end") == 1)
-            .ok_or(missing)?;
-        if decode(Record::Lane, &[lanes[last]], "word_end") == 0 {
+        let last = lanes.iter().position(|lane| lane.pixel_end).ok_or(missing)?;
+        if !lanes[last].word_end {
             return Err(Problem::Value {
                 field: "LANE.word_end",
                 value: 0,

@@ -1,25 +1,22 @@
 //! A program put together by hand, its results worked out by hand, and every rule broken once.
 
-use spec::isa::{Record, encode};
+use spec::isa::{Block, Drain, End, Instruction, Lane, Load, Stream, Tile};
 use spec::{ArrayConfig, LayerInfo, Memories, Parameter, Program, Region};
 
 use super::{Problem, interpret};
 
 const IMAGE: [i8; 8] = [1, 2, 3, -4, 5, 6, -7, 8];
 
-type Values<'a> = &'a [(&'a str, i64)];
-
-fn instruction(record: Record, values: Values) -> [u32; 4] {
-    encode(record, values).unwrap()
+fn instruction(instruction: impl Into<Instruction>) -> [u32; 4] {
+    instruction.into().encode().unwrap()
 }
 
-fn tile(values: Values) -> [u32; 2] {
-    let [low, high, ..] = encode(Record::Tile, values).unwrap();
-    [low, high]
+fn tile(tile: Tile) -> [u32; 2] {
+    tile.encode().unwrap()
 }
 
-fn lane(values: Values) -> u32 {
-    encode(Record::Lane, values).unwrap()[0]
+fn lane(lane: Lane) -> u32 {
+    lane.encode().unwrap()[0]
 }
 
 fn weights(rows: [[i8; 2]; 2]) -> Vec<Vec<i8>> {
@@ -30,10 +27,13 @@ fn weights(rows: [[i8; 2]; 2]) -> Vec<Vec<i8>> {
 /// the logits `sum(ch0 + ch2) / 2` and `sum(ch1 - ch3) / 2`.
 fn program() -> Program {
     let scaled = |shift| vec![Parameter { multiplier: 1, shift, ..Parameter::default() }; 2];
-    let step = |pixel, row| [("pixel_step", pixel), ("row_step", row)];
-    let size = [("in_width", 2), ("in_height", 2)];
-    let stream = |values: Values| {
-        instruction(Record::Stream, &[&step(1, 2)[..], &size[..], values].concat())
+    let stream = Stream {
+        stride: 1,
+        pixel_step: 1,
+        row_step: 2,
+        in_width: 2,
+        in_height: 2,
+        ..Stream::default()
     };
     let info = |name: &str, output| LayerInfo {
         name: name.into(),
@@ -44,7 +44,7 @@ fn program() -> Program {
         n_tiles: 2,
         n_blocks: 1,
     };
-    let block = [("height_minus_1", 1), ("width_minus_1", 1), ("layer_end", 1)];
+    let block = Block { height_minus_1: 1, width_minus_1: 1, layer_end: true, ..Block::default() };
     Program {
         config: ArrayConfig::new(
             2,
@@ -56,51 +56,43 @@ fn program() -> Program {
         classes: vec!["a".into(), "b".into()],
         n_input_bytes: 8,
         instructions: vec![
-            instruction(
-                Record::Load,
-                &[
-                    &step(2, 4)[..],
-                    &[
-                        ("block", 1),
-                        ("bytes_minus_1", 7),
-                        ("grid_width_minus_1", 1),
-                        ("grid_height_minus_1", 1),
-                    ],
-                    &[("image_width", 2), ("image_height", 2)],
-                ]
-                .concat(),
-            ),
-            stream(&[("stride", 1), ("groups_minus_1", 1)]),
-            instruction(
-                Record::Drain,
-                &[("out_banks", 0b0110), ("out_pixel_step", 1), ("out_row_step", 2)],
-            ),
-            instruction(
-                Record::Block,
-                &[&block[..], &[("release_input", 1), ("out_address", 3)]].concat(),
-            ),
-            stream(&[
-                ("stride", 1),
-                ("in_bank", 1),
-                ("sum", 1),
-                ("layer", 1),
-                ("tile_base", 4),
-                ("weight_base", 16),
-            ]),
-            instruction(Record::Drain, &[("logits", 1), ("parameter_base", 2)]),
-            instruction(
-                Record::Block,
-                &[&block[..], &[("wait_late", 1), ("in_address", 3)]].concat(),
-            ),
-            instruction(Record::End, &[("logits_minus_1", 1)]),
+            instruction(Load {
+                block: 1,
+                bytes_minus_1: 7,
+                grid_width_minus_1: 1,
+                grid_height_minus_1: 1,
+                pixel_step: 2,
+                row_step: 4,
+                image_width: 2,
+                image_height: 2,
+            }),
+            instruction(Stream { groups_minus_1: 1, ..stream }),
+            instruction(Drain {
+                out_banks: 0b0110,
+                out_pixel_step: 1,
+                out_row_step: 2,
+                ..Drain::default()
+            }),
+            instruction(Block { release_input: true, out_address: 3, ..block }),
+            instruction(Stream {
+                in_bank: 1,
+                sum: true,
+                layer: 1,
+                tile_base: 4,
+                weight_base: 16,
+                ..stream
+            }),
+            instruction(Drain { logits: true, parameter_base: 2, ..Drain::default() }),
+            instruction(Block { wait_late: true, in_address: 3, ..block }),
+            instruction(End { logits_minus_1: 1 }),
         ],
         tiles: vec![
-            tile(&[("active", 2)]),
-            tile(&[("active", 2), ("mask", 3), ("last", 1)]),
-            tile(&[("active", 1)]),
-            tile(&[("active", 2), ("mask", 3), ("last", 1)]),
-            tile(&[("late", 1)]),
-            tile(&[("late", 1), ("mask", 3), ("last", 1)]),
+            tile(Tile { active: 2, ..Tile::default() }),
+            tile(Tile { active: 2, mask: 3, last: true, ..Tile::default() }),
+            tile(Tile { active: 1, ..Tile::default() }),
+            tile(Tile { active: 2, mask: 3, last: true, ..Tile::default() }),
+            tile(Tile { late: true, ..Tile::default() }),
+            tile(Tile { late: true, mask: 3, last: true, ..Tile::default() }),
         ],
         weights: [
             weights([[1, 0], [0, 0]]),
@@ -113,8 +105,14 @@ fn program() -> Program {
         .concat(),
         parameters: vec![scaled(0), scaled(0), scaled(1)],
         lanes: vec![
-            lane(&[("valid", 1)]),
-            lane(&[("valid", 1), ("offset", 1), ("word_end", 1), ("pixel_end", 1)]),
+            lane(Lane { valid: true, ..Lane::default() }),
+            lane(Lane {
+                valid: true,
+                offset: 1,
+                word_end: true,
+                pixel_end: true,
+                ..Lane::default()
+            }),
         ],
         layers: vec![
             info(
@@ -127,11 +125,13 @@ fn program() -> Program {
 }
 
 /// Sets a field of an instruction.
-fn set(program: &mut Program, index: usize, record: Record, name: &str, value: i64) {
-    let field = spec::isa::field(record, name);
-    let word = &mut program.instructions[index][field.word];
-    *word &= !((((1u64 << field.width) - 1) << field.lsb) as u32);
-    *word |= encode(record, &[(name, value)]).unwrap()[field.word];
+macro_rules! set {
+    ($program:expr, $index:literal, $Record:ident.$field:ident, $value:expr) => {{
+        let words = &mut $program.instructions[$index];
+        let mut record = $Record::decode(words);
+        record.$field = $value;
+        *words = record.encode().unwrap();
+    }};
 }
 
 fn remove(program: &mut Program, instruction: usize) {
@@ -159,26 +159,25 @@ fn computes_what_was_worked_out_by_hand() {
 fn pads_strides_pools_and_adds_a_residual() {
     // The first layer again, over a block one pixel up and to the left, pooled, and its result halved to even.
     let mut program = program();
-    for (name, value) in
-        [("pool", 1), ("residual_bank", 0), ("residual_pixel_step", 1), ("residual_row_step", 2)]
-    {
-        set(&mut program, 2, Record::Drain, name, value);
-    }
-    set(&mut program, 3, Record::Block, "y0", -1);
-    set(&mut program, 3, Record::Block, "x0", -1);
-    set(&mut program, 3, Record::Block, "in_address", (1 << 16) - 3);
-    set(&mut program, 4, Record::Stream, "in_width", 1);
-    set(&mut program, 4, Record::Stream, "in_height", 1);
-    set(&mut program, 3, Record::Block, "release_input", 0);
+    set!(program, 2, Drain.pool, true);
+    set!(program, 2, Drain.residual_bank, 0);
+    set!(program, 2, Drain.residual_pixel_step, 1);
+    set!(program, 2, Drain.residual_row_step, 2);
+    set!(program, 3, Block.y0, -1);
+    set!(program, 3, Block.x0, -1);
+    set!(program, 3, Block.in_address, (1 << 16) - 3);
+    set!(program, 4, Stream.in_width, 1);
+    set!(program, 4, Stream.in_height, 1);
+    set!(program, 3, Block.release_input, false);
     program.layers[0].output =
         Some(Region { banks: 6, address: 3, height: 1, width: 1, channels: 4 });
     program.parameters[1][0] =
         Parameter { bias: 1, multiplier: 1, shift: 1, residual_multiplier: 2 };
     // The packed pixel is (a, b, a, b), so that channel 2, in the last unit, has a residual.
-    let lanes = [(0, 0), (1, 0), (0, 0), (1, 1)];
+    let lanes = [(0, false), (1, false), (0, false), (1, true)];
     program.lanes = lanes
         .map(|(offset, end)| {
-            lane(&[("valid", 1), ("offset", offset), ("word_end", end), ("pixel_end", end)])
+            lane(Lane { valid: true, offset, word_end: end, pixel_end: end, ..Lane::default() })
         })
         .to_vec();
     // Sums of channel 2 are 0, 0, 0 and a + b = 3, its residual is 1, 3, 5, -7:
@@ -192,7 +191,7 @@ fn pads_strides_pools_and_adds_a_residual() {
 fn rounds_halves_to_even_and_saturates() {
     let run = |bias: i32, multiplier, shift, relu| {
         let mut program = program();
-        set(&mut program, 5, Record::Drain, "relu", relu);
+        set!(program, 5, Drain.relu, relu == 1);
         program.parameters[2][0] =
             Parameter { bias: bias - 16, multiplier, shift, residual_multiplier: 0 };
         interpret(&program, &IMAGE).unwrap().logits[0]
@@ -210,35 +209,35 @@ fn rounds_halves_to_even_and_saturates() {
 #[test]
 fn refuses_what_is_not_yet_written() {
     let hazard = Problem::NotYetWritten { bank: 1, word: 3, byte: 2 };
-    assert_eq!(problem(|p| set(p, 6, Record::Block, "wait_late", 0)), hazard);
+    assert_eq!(problem(|p| set!(p, 6, Block.wait_late, false)), hazard);
     // A late mark that comes after the read is too late; a wait for all is not.
-    let unmark = |p: &mut Program| p.tiles[4] = tile(&[]);
+    let unmark = |p: &mut Program| p.tiles[4] = tile(Tile::default());
     assert_eq!(problem(unmark), hazard);
     let mut program = program();
     unmark(&mut program);
-    set(&mut program, 6, Record::Block, "wait_all", 1);
+    set!(program, 6, Block.wait_all, true);
     assert_eq!(interpret(&program, &IMAGE).unwrap().logits, [8, 11]);
     assert_eq!(
-        problem(|p| set(p, 4, Record::Stream, "in_bank", 3)),
+        problem(|p| set!(p, 4, Stream.in_bank, 3)),
         Problem::Unwritten { bank: 3, word: 3, byte: 0 }
     );
 }
 
 #[test]
 fn refuses_two_readers_of_a_bank() {
-    let with_residual = |p: &mut Program, bank: i64| {
-        set(p, 2, Record::Drain, "residual_bank", bank);
-        set(p, 2, Record::Drain, "residual_pixel_step", 1);
-        set(p, 2, Record::Drain, "residual_row_step", 2);
+    let with_residual = |p: &mut Program, bank: usize| {
+        set!(p, 2, Drain.residual_bank, bank);
+        set!(p, 2, Drain.residual_pixel_step, 1);
+        set!(p, 2, Drain.residual_row_step, 2);
         p.parameters[0][0].residual_multiplier = 1;
     };
     // Unit 1 reads its residual in bank 0 while unit 2 streams from it.
     assert_eq!(problem(|p| with_residual(p, 0)), Problem::PortConflict { bank: 0 });
     // With one group a layer, the conflict is between layers.
     let between = |p: &mut Program| {
-        set(p, 1, Record::Stream, "groups_minus_1", 0);
-        set(p, 4, Record::Stream, "in_bank", 0);
-        set(p, 3, Record::Block, "release_input", 0);
+        set!(p, 1, Stream.groups_minus_1, 0);
+        set!(p, 4, Stream.in_bank, 0);
+        set!(p, 3, Block.release_input, false);
         p.layers[0].output =
             Some(Region { banks: 6, address: 3, height: 2, width: 2, channels: 2 });
         with_residual(p, 0);
@@ -246,8 +245,8 @@ fn refuses_two_readers_of_a_bank() {
     assert_eq!(problem(between), Problem::PortConflict { bank: 0 });
     let waits = |p: &mut Program| {
         between(p);
-        set(p, 6, Record::Block, "wait_all", 1);
-        set(p, 6, Record::Block, "in_address", 0);
+        set!(p, 6, Block.wait_all, true);
+        set!(p, 6, Block.in_address, 0);
     };
     assert_eq!(problem(waits), Problem::Unwritten { bank: 0, word: 0, byte: 2 });
 }
@@ -271,63 +270,61 @@ fn refuses_every_other_broken_rule() {
     assert_eq!(problem(|p| p.instructions[4] = [9, 0, 0, 0]), Problem::Opcode { word: 9 });
     assert_eq!(problem(|p| p.instructions[7][3] = 1), Problem::UnusedBits);
     assert_eq!(
-        problem(|p| set(p, 4, Record::Stream, "layer", 5)),
+        problem(|p| set!(p, 4, Stream.layer, 5)),
         Problem::LayerIndex { found: 5, expected: 1 }
     );
     assert_eq!(
-        problem(|p| set(p, 7, Record::End, "logits_minus_1", 2)),
+        problem(|p| set!(p, 7, End.logits_minus_1, 2)),
         Problem::LogitCount { found: 3, expected: 2 }
     );
     assert_eq!(problem(|p| p.layers.truncate(1)), Problem::LayerCount { n: 1 });
-    assert_eq!(problem(|p| set(p, 6, Record::Block, "layer_end", 0)), Problem::LayerCount { n: 2 });
+    assert_eq!(problem(|p| set!(p, 6, Block.layer_end, false)), Problem::LayerCount { n: 2 });
     assert_eq!(problem(|p| p.layers[1].output = p.layers[0].output), Problem::LogitsFlag);
     assert_eq!(
         problem(|p| p.n_input_bytes = 9),
         Problem::ImageLength { found: 8, load: 8, manifest: 9 }
     );
     let accumulators = Problem::Accumulators { height: 3, width: 2, depth: 4 };
-    assert_eq!(problem(|p| set(p, 3, Record::Block, "height_minus_1", 2)), accumulators);
+    assert_eq!(problem(|p| set!(p, 3, Block.height_minus_1, 2)), accumulators);
     let beyond = |memory, address, depth| Problem::Address { memory, address, depth };
     assert_eq!(problem(|p| p.tiles.truncate(5)), beyond("tile memory", 5, 5));
     assert_eq!(problem(|p| p.weights.truncate(23)), beyond("weight memory", 23, 23));
     assert_eq!(problem(|p| p.parameters.truncate(2)), beyond("parameter memory", 2, 2));
     assert_eq!(problem(|p| p.lanes.truncate(1)), beyond("lane table", 1, 1));
-    assert_eq!(problem(|p| set(p, 0, Record::Load, "row_step", 7)), beyond("image", 8, 8));
-    assert_eq!(problem(|p| set(p, 3, Record::Block, "out_address", 5)), beyond("output map", 8, 8));
+    assert_eq!(problem(|p| set!(p, 0, Load.row_step, 7)), beyond("image", 8, 8));
+    assert_eq!(problem(|p| set!(p, 3, Block.out_address, 5)), beyond("output map", 8, 8));
+    assert_eq!(problem(|p| set!(p, 3, Block.in_address, 2048)), beyond("input map", 2048, 2048));
     assert_eq!(
-        problem(|p| set(p, 3, Record::Block, "in_address", 2048)),
-        beyond("input map", 2048, 2048)
-    );
-    assert_eq!(
-        problem(|p| set(p, 3, Record::Block, "in_address", 1)),
+        problem(|p| set!(p, 3, Block.in_address, 1)),
         Problem::Unwritten { bank: 0, word: 4, byte: 0 }
     );
     let missing = Problem::OutputMissing { bank: 1, y: 0, x: 0, channel: 2 };
-    assert_eq!(problem(|p| set(p, 1, Record::Stream, "groups_minus_1", 0)), missing);
-    let bank3 = |p: &mut Program| set(p, 2, Record::Drain, "out_banks", 0b1100);
+    assert_eq!(problem(|p| set!(p, 1, Stream.groups_minus_1, 0)), missing);
+    let bank3 = |p: &mut Program| set!(p, 2, Drain.out_banks, 0b1100);
     assert_eq!(problem(bank3), Problem::OutputMissing { bank: 1, y: 0, x: 0, channel: 0 });
-    let early = |p: &mut Program| set(p, 4, Record::Stream, "in_bank", 0);
+    let early = |p: &mut Program| set!(p, 4, Stream.in_bank, 0);
     assert_eq!(problem(early), Problem::Released);
     let overflow = |p: &mut Program| p.parameters[2][1].bias = i32::MAX - 21;
     assert_eq!(problem(overflow), Problem::Overflow { accumulator: 0, column: 1 });
-    for (index, record, name, value) in [
-        (1, Record::Stream, "stride", 5),
-        (2, Record::Drain, "out_banks", 1),
-        (2, Record::Drain, "logits", 1),
-        (2, Record::Drain, "steps_minus_1", 1),
-        (2, Record::Drain, "last_steps_minus_1", 1),
-        (5, Record::Drain, "pool", 1),
-        (0, Record::Load, "block", 9),
-    ] {
-        let found = problem(|p| set(p, index, record, name, value));
-        assert!(matches!(found, Problem::Value { .. }), "{name}: {found}");
+    let broken: [fn(&mut Program); 7] = [
+        |p| set!(p, 1, Stream.stride, 5),
+        |p| set!(p, 2, Drain.out_banks, 1),
+        |p| set!(p, 2, Drain.logits, true),
+        |p| set!(p, 2, Drain.steps_minus_1, 1),
+        |p| set!(p, 2, Drain.last_steps_minus_1, 1),
+        |p| set!(p, 5, Drain.pool, true),
+        |p| set!(p, 0, Load.block, 9),
+    ];
+    for (index, change) in broken.into_iter().enumerate() {
+        let found = problem(change);
+        assert!(matches!(found, Problem::Value { .. }), "{index}: {found}");
     }
 }
 
 #[test]
 fn says_where() {
     let mut program = program();
-    set(&mut program, 6, Record::Block, "wait_late", 0);
+    set!(program, 6, Block.wait_late, false);
     let message = interpret(&program, &IMAGE).unwrap_err().to_string();
     assert_eq!(
         message,

@@ -1,11 +1,11 @@
 //! `BLOCK`: streaming and draining one unit.
 
-use spec::isa::Record;
 use spec::{Parameter, Program};
 
+use super::document::Tile;
 use super::layer::{BlockState, LayerState, Waits};
 use super::memory::Writer;
-use super::{Machine, Problem, get};
+use super::{Machine, Problem};
 
 const ADDRESSES: usize = 1 << 16;
 const COORDINATES: usize = 1 << 12;
@@ -39,14 +39,15 @@ impl Machine<'_> {
             let depth = program.tiles.len();
             let record =
                 record.ok_or(Problem::Address { memory: "tile memory", address, depth })?;
+            let record = Tile::of(record);
             let weights =
                 tile_weights(program, layer.weight_base + *tile * program.config.tile_rows())?;
-            all_written |= waits.late && get(Record::Tile, record, "late") == 1;
-            self.stream_tile(layer, block, record, &weights, all_written, &mut accumulators)?;
+            all_written |= waits.late && record.late;
+            self.stream_tile(layer, block, &record, &weights, all_written, &mut accumulators)?;
             let n_pixels = (block.height * block.width) as u64;
-            self.n_useful_macs += get(Record::Tile, record, "active") as u64 * n_pixels;
+            self.n_useful_macs += record.active as u64 * n_pixels;
             *tile += 1;
-            if get(Record::Tile, record, "last") == 1 {
+            if record.last {
                 self.place.tile = None;
                 return Ok(accumulators);
             }
@@ -57,13 +58,12 @@ impl Machine<'_> {
         &mut self,
         layer: &LayerState,
         block: &BlockState,
-        record: &[u32],
+        record: &Tile,
         weights: &[&[i8]],
         all_written: bool,
         accumulators: &mut Accumulators,
     ) -> Result<(), Problem> {
-        let t = |name| get(Record::Tile, record, name);
-        let (mask, offset, ky, kx) = (t("mask"), t("offset"), t("ky"), t("kx"));
+        let Tile { mask, offset, ky, kx, .. } = *record;
         if mask >> weights.len() != 0 {
             return Err(Problem::Value {
                 field: "TILE.mask",

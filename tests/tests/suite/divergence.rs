@@ -3,7 +3,7 @@
 use cases::random_image;
 use ndarray::Array3;
 use sim::{Divergence, Machine, RunOptions, run_and_compare};
-use spec::isa::{FIELDS, Record};
+use spec::isa::Tile;
 use spec::{ArrayConfig, LayerOutput, Program, QuantNetwork, run_reference};
 use twofold_tests::interpreter::interpret;
 
@@ -170,11 +170,11 @@ fn a_wrong_weight_is_found_in_the_unit_of_its_tile() {
 fn a_wrong_mask_is_found_in_the_unit_of_its_tile() {
     let mut toy = Toy::new("toy-uhp");
     let image = random_image(&toy.network, 4);
-    let mask =
-        FIELDS.iter().find(|field| field.record == Record::Tile && field.name == "mask").unwrap();
     let layer = 1;
     let tile = toy.tile(layer, 2);
-    toy.program.tiles[tile][mask.word] ^= 0b11 << mask.lsb;
+    let mut record = Tile::decode(&toy.program.tiles[tile]);
+    record.mask ^= 0b11;
+    toy.program.tiles[tile] = record.encode().unwrap();
     let found = toy.divergence(&image).unwrap();
     assert_eq!(found.layer, toy.program.layers[layer].name);
     let unit = found.unit.unwrap();

@@ -5,7 +5,7 @@ use crate::leaf::tick;
 use crate::verilog::emit;
 use proptest::prelude::*;
 use spec::Memories;
-use spec::isa::{Record, encode};
+use spec::isa::Lane;
 
 /// An entry of the lane table.
 #[derive(Clone, Debug)]
@@ -49,15 +49,15 @@ impl Case {
     fn table(&self) -> Vec<u32> {
         let encoded = self.entries.iter().enumerate().map(|(i, entry)| {
             let (dy, dx, channel) = entry.source.unwrap_or((-1, 3, 0));
-            let fields = [
-                ("offset", (dy * self.width + dx) * self.channels + channel),
-                ("dy", dy),
-                ("dx", dx),
-                ("valid", entry.source.is_some().into()),
-                ("word_end", entry.word_end.into()),
-                ("pixel_end", (i + 1 == self.entries.len()).into()),
-            ];
-            encode(Record::Lane, &fields).unwrap()[0]
+            let lane = Lane {
+                offset: (dy * self.width + dx) * self.channels + channel,
+                dy,
+                dx,
+                valid: entry.source.is_some(),
+                word_end: entry.word_end,
+                pixel_end: i + 1 == self.entries.len(),
+            };
+            lane.encode().unwrap()[0]
         });
         encoded.collect()
     }
