@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dataset::Band;
-use spec::{ArrayConfig, ConfigError, Memories};
+use flow::{ArraySizes, ImageChoice, NetworkChoice, Schedule, SimulatorKind, WorkloadOptions};
+use spec::ArrayConfig;
 
 /// A sparse CNN accelerator: from a quantized network to Verilog, checked bit by bit.
 #[derive(Debug, Parser)]
@@ -63,13 +64,12 @@ pub(crate) enum ScheduleArg {
     Dense,
 }
 
-impl From<ScheduleArg> for codegen::Options {
+impl From<ScheduleArg> for Schedule {
     fn from(schedule: ScheduleArg) -> Self {
-        let schedule = match schedule {
-            ScheduleArg::Sparse => codegen::Schedule::Sparse,
-            ScheduleArg::Dense => codegen::Schedule::Dense,
-        };
-        Self { schedule }
+        match schedule {
+            ScheduleArg::Sparse => Self::Sparse,
+            ScheduleArg::Dense => Self::Dense,
+        }
     }
 }
 
@@ -88,6 +88,15 @@ pub(crate) enum SimulatorArg {
     Icarus,
 }
 
+impl From<SimulatorArg> for SimulatorKind {
+    fn from(simulator: SimulatorArg) -> Self {
+        match simulator {
+            SimulatorArg::Verilator => Self::Verilator,
+            SimulatorArg::Icarus => Self::Icarus,
+        }
+    }
+}
+
 /// The array; a case brings its own, everything else defaults to 8 x 16.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct ArrayArgs {
@@ -99,18 +108,9 @@ pub(crate) struct ArrayArgs {
     pub(crate) cols: Option<usize>,
 }
 
-impl ArrayArgs {
-    /// `default` with what was given.
-    pub(crate) fn config(&self, default: &ArrayConfig) -> Result<ArrayConfig, ConfigError> {
-        let rows = self.rows.unwrap_or(default.rows());
-        let cols = self.cols.unwrap_or(default.cols());
-        ArrayConfig::new(rows, cols, default.memories().clone())
-    }
-
-    /// The same with other memories.
-    pub(crate) fn config_with(&self, memories: Memories) -> Result<ArrayConfig, ConfigError> {
-        let default = self.config(&ArrayConfig::default())?;
-        ArrayConfig::new(default.rows(), default.cols(), memories)
+impl From<ArrayArgs> for ArraySizes {
+    fn from(ArrayArgs { rows, cols }: ArrayArgs) -> Self {
+        Self { rows, cols }
     }
 }
 
@@ -136,9 +136,23 @@ pub(crate) struct NetworkOperand {
     pub(crate) case: Option<String>,
 }
 
-impl From<&NetworkOperand> for NetworkArgs {
-    fn from(operand: &NetworkOperand) -> Self {
-        Self { case: operand.case.clone(), network: operand.network.clone() }
+impl From<&NetworkArgs> for NetworkChoice {
+    fn from(NetworkArgs { case, network }: &NetworkArgs) -> Self {
+        choice(case.as_ref(), network.as_ref())
+    }
+}
+
+impl From<&NetworkOperand> for NetworkChoice {
+    fn from(NetworkOperand { network, case }: &NetworkOperand) -> Self {
+        choice(case.as_ref(), network.as_ref())
+    }
+}
+
+fn choice(case: Option<&String>, network: Option<&PathBuf>) -> NetworkChoice {
+    match (case, network) {
+        (Some(case), _) => NetworkChoice::Case(case.clone()),
+        (None, Some(path)) => NetworkChoice::Path(path.clone()),
+        (None, None) => NetworkChoice::Committed,
     }
 }
 
@@ -241,6 +255,17 @@ pub(crate) struct WorkloadArgs {
     /// Make every memory just as deep as the network needs, in the dense schedule too where that fits.
     #[arg(long)]
     pub(crate) fit: bool,
+}
+
+impl From<&WorkloadArgs> for WorkloadOptions {
+    fn from(args: &WorkloadArgs) -> Self {
+        let images = match (&args.int8, &args.data) {
+            (Some(path), _) => ImageChoice::Int8(path.clone()),
+            (None, Some(source)) => ImageChoice::Data { source: source.clone(), band: args.band },
+            (None, None) => ImageChoice::Suitable,
+        };
+        Self { network: (&args.network).into(), images, array: args.array.into(), fit: args.fit }
+    }
 }
 
 /// Arguments of `sim`.

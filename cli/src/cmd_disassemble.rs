@@ -3,23 +3,20 @@
 use std::fmt::Write;
 
 use anyhow::Result;
+use flow::{CompileOptions, compile_or_read};
 use spec::Program;
-use spec::files::read_program;
 use spec::isa::{Instruction, Lane, Tile};
 
 use crate::args::DisassembleArgs;
 use crate::output::Output;
-use crate::workload::{Chosen, choose_network, compile};
 
 pub(crate) fn run(args: &DisassembleArgs) -> Result<Output> {
-    let compiled = args.network.network.as_ref().filter(|path| path.join("program.json").is_file());
-    let program = match compiled {
-        Some(folder) => read_program(folder)?,
-        None => {
-            let Chosen { network, config, .. } = choose_network(&(&args.network).into(), None)?;
-            compile(&network, &args.array.config(&config)?, &args.schedule.into())?
-        }
-    };
+    let program = compile_or_read(&CompileOptions {
+        network: (&args.network).into(),
+        array: args.array.into(),
+        schedule: args.schedule.into(),
+        fit: false,
+    })?;
     Ok(listing(&program).into())
 }
 

@@ -1,12 +1,10 @@
 //! `twofold report`: a saved report once more.
 
 use anyhow::Result;
-use sim::Report;
+use flow::report::{Report, report_path, report_table};
 
 use crate::args::ReportArgs;
 use crate::output::{Output, formatted};
-use crate::table::report_table;
-use crate::workload::report_path;
 
 pub(crate) fn run(args: &ReportArgs) -> Result<Output> {
     let path = match &args.file {

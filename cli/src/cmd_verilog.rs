@@ -1,26 +1,28 @@
 //! `twofold verilog`: the accelerator's Verilog.
 
 use anyhow::Result;
-use spec::files::{Kind, Outputs, network_files, read_network};
-use spec::{Design, Memories, Technology};
+use flow::{VerilogOptions, emit, shown_file};
+use spec::Technology;
+use spec::files::{Kind, Outputs};
 
 use crate::args::VerilogArgs;
-use crate::hardware;
 use crate::output::Output;
-use crate::workload::{fitted, shown};
 
 pub(crate) fn run(args: &VerilogArgs) -> Result<Output> {
-    let read = args.fit.iter().flat_map(|path| network_files(path));
+    let options = VerilogOptions {
+        array: args.array.into(),
+        fit: args.fit.clone().map(|path| (path, args.schedule.into())),
+        technology: if args.ecp5 { Technology::Ecp5 } else { Technology::Generic },
+    };
     let path = args.out.join("accelerator.v");
-    let target = Outputs::new(args.force.force).reading(read).target(&path, Kind::Verilog)?;
-    let mut config = args.array.config_with(Memories::default())?;
-    if let Some(path) = &args.fit {
-        config = fitted(&read_network(path)?, &config, &args.schedule.into())?;
-    }
-    let technology = if args.ecp5 { Technology::Ecp5 } else { Technology::Generic };
-    let text = hardware::verilog(&Design::of(config.clone()).with_technology(technology))?;
+    let outputs = Outputs::new(args.force.force).reading(options.inputs());
+    let target = outputs.target(&path, Kind::Verilog)?;
+    let design = options.design()?;
+    let text = emit(&design)?;
     target.write(text.as_bytes())?;
     let n_modules = text.lines().filter(|line| line.starts_with("module ")).count();
-    let (rows, cols, n_lines) = (config.rows(), config.cols(), text.lines().count());
-    Ok(format!("{rows}x{cols}: {n_modules} modules, {n_lines} lines -> {}", shown(&path)).into())
+    let (rows, cols) = (design.array().rows(), design.array().cols());
+    let n_lines = text.lines().count();
+    let path = shown_file(&path);
+    Ok(format!("{rows}x{cols}: {n_modules} modules, {n_lines} lines -> {path}").into())
 }

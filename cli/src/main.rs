@@ -16,15 +16,7 @@ mod cmd_sim;
 mod cmd_synth;
 mod cmd_verilog;
 mod cmd_wave;
-mod hardware;
-mod images;
-mod logits;
 mod output;
-mod runner;
-mod simulator;
-mod synth;
-mod table;
-mod workload;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

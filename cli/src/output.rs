@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 use spec::files::{FileError, Target};
-use spec::shown_json;
 
 use crate::args::Format;
 
@@ -48,9 +47,6 @@ pub(crate) fn formatted<T: Serialize>(
 ) -> String {
     match format {
         Format::Table => table(value),
-        Format::Json => {
-            let json = serde_json::to_string_pretty(value).expect("keys are strings");
-            shown_json(&json).into_owned()
-        }
+        Format::Json => flow::report::to_json(value),
     }
 }

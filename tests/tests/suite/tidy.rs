@@ -177,7 +177,8 @@ const BY_PATH: [&str; 24] = [
 ];
 
 /// Where such calls are, beside `spec::files` and `spec::process`, which all others go through.
-const WITH_A_REASON: [(&str, &str, &str); 25] = [
+const WITH_A_REASON: [(&str, &str, &str); 26] = [
+    ("flow/src/tools.rs", "Command::new(", "makes commands that others run"),
     ("sim/src/icarus.rs", "Command::new(", "makes commands for spec::process"),
     ("sim/src/icarus.rs", "tempfile::", "the folder of a run"),
     ("sim/src/tools.rs", "Command::new(", "makes commands that others run"),

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::BufReader;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 use spec::files::{Limit, open_regular};
+
+use super::error::FpgaError;
 
 /// A netlist, as JSON or as RTLIL.
 pub(super) const NETLIST: Limit = Limit::new("a netlist", 4 << 30);
@@ -94,24 +95,24 @@ impl Netlist {
     ///
     /// # Errors
     /// If the file cannot be read, is no netlist, or lacks that module.
-    pub(super) fn read(path: &Path, top: &str) -> Result<Self> {
+    pub(super) fn read(path: &Path, top: &str) -> Result<Self, FpgaError> {
         let file = open_regular(path, NETLIST)
-            .with_context(|| format!("cannot read netlist {}", path.display()))?;
-        let file: JsonFile = serde_json::from_reader(BufReader::new(file)).map_err(|error| {
-            let what = if error.is_eof() {
-                "is cut off; help: check that the disk has room, and synthesize again"
+            .map_err(|reason| FpgaError::Read { path: path.to_owned(), reason })?;
+        let file: JsonFile = serde_json::from_reader(BufReader::new(file)).map_err(|reason| {
+            let path = path.to_owned();
+            if reason.is_eof() {
+                FpgaError::CutOff { path, reason }
             } else {
-                "is not a netlist written by Yosys"
-            };
-            anyhow!("{} {what}: {error}", path.display())
+                FpgaError::NotANetlist { path, reason }
+            }
         })?;
-        Self::from_json(file, top).with_context(|| format!("netlist {}", path.display()))
+        Self::from_json(file, top)
+            .ok_or_else(|| FpgaError::NoModule { path: path.to_owned(), top: top.to_owned() })
     }
 
-    fn from_json(mut file: JsonFile, top: &str) -> Result<Self> {
-        let Some(module) = file.modules.remove(top) else {
-            bail!("no module {top}; help: synthesize again with top {top}");
-        };
+    /// `None` without a module of that name.
+    fn from_json(mut file: JsonFile, top: &str) -> Option<Self> {
+        let module = file.modules.remove(top)?;
         let ports = module.ports.into_iter().map(|(name, port)| {
             let is_input = port.direction == "input";
             (name, Port { is_input, n_bits: port.bits.len() })
@@ -129,7 +130,7 @@ impl Netlist {
                 net_names.entry(bit).or_default().push(name);
             }
         }
-        Ok(Self { creator: file.creator, ports: ports.collect(), cells: module.cells, net_names })
+        Some(Self { creator: file.creator, ports: ports.collect(), cells: module.cells, net_names })
     }
 
     /// Bits of all ports.
@@ -189,7 +190,7 @@ pub(super) mod tests {
     use super::*;
 
     /// A netlist of two registers, a look-up table and a mark.
-    pub(in crate::synth) fn toy() -> Netlist {
+    pub(in crate::fpga) fn toy() -> Netlist {
         let json = r#"{"creator": "Yosys 0.70", "modules": {"LUT4": {}, "toy": {
             "ports": {"clock": {"direction": "input", "bits": [2]}, "out": {"direction": "output", "bits": [5, 6, "0"]}},
             "cells": {
@@ -230,11 +231,11 @@ pub(super) mod tests {
 
     #[test]
     fn a_missing_top_is_named() {
-        let file = JsonFile { creator: String::new(), modules: HashMap::new() };
-        let error = Netlist::from_json(file, "accelerator").err().unwrap();
-        assert_eq!(
-            error.to_string(),
-            "no module accelerator; help: synthesize again with top accelerator"
-        );
+        let text = r#"{"creator": "Yosys 0.70", "modules": {}}"#;
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+        let error = Netlist::read(file.path(), "accelerator").err().unwrap().to_string();
+        let expected = "no module accelerator; help: synthesize again with top accelerator";
+        assert!(error.ends_with(expected), "{error}");
     }
 }

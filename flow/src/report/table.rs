@@ -15,7 +15,7 @@ pub(crate) fn new_table(header: &[&str]) -> Table {
 }
 
 /// Digits in groups of three.
-pub(crate) fn grouped(value: u64) -> String {
+pub fn grouped(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -27,8 +27,8 @@ pub(crate) fn grouped(value: u64) -> String {
     text
 }
 
-/// The report of a run: cycles between images first, then what it came to, where the cycles went, layer by layer.
-pub(crate) fn report_table(report: &Report) -> String {
+/// The report of a run as text: cycles between images first, then what it came to, where the cycles went, layer by layer.
+pub fn report_table(report: &Report) -> String {
     let mut summary = new_table(&["", ""]);
     for (name, value) in summary_rows(report) {
         summary.add_row([Cell::new(name), Cell::new(value)]);

@@ -6,11 +6,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use progress::Progress;
 use sim::{CheckedRun, RunOptions, SimError, Tally, run_and_compare};
 use spec::{Logits, Program, QuantNetwork};
 
 use crate::images::Images;
+use crate::log::Log;
 use crate::simulator::Simulator;
 
 /// Threads to use: `jobs`, or one a core.
@@ -26,8 +26,9 @@ pub(crate) fn run_images(
     network: &QuantNetwork,
     images: &Images,
     n_threads: usize,
+    log: Log,
 ) -> Result<(Tally, Vec<Logits>), SimError> {
-    let progress = Progress::new("sim", images.len() as u64, "images");
+    let progress = log.progress("sim", images.len() as u64, "images");
     let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
     let total: Mutex<Result<Tally, SimError>> = Mutex::new(Ok(Tally::default()));

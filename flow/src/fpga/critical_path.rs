@@ -1,8 +1,8 @@
 //! Turns the critical paths of nextpnr's report into the one that limits the clock, told in the Verilog's names.
 
-use anyhow::{Context, Result};
 use serde::Deserialize;
 
+use super::error::BadReport;
 use super::netlist::Netlist;
 use super::report::{CriticalPath, PathStep, kind_in_words};
 
@@ -38,7 +38,7 @@ pub(super) fn critical_path(
     paths: &[JsonPath],
     clock: &str,
     netlist: &Netlist,
-) -> Result<CriticalPath> {
+) -> Result<CriticalPath, BadReport> {
     let edge = |end: &str| {
         end.strip_prefix("posedge ").or_else(|| end.strip_prefix("negedge ")) == Some(clock)
     };
@@ -47,12 +47,12 @@ pub(super) fn critical_path(
         .iter()
         .filter(|path| edge(&path.from) && edge(&path.to) && !path.path.is_empty())
         .max_by(|a, b| delay(a).total_cmp(&delay(b)))
-        .with_context(|| format!("nextpnr reports no path between registers of clock {clock}"))?;
+        .ok_or_else(|| BadReport::NoPath(clock.to_owned()))?;
 
     let is_routing = |segment: &&JsonSegment| segment.kind == "routing";
     let routing_ns = path.path.iter().filter(is_routing).map(|segment| segment.delay).sum::<f64>();
-    let first = path.path.first().context("the path was checked to hold segments")?;
-    let last = path.path.last().context("the path was checked to hold segments")?;
+    let first = path.path.first().expect("the path was checked to hold segments");
+    let last = path.path.last().expect("the path was checked to hold segments");
     let first_net = path.path.iter().find(is_routing).and_then(|segment| segment.net.as_deref());
     Ok(CriticalPath {
         from: end_in_words(&first.from.cell, first_net, netlist),

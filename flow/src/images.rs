@@ -2,17 +2,18 @@
 
 use std::path::Path;
 
-use anyhow::{Result, anyhow, bail};
 use dataset::{Candidates, RunSet, Trained, TrainedImages, preprocess};
 use spec::files::{Limit, read_regular};
 use spec::{Preprocess, QuantNetwork};
 
-use crate::workload::shown;
+use crate::error::FlowError;
+use crate::shown::shown_file;
 
 /// A file of int8 images.
 const INT8: Limit = Limit::new("a file of int8 images", 4 << 30);
 
 /// Images with or without labels.
+#[derive(Debug)]
 pub(crate) enum Images {
     /// Chips and how they become int8.
     Chips {
@@ -37,13 +38,9 @@ impl Images {
         trained_images: Option<&TrainedImages>,
         candidates: Candidates,
         n_images: Option<usize>,
-    ) -> Result<Self> {
+    ) -> Result<Self, FlowError> {
         let Some(preprocess) = network.input.preprocess.clone() else {
-            bail!(
-                "network {:?} does not say how images are preprocessed; help: choose a network with `preprocess`, \
-                 bring int8 images with --int8, or run it on random ones",
-                network.name
-            );
+            return Err(FlowError::NoPreprocess { network: network.name.clone() });
         };
         let trained = Trained {
             classes: &network.classes,
@@ -58,27 +55,31 @@ impl Images {
         Self::Int8 { images, description: "random int8 images".to_owned() }
     }
 
+    /// int8 images that the caller brings.
+    pub(crate) fn given(images: Vec<Vec<i8>>) -> Self {
+        Self::Int8 { images, description: "int8 images".to_owned() }
+    }
+
     /// The first `n_images` images, or all, of a file of raw int8 bytes.
     pub(crate) fn int8(
         network: &QuantNetwork,
         path: &Path,
         n_images: Option<usize>,
-    ) -> Result<Self> {
-        let bytes = read_regular(path, INT8).map_err(|reason| {
-            anyhow!("cannot read {}: {reason}; help: name a file of raw int8 bytes", path.display())
-        })?;
+    ) -> Result<Self, FlowError> {
+        let bytes = read_regular(path, INT8)
+            .map_err(|reason| FlowError::Int8 { path: path.to_owned(), reason })?;
         let n_bytes = network.input.n_bytes();
         if bytes.is_empty() || !bytes.len().is_multiple_of(n_bytes) {
-            bail!(
-                "{}: {} bytes are no whole number of images; help: network {:?} takes {n_bytes} bytes an image",
-                path.display(),
-                bytes.len(),
-                network.name
-            );
+            return Err(FlowError::Int8Size {
+                path: path.to_owned(),
+                n_bytes: bytes.len(),
+                network: network.name.clone(),
+                expected: n_bytes,
+            });
         }
         let images = bytes.chunks_exact(n_bytes).take(n_images.unwrap_or(usize::MAX));
         let images = images.map(|image| image.iter().map(|byte| byte.cast_signed()).collect());
-        Ok(Self::Int8 { images: images.collect(), description: shown(path) })
+        Ok(Self::Int8 { images: images.collect(), description: shown_file(path) })
     }
 
     /// How many.

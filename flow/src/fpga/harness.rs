@@ -4,8 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, bail};
-
+use super::error::FpgaError;
 use super::netlist::Port;
 
 /// Names that a clock port may have, in the order that they are looked for.
@@ -18,15 +17,15 @@ pub(super) const INSTANCE: &str = "design";
 ///
 /// # Errors
 /// If there is none of one bit named `clock` or `clk`.
-pub(super) fn clock_of(ports: &BTreeMap<String, Port>) -> Result<&'static str> {
+pub(super) fn clock_of(ports: &BTreeMap<String, Port>) -> Result<&'static str, FpgaError> {
     let is_clock =
         |name: &&str| ports.get(*name).is_some_and(|port| port.is_input && port.n_bits == 1);
     match CLOCK_NAMES.into_iter().find(|name| is_clock(name)) {
         Some(name) => Ok(name),
-        None => bail!(
-            "the top module has no clock; help: name an input of one bit `clock` (its ports are {})",
-            ports.keys().cloned().collect::<Vec<_>>().join(", ")
-        ),
+        None => {
+            let ports = ports.keys().cloned().collect::<Vec<_>>().join(", ");
+            Err(FpgaError::NoClock { ports })
+        }
     }
 }
 
@@ -39,7 +38,7 @@ pub(super) fn shift_registers(
     name: &str,
     top: &str,
     ports: &BTreeMap<String, Port>,
-) -> Result<String> {
+) -> Result<String, FpgaError> {
     let clock = clock_of(ports)?;
     let (mut n_in, mut n_out) = (0, 0);
     let mut declarations = Vec::new();
@@ -57,9 +56,7 @@ pub(super) fn shift_registers(
         *begin = end;
     }
     if n_in == 0 || n_out == 0 {
-        bail!(
-            "the top module {top} has no inputs besides its clock, or no outputs; help: give it both"
-        );
+        return Err(FpgaError::NoPorts { top: top.to_owned() });
     }
     let (last_in, last_out) = (n_in - 1, n_out - 1);
     Ok(format!(

@@ -5,6 +5,7 @@
 //! they read is copied into that folder, and they run in it. What the Verilog means is not known here.
 
 mod critical_path;
+mod error;
 mod harness;
 mod netlist;
 mod nextpnr;
@@ -15,6 +16,7 @@ mod yosys;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use nextpnr::{PnrInput, place_and_route};
-pub(crate) use report::{PnrReport, SynthReport};
-pub(crate) use yosys::{SynthInput, synthesize};
+pub use error::{BadReport, FpgaError};
+pub use nextpnr::{PnrInput, place_and_route};
+pub use report::{CellUse, CriticalPath, PathStep, PnrReport, PortContext, SynthReport};
+pub use yosys::{SynthInput, synthesize};

@@ -9,36 +9,36 @@ pub(super) const FORMAT_VERSION: u32 = 1;
 
 /// What Yosys made of the Verilog, the ports' pads not counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct SynthReport {
+pub struct SynthReport {
     /// The version of this structure.
-    pub(crate) format_version: u32,
+    pub format_version: u32,
     /// The top module.
-    pub(crate) top: String,
+    pub top: String,
     /// Yosys, with its version.
-    pub(crate) tool: String,
+    pub tool: String,
     /// ECP5 multipliers of 18 x 18 bits.
-    pub(crate) n_mult18x18d: u64,
+    pub n_mult18x18d: u64,
     /// ECP5 block RAMs of 18 Kbit.
-    pub(crate) n_dp16kd: u64,
+    pub n_dp16kd: u64,
     /// Four-input look-up tables, without those of carry chains and of distributed RAM.
-    pub(crate) n_lut4: u64,
+    pub n_lut4: u64,
     /// Carry-chain cells, two look-up tables each.
-    pub(crate) n_ccu2c: u64,
+    pub n_ccu2c: u64,
     /// Flip-flops.
-    pub(crate) n_trellis_ff: u64,
+    pub n_trellis_ff: u64,
     /// Distributed RAMs of 16 words of 4 bits, four look-up tables each.
-    pub(crate) n_trellis_dpr16x4: u64,
+    pub n_trellis_dpr16x4: u64,
     /// Bits of all ports.
-    pub(crate) n_port_bits: usize,
+    pub n_port_bits: usize,
     /// Every kind of cell and how many there are.
-    pub(crate) cells: BTreeMap<String, u64>,
+    pub cells: BTreeMap<String, u64>,
     /// The same, for each instance directly below the top module; what the top module holds itself is under `""`.
-    pub(crate) blocks: BTreeMap<String, BTreeMap<String, u64>>,
+    pub blocks: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
 impl SynthReport {
     /// Two tables: cells by kind, and the kinds that matter by block, numbered blocks together.
-    pub(crate) fn table(&self) -> String {
+    pub fn table(&self) -> String {
         let mut cells = table(&["cell", "used"]);
         for (kind, n_used) in &self.cells {
             cells.add_row([Cell::new(kind), number(n_used)]);
@@ -68,7 +68,7 @@ impl SynthReport {
 /// How the top module's ports were connected for placement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum PortContext {
+pub enum PortContext {
     /// Each port bit has a pad of its own.
     Pads,
     /// There are more port bits than pads: shift registers drive the inputs and capture the outputs, so that every path
@@ -78,48 +78,48 @@ pub(crate) enum PortContext {
 
 /// One kind of cell of the device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct CellUse {
+pub struct CellUse {
     /// The device's name for it.
-    pub(crate) kind: String,
+    pub kind: String,
     /// How many the design uses.
-    pub(crate) n_used: u64,
+    pub n_used: u64,
     /// How many the device has.
-    pub(crate) n_available: u64,
+    pub n_available: u64,
 }
 
 /// One kind of cell that the critical path goes through, once or several times in a row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct PathStep {
+pub struct PathStep {
     /// The kind of cell, as Yosys names it.
-    pub(crate) kind: String,
+    pub kind: String,
     /// How many in a row; two carry bits share a cell.
-    pub(crate) n_cells: usize,
+    pub n_cells: usize,
     /// The instance of the first of them.
-    pub(crate) module: String,
+    pub module: String,
     /// Time in these cells.
-    pub(crate) logic_ns: f64,
+    pub logic_ns: f64,
     /// Time on the wires that lead to them.
-    pub(crate) routing_ns: f64,
+    pub routing_ns: f64,
 }
 
 /// The path that limits the clock.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct CriticalPath {
+pub struct CriticalPath {
     /// The register, memory or multiplier where it begins.
-    pub(crate) from: String,
+    pub from: String,
     /// Where it ends.
-    pub(crate) to: String,
+    pub to: String,
     /// What it goes through, its first and last cell included.
-    pub(crate) steps: Vec<PathStep>,
+    pub steps: Vec<PathStep>,
     /// Time in cells, setup included.
-    pub(crate) logic_ns: f64,
+    pub logic_ns: f64,
     /// Time on wires.
-    pub(crate) routing_ns: f64,
+    pub routing_ns: f64,
 }
 
 impl CriticalPath {
     /// One sentence: from where, through what, to where, and how long.
-    pub(crate) fn in_words(&self) -> String {
+    pub fn in_words(&self) -> String {
         let inner = self.steps.get(1..self.steps.len().saturating_sub(1)).unwrap_or_default();
         let through = inner.iter().map(step_in_words).collect::<Vec<_>>().join(", ");
         let through = if through.is_empty() {
@@ -161,36 +161,36 @@ pub(super) fn kind_in_words(kind: &str) -> &str {
 
 /// What nextpnr made of the netlist.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct PnrReport {
+pub struct PnrReport {
     /// The version of this structure.
-    pub(crate) format_version: u32,
+    pub format_version: u32,
     /// The top module of the netlist.
-    pub(crate) top: String,
+    pub top: String,
     /// nextpnr, with its version.
-    pub(crate) tool: String,
+    pub tool: String,
     /// The device with its speed grade, and its package.
-    pub(crate) device: String,
+    pub device: String,
     /// How the ports were connected.
-    pub(crate) port_context: PortContext,
+    pub port_context: PortContext,
     /// Where the placer's random numbers began.
-    pub(crate) seed: u64,
+    pub seed: u64,
     /// The fastest clock with which every path between registers is met, after routing.
-    pub(crate) fmax_mhz: f64,
+    pub fmax_mhz: f64,
     /// The clock that was asked for.
-    pub(crate) constraint_mhz: f64,
+    pub constraint_mhz: f64,
     /// Whether it was met.
-    pub(crate) constraint_met: bool,
+    pub constraint_met: bool,
     /// Cells by kind, those that the design uses.
-    pub(crate) cells: Vec<CellUse>,
+    pub cells: Vec<CellUse>,
     /// The path that limits the clock.
-    pub(crate) critical_path: CriticalPath,
+    pub critical_path: CriticalPath,
     /// The same, in words.
-    pub(crate) critical_path_in_words: String,
+    pub critical_path_in_words: String,
 }
 
 impl PnrReport {
     /// A table of cells, the clock, and the critical path in words and step by step.
-    pub(crate) fn table(&self) -> String {
+    pub fn table(&self) -> String {
         let mut cells = table(&["cell", "used", "available", "%"]);
         for cell in &self.cells {
             let percent = 100.0 * cell.n_used as f64 / cell.n_available.max(1) as f64;

@@ -3,20 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
 use serde::Deserialize;
-use sim::tools::Tools;
-use spec::files::{Limit, make_folder, read_regular, remove, write_atomically};
+use spec::files::{make_folder, remove, write_atomically};
 
 use super::critical_path::{JsonPath, critical_path};
+use super::error::{BadReport, FpgaError};
 use super::harness::{INSTANCE, clock_of, shift_registers};
 use super::netlist::{NETLIST, Netlist};
 use super::process::Job;
 use super::report::{CellUse, CriticalPath, FORMAT_VERSION, PnrReport, PortContext};
-use super::yosys::{REPORT, Stage, is_yosys_progress};
+use super::yosys::{REPORT, Stage, is_yosys_progress, read};
+use crate::tools::{self, Tools};
 
-/// Pins and their voltages.
-const CONSTRAINTS: Limit = Limit::new("a file of constraints", 1 << 20);
 /// Pads for the user in the CABGA381 package of an LFE5U-85F. nextpnr itself would place more, on pads without a ball.
 const N_PADS: usize = 205;
 const DEVICE: &str = "LFE5U-85F-6 CABGA381";
@@ -24,17 +22,17 @@ const DEVICE_ARGS: [&str; 5] = ["--85k", "--package", "CABGA381", "--speed", "6"
 
 /// What is placed and routed.
 #[derive(Debug, Clone)]
-pub(crate) struct PnrInput {
+pub struct PnrInput {
     /// The netlist that [`super::synthesize`] left, `TOP.json`; `TOP.il` lies beside it.
-    pub(crate) netlist: PathBuf,
+    pub netlist: PathBuf,
     /// Its top module.
-    pub(crate) top: String,
-    /// Pins and their voltages, an LPF file; ports that it does not name are placed freely.
-    pub(crate) constraints: Option<PathBuf>,
+    pub top: String,
+    /// Pins and their voltages as in an LPF file; ports that it does not name are placed freely.
+    pub constraints: Option<String>,
     /// The clock to reach. Placement works until it is met, so that asking for little gives little.
-    pub(crate) clock_mhz: f64,
+    pub clock_mhz: f64,
     /// Where the placer's random numbers begin.
-    pub(crate) seed: u64,
+    pub seed: u64,
 }
 
 #[derive(Deserialize)]
@@ -62,18 +60,17 @@ struct JsonUse {
 ///
 /// # Errors
 /// If a tool is not set up, an input cannot be read, or the design does not fit or cannot be routed.
-pub(crate) fn place_and_route(
+pub fn place_and_route(
     tools: &Tools,
     input: &PnrInput,
     out_dir: &Path,
-) -> Result<PnrReport> {
-    let nextpnr = tools.nextpnr_ecp5()?;
+) -> Result<PnrReport, FpgaError> {
+    let nextpnr = tools::nextpnr_ecp5(tools)?;
     make_folder(out_dir)?;
     let mut staged = Stage { folder: out_dir, is_changed: false };
     let mut netlist = Netlist::read(&input.netlist, &input.top)?;
     clock_of(&netlist.ports)?;
-    let json = read_regular(&input.netlist, NETLIST)
-        .with_context(|| format!("cannot read {}", input.netlist.display()))?;
+    let json = read(&input.netlist, NETLIST)?;
     let mut design = format!("{}.json", input.top);
     staged.write(Path::new(&design), &json)?;
     let mut port_context = PortContext::Pads;
@@ -96,9 +93,7 @@ pub(crate) fn place_and_route(
     command.args(["--textcfg", &format!("{}.config", input.top), "--timing-allow-fail"]);
     command.args(["--freq", &input.clock_mhz.to_string(), "--seed", &input.seed.to_string()]);
     if let Some(constraints) = &input.constraints {
-        let lpf = read_regular(constraints, CONSTRAINTS)
-            .with_context(|| format!("cannot read {}", constraints.display()))?;
-        staged.write(Path::new("pins.lpf"), &lpf)?;
+        staged.write(Path::new("pins.lpf"), constraints.as_bytes())?;
         command.args(["--lpf", "pins.lpf"]);
     }
     let raw_path = out_dir.join("nextpnr.json");
@@ -109,12 +104,11 @@ pub(crate) fn place_and_route(
     Job { name: "nextpnr", what, folder: out_dir, log_name: "nextpnr.log", is_progress }
         .run(command)?;
 
-    let raw = read_regular(&raw_path, REPORT)
-        .with_context(|| format!("cannot read {}", raw_path.display()))?;
-    let report = report(&raw, &netlist, input, port_context);
-    let mut report = report.with_context(|| format!("report {}", raw_path.display()))?;
+    let raw = read(&raw_path, REPORT)?;
+    let mut report = report(&raw, &netlist, input, port_context)
+        .map_err(|why| FpgaError::Report { path: raw_path, why })?;
     report.tool = version(tools)?;
-    let mut json = serde_json::to_vec_pretty(&report).context("a report is always JSON")?;
+    let mut json = serde_json::to_vec_pretty(&report).expect("keys are strings");
     json.push(b'\n');
     write_atomically(&out_dir.join("pnr.report.json"), &json)?;
     Ok(report)
@@ -125,7 +119,12 @@ fn wrapper_of(top: &str) -> String {
 }
 
 /// Puts the mapped netlist between shift registers and returns the new netlist's file name.
-fn wrap(tools: &Tools, netlist: &Netlist, top: &str, staged: &mut Stage<'_>) -> Result<String> {
+fn wrap(
+    tools: &Tools,
+    netlist: &Netlist,
+    top: &str,
+    staged: &mut Stage<'_>,
+) -> Result<String, FpgaError> {
     let wrapper = wrapper_of(top);
     let n_port_bits = netlist.n_port_bits();
     eprintln!(
@@ -147,7 +146,7 @@ write_json {wrapper}.json
     staged.write(Path::new("wrap.ys"), script.as_bytes())?;
     let name = format!("{wrapper}.json");
     if staged.is_changed || !staged.folder.join(&name).is_file() {
-        let mut command = tools.yosys()?.command();
+        let mut command = tools::yosys(tools)?.command();
         command.args(["-q", "-l", "wrap.log", "wrap.ys"]);
         let what = "putting shift registers on the ports";
         let job = Job {
@@ -166,9 +165,9 @@ fn is_progress(line: &str) -> bool {
     line.strip_prefix("Info: ").is_some_and(|line| !line.starts_with(['[', ' ']))
 }
 
-fn version(tools: &Tools) -> Result<String> {
-    let output = spec::process::output(tools.nextpnr_ecp5()?.command().arg("--version"))
-        .context("cannot start nextpnr")?;
+fn version(tools: &Tools) -> Result<String, FpgaError> {
+    let output = spec::process::output(tools::nextpnr_ecp5(tools)?.command().arg("--version"))
+        .map_err(|reason| FpgaError::Start { tool: "nextpnr".to_owned(), reason })?;
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
     let version = said.split("Version ").nth(1).and_then(|rest| rest.split(')').next());
@@ -181,13 +180,13 @@ fn report(
     netlist: &Netlist,
     input: &PnrInput,
     port_context: PortContext,
-) -> Result<PnrReport> {
-    let raw: JsonReport = serde_json::from_slice(raw).context("not what nextpnr 0.11 writes")?;
+) -> Result<PnrReport, BadReport> {
+    let raw: JsonReport = serde_json::from_slice(raw)?;
     let (clock, fmax) = raw
         .fmax
         .iter()
         .min_by(|(_, a), (_, b)| a.achieved.total_cmp(&b.achieved))
-        .context("nextpnr found no clock")?;
+        .ok_or(BadReport::NoClock)?;
     let mut critical_path = critical_path(&raw.critical_paths, clock, netlist)?;
     if port_context == PortContext::ShiftRegisters {
         without_instance(&mut critical_path);

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use sim::tools::Tools;
 use spec::files::{Limit, make_folder, read_regular, read_text, remove, write_atomically};
 
+use super::error::FpgaError;
 use super::netlist::{NETLIST, Netlist};
 use super::process::Job;
 use super::report::{FORMAT_VERSION, SynthReport};
+use crate::tools::{self, Tools};
 
 /// Cells that mean a latch or a division, as Yosys names them before mapping.
 const FORBIDDEN: [&str; 11] = [
@@ -32,13 +32,13 @@ const REPORT_FILE: &str = "synth.report.json";
 
 /// What is synthesized.
 #[derive(Debug, Clone)]
-pub(crate) struct SynthInput {
+pub struct SynthInput {
     /// All source files.
-    pub(crate) verilog_files: Vec<PathBuf>,
+    pub verilog_files: Vec<PathBuf>,
     /// The folder whose files `$readmemh` names, relative to it.
-    pub(crate) rom_dir: Option<PathBuf>,
+    pub rom_dir: Option<PathBuf>,
     /// The top module.
-    pub(crate) top: String,
+    pub top: String,
 }
 
 /// Synthesizes `input` for ECP5 in the folder `out_dir`, which is made if need be. It then holds the
@@ -47,13 +47,17 @@ pub(crate) struct SynthInput {
 /// # Errors
 /// If Yosys is not set up, an input cannot be read, the Verilog is wrong, or the design holds a latch, an undriven or
 /// multiply driven net, a combinational loop, or a division.
-pub(crate) fn synthesize(tools: &Tools, input: &SynthInput, out_dir: &Path) -> Result<SynthReport> {
-    let yosys = tools.yosys()?;
+pub fn synthesize(
+    tools: &Tools,
+    input: &SynthInput,
+    out_dir: &Path,
+) -> Result<SynthReport, FpgaError> {
+    let yosys = tools::yosys(tools)?;
     make_folder(out_dir)?;
     let mut staged = Stage { folder: out_dir, is_changed: false };
     let mut sources = Vec::new();
     for path in &input.verilog_files {
-        let name = path.file_name().with_context(|| format!("{} is not a file", path.display()))?;
+        let name = path.file_name().ok_or_else(|| FpgaError::NotAFile { path: path.clone() })?;
         sources.push(name.to_string_lossy().into_owned());
         staged.copy(path, Path::new(name))?;
     }
@@ -94,7 +98,7 @@ pub(crate) fn synthesize(tools: &Tools, input: &SynthInput, out_dir: &Path) -> R
     result?;
 
     let report = report(&Netlist::read(&netlist_path, &input.top)?, &input.top);
-    let mut json = serde_json::to_vec_pretty(&report).context("a report is always JSON")?;
+    let mut json = serde_json::to_vec_pretty(&report).expect("keys are strings");
     json.push(b'\n');
     write_atomically(&report_path, &json)?;
     Ok(report)
@@ -138,25 +142,18 @@ pub(super) fn is_yosys_progress(line: &str) -> bool {
 }
 
 /// Turns what the script's checks listed into one error.
-fn verdict(out_dir: &Path) -> Result<()> {
+fn verdict(out_dir: &Path) -> Result<(), FpgaError> {
     let forbidden = read_text(&out_dir.join("forbidden.txt"), REPORT).unwrap_or_default();
     let forbidden: Vec<_> = forbidden.lines().filter(|line| !line.trim().is_empty()).collect();
     if !forbidden.is_empty() {
-        bail!(
-            "the design holds latches, divisions or tristates: {}; help: give every output of an always block a default, \
-             and divide by shifting",
-            forbidden.join(", ")
-        );
+        return Err(FpgaError::Forbidden { cells: forbidden.join(", ") });
     }
     let check = read_text(&out_dir.join("check.txt"), REPORT).unwrap_or_default();
     let warnings: Vec<_> =
         check.lines().filter_map(|line| line.strip_prefix("Warning: ")).collect();
     if !warnings.is_empty() {
-        bail!(
-            "the design holds nets without exactly one driver, or loops: {}; help: see {}",
-            warnings.join("; "),
-            out_dir.join("check.txt").display()
-        );
+        let (warnings, list) = (warnings.join("; "), out_dir.join("check.txt"));
+        return Err(FpgaError::Nets { warnings, list });
     }
     Ok(())
 }
@@ -180,6 +177,11 @@ fn report(netlist: &Netlist, top: &str) -> SynthReport {
     }
 }
 
+/// A file that somebody else, or a tool, wrote.
+pub(super) fn read(path: &Path, limit: Limit) -> Result<Vec<u8>, FpgaError> {
+    read_regular(path, limit).map_err(|reason| FpgaError::Read { path: path.to_owned(), reason })
+}
+
 /// The folder that a tool runs in, and whether anything put there differs from what was there.
 pub(super) struct Stage<'a> {
     pub(super) folder: &'a Path,
@@ -187,18 +189,15 @@ pub(super) struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    pub(super) fn copy(&mut self, from: &Path, name: &Path) -> Result<()> {
-        let content = read_regular(from, NETLIST)
-            .with_context(|| format!("cannot read {}", from.display()))?;
+    pub(super) fn copy(&mut self, from: &Path, name: &Path) -> Result<(), FpgaError> {
+        let content = read(from, NETLIST)?;
         self.write(name, &content)
     }
 
-    fn copy_folder(&mut self, from: &Path, name: &Path) -> Result<()> {
-        let entries =
-            fs::read_dir(from).with_context(|| format!("cannot read folder {}", from.display()))?;
-        for entry in entries {
-            let path =
-                entry.with_context(|| format!("cannot read folder {}", from.display()))?.path();
+    fn copy_folder(&mut self, from: &Path, name: &Path) -> Result<(), FpgaError> {
+        let error = |reason| FpgaError::Read { path: from.to_owned(), reason };
+        for entry in fs::read_dir(from).map_err(error)? {
+            let path = entry.map_err(error)?.path();
             let name = name.join(path.file_name().expect("entries of a folder have names"));
             if path.is_dir() {
                 self.copy_folder(&path, &name)?;
@@ -209,7 +208,7 @@ impl Stage<'_> {
         Ok(())
     }
 
-    pub(super) fn write(&mut self, name: &Path, content: &[u8]) -> Result<()> {
+    pub(super) fn write(&mut self, name: &Path, content: &[u8]) -> Result<(), FpgaError> {
         let path = self.folder.join(name);
         if read_regular(&path, NETLIST).is_ok_and(|old| old == content) {
             return Ok(());

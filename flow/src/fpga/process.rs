@@ -6,9 +6,10 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
 use spec::files::{Limit, open_new_log, open_regular, read_regular};
 use spec::process;
+
+use super::error::FpgaError;
 
 /// What a tool wrote on its way.
 const LOG: Limit = Limit::new("a log", 1 << 30);
@@ -34,25 +35,24 @@ impl Job<'_> {
     ///
     /// # Errors
     /// If the tool cannot be started or fails; then with the errors of its log.
-    pub(super) fn run(&self, mut command: Command) -> Result<()> {
+    pub(super) fn run(&self, mut command: Command) -> Result<(), FpgaError> {
         let console_path = self.folder.join(format!("{}.console", self.log_name));
         let log_path = self.folder.join(self.log_name);
         open_new_log(&log_path)?;
         let console = open_new_log(&console_path)?;
         let both = console
             .try_clone()
-            .with_context(|| format!("cannot write {}", console_path.display()))?;
+            .map_err(|reason| FpgaError::Log { path: console_path.clone(), reason })?;
         command.current_dir(self.folder);
-        let mut running = process::spawn(&command, console.into(), both.into())
-            .with_context(|| format!("cannot start {}", self.name))?;
+        let start = |reason| FpgaError::Start { tool: self.name.to_owned(), reason };
+        let wait = |reason| FpgaError::Wait { tool: self.name.to_owned(), reason };
+        let mut running = process::spawn(&command, console.into(), both.into()).map_err(start)?;
 
         let began = Instant::now();
         let mut reported = began;
         let mut seen = 0;
         let status = loop {
-            if let Some(status) =
-                running.try_wait().with_context(|| format!("cannot wait for {}", self.name))?
-            {
+            if let Some(status) = running.try_wait().map_err(wait)? {
                 break status;
             }
             sleep(LOOK_EVERY);
@@ -74,11 +74,12 @@ impl Job<'_> {
                 .map(|path| read_regular(path, LOG).unwrap_or_default())
                 .concat();
             let errors = errors_of(&String::from_utf8_lossy(&text));
-            bail!(
-                "{} failed ({status}): {errors}; help: the whole log is {}",
-                self.what,
-                log_path.display()
-            );
+            return Err(FpgaError::Failed {
+                what: self.what.to_owned(),
+                status,
+                errors,
+                log: log_path,
+            });
         }
         Ok(())
     }
@@ -115,7 +116,7 @@ mod tests {
 
     use super::*;
 
-    fn run(script: &str) -> (TempDir, Result<()>) {
+    fn run(script: &str) -> (TempDir, Result<(), FpgaError>) {
         let folder = TempDir::new().unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", script]);

@@ -1,0 +1,140 @@
+//! What can go wrong between a network and a report.
+
+use std::io;
+use std::path::PathBuf;
+
+use cases::CaseError;
+use codegen::CompileErrors;
+use dataset::DatasetError;
+use sim::SimError;
+use sim::tools::ToolError;
+use spec::files::FileError;
+use spec::{ConfigError, NetworkError};
+
+use crate::fpga::FpgaError;
+
+/// Why a step could not be done. The message is one line, but of a network with many problems, and says what helps.
+#[derive(Debug, thiserror::Error)]
+pub enum FlowError {
+    /// A file that cannot be read, written or understood.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A tool or the checkout cannot be found.
+    #[error(transparent)]
+    Tool(#[from] ToolError),
+    /// An array that there cannot be.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A case that cannot be read.
+    #[error(transparent)]
+    Case(#[from] CaseError),
+    /// Images that cannot be read.
+    #[error(transparent)]
+    Data(#[from] DatasetError),
+    /// A simulation that failed.
+    #[error(transparent)]
+    Sim(#[from] SimError),
+    /// Synthesis, placement or routing that failed.
+    #[error(transparent)]
+    Fpga(#[from] FpgaError),
+    /// A network that the reference refuses.
+    #[error(transparent)]
+    Reference(#[from] NetworkError),
+    /// A network that does not fit its array.
+    #[error("network {network:?} does not run on the {rows}x{cols} array: {reason}")]
+    DoesNotRun {
+        /// Its name.
+        network: String,
+        /// Rows of the array.
+        rows: usize,
+        /// Columns of the array.
+        cols: usize,
+        /// Every reason.
+        reason: CompileErrors,
+    },
+    /// A design that the emitter refuses: a bug.
+    #[error("{rows}x{cols}: {reason}")]
+    Emit {
+        /// Rows of the array.
+        rows: usize,
+        /// Columns of the array.
+        cols: usize,
+        /// What it says.
+        reason: Box<hw::verilog::Error>,
+    },
+    /// Images without labels fit any network.
+    #[error(
+        "images without labels do not tell which network to run; help: name one with --network"
+    )]
+    NoClasses,
+    /// No committed network has the classes of the images.
+    #[error(
+        "no network of {networks} has the classes {classes}; help: name a network trained on this data with --network"
+    )]
+    NoNetwork {
+        /// Where networks were looked for.
+        networks: String,
+        /// The classes.
+        classes: String,
+    },
+    /// A folder that cannot be read.
+    #[error("cannot read {path}: {reason}", path = path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// The system's reason.
+        reason: io::Error,
+    },
+    /// A network that chips cannot be given to.
+    #[error(
+        "network {network:?} does not say how images are preprocessed; help: choose a network with `preprocess`, \
+         bring int8 images with --int8, or run it on random ones"
+    )]
+    NoPreprocess {
+        /// Its name.
+        network: String,
+    },
+    /// A file of int8 images that cannot be read.
+    #[error("cannot read {path}: {reason}; help: name a file of raw int8 bytes", path = path.display())]
+    Int8 {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        reason: io::Error,
+    },
+    /// int8 images of another network.
+    #[error(
+        "{path}: {n_bytes} bytes are no whole number of images; help: network {network:?} takes {expected} bytes an image",
+        path = path.display()
+    )]
+    Int8Size {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        n_bytes: usize,
+        /// The network's name.
+        network: String,
+        /// Bytes of one of its images.
+        expected: usize,
+    },
+    /// An image that is not there.
+    #[error("there are only {n_images} images; help: lower --image")]
+    NoImage {
+        /// Images that are there.
+        n_images: usize,
+    },
+    /// Nothing to run.
+    #[error("there is no image to run")]
+    NoImages,
+    /// A wave that cannot be finished.
+    #[error("cannot write {path}: {reason}", path = path.display())]
+    Wave {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        reason: io::Error,
+    },
+    /// The dense schedule gives other bits than the reference.
+    #[error("{0}")]
+    Dense(Box<sim::Divergence>),
+}
