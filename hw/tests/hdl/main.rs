@@ -5,6 +5,7 @@
     reason = "clippy.toml spares only the bodies of tests, not their helpers"
 )]
 
+mod blocks;
 mod constructs;
 mod datapath;
 mod decoders;

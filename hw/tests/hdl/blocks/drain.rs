@@ -1,0 +1,296 @@
+//! Drain: every output of a unit once and in order, each at its cycle, and no unit before the one before is written.
+
+use super::program::{Block, Layer, Program, program};
+use super::{ARRAYS, Bench, Stalls, config, sized, stalls};
+use proptest::prelude::*;
+use twofold_hw::control::drain::Drain;
+
+/// Cycles from the last sum of a unit to d of its first accumulator, and from the last write of the unit before.
+const BEGIN: usize = 3;
+/// From d to the write.
+const WRITE: usize = 13;
+/// From d to the control of the pooling register.
+const POOL: usize = 12;
+
+/// One channel group of one block.
+#[derive(Clone, Copy)]
+struct Unit<'a> {
+    layer: &'a Layer,
+    block: &'a Block,
+    group: usize,
+}
+
+impl Unit<'_> {
+    fn group_last(&self) -> bool {
+        self.group + 1 == self.layer.tiles.len()
+    }
+}
+
+fn units(program: &Program) -> Vec<Unit<'_>> {
+    let passes = program.passes();
+    let firsts = passes.iter().filter(|pass| pass.first);
+    firsts.map(|pass| Unit { layer: pass.layer, block: pass.block, group: pass.group }).collect()
+}
+
+/// One accumulator of `lanes` columns that is read.
+struct Visit {
+    accumulator: u64,
+    step: u64,
+    parameter: u64,
+    residual: u64,
+    granule: u64,
+    /// First value of a pooling window.
+    first: bool,
+    /// The result that is complete with it: word, and row of the logits.
+    write: Option<(u64, u64)>,
+}
+
+/// The visits of a unit, by docs/isa.md.
+fn visits(unit: Unit<'_>, granules: u64) -> Vec<Visit> {
+    let Unit { layer: Layer { drain, stream, .. }, block, group } = unit;
+    let steps = if unit.group_last() { drain.last_steps } else { drain.steps };
+    let pool = if drain.pool { 2 } else { 1 };
+    let (height, width) =
+        if stream.sum { (1, 1) } else { (block.height / pool, block.width / pool) };
+    let mut visits = Vec::new();
+    for oy in 0..height {
+        for ox in 0..width {
+            for step in 0..steps {
+                let n = group as u64 * drain.steps + step;
+                for window in 0..pool * pool {
+                    let (y, x) = (pool * oy + window / pool, pool * ox + window % pool);
+                    let residual = block.residual_address
+                        + y * drain.residual_row_step
+                        + x * drain.residual_pixel_step
+                        + n / granules;
+                    let word = block.out_address
+                        + oy * drain.out_row_step
+                        + ox * drain.out_pixel_step
+                        + n / granules;
+                    visits.push(Visit {
+                        accumulator: y * block.width + x,
+                        step,
+                        parameter: (drain.parameter_base + n) % (1 << 16),
+                        residual: residual % (1 << 16),
+                        granule: n % granules,
+                        first: window == 0,
+                        write: (window + 1 == pool * pool).then_some((word % (1 << 16), n)),
+                    });
+                }
+            }
+        }
+    }
+    visits
+}
+
+/// What belongs to a unit as long as its results are on their way.
+#[derive(Clone, Debug, PartialEq)]
+struct Context {
+    bank: bool,
+    residual_bank: u64,
+    relu: bool,
+    logits: bool,
+    out_banks: u64,
+}
+
+/// A write: to a bank or to the logits, address and granule or row.
+#[derive(Clone, Debug, PartialEq)]
+enum Write {
+    Granule(u64, u64),
+    Logits(u64),
+}
+
+/// What has to be seen in a cycle; a port that does not matter in it is `None`.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Seen {
+    active: Option<Context>,
+    /// Accumulator and step.
+    accumulator: Option<(u64, u64)>,
+    /// Parameter row, word and granule of the residual.
+    operands: Option<(u64, u64, u64)>,
+    pool_first: bool,
+    write: Option<Write>,
+    unit_written: bool,
+    release_input: bool,
+    written_layers: u64,
+}
+
+/// Lists what has to be seen, from when the last sums of units came and images started.
+fn model(units: &[Unit<'_>], granules: u64, cycles: &[Surroundings]) -> Vec<Seen> {
+    let n = cycles.len();
+    let mut seen = vec![Seen::default(); n];
+    let mut layer_ends = vec![false; n];
+    let summed = (0..n).filter(|t| cycles[*t].unit_accumulated);
+    let mut written = 0;
+    for (index, (unit, summed)) in units.iter().zip(summed).enumerate() {
+        let drain = &unit.layer.drain;
+        let begin = summed.max(written) + BEGIN;
+        let visits = visits(*unit, granules);
+        let mut at = |t: usize, f: &dyn Fn(&mut Seen)| {
+            if let Some(seen) = seen.get_mut(t) {
+                f(seen);
+            }
+        };
+        for (i, visit) in visits.iter().enumerate() {
+            let d = begin + i;
+            at(d, &|seen| seen.accumulator = Some((visit.accumulator, visit.step)));
+            let operands = (visit.parameter, visit.residual, visit.granule);
+            at(d + 1, &|seen| seen.operands = Some(operands));
+            at(d + POOL, &|seen| seen.pool_first = visit.first);
+            let write = visit.write.map(|(word, n)| {
+                if drain.logits { Write::Logits(n) } else { Write::Granule(word, visit.granule) }
+            });
+            at(d + WRITE, &|seen| seen.write = write.clone());
+        }
+        written = begin + visits.len() - 1 + WRITE + 1;
+        for t in begin - 1..=written {
+            let active = Context {
+                // Units take turns, the first of all takes bank 1.
+                bank: index % 2 == 0,
+                residual_bank: drain.residual_bank,
+                relu: drain.relu,
+                logits: drain.logits,
+                out_banks: drain.out_banks,
+            };
+            at(t, &|seen| seen.active = Some(active.clone()));
+        }
+        at(written, &|seen| {
+            seen.unit_written = true;
+            seen.release_input = unit.group_last() && unit.block.release_input;
+        });
+        if let Some(end) = layer_ends.get_mut(written) {
+            *end = unit.group_last() && unit.block.layer_end;
+        }
+    }
+    let mut layers = 0;
+    for ((seen, cycle), layer_end) in seen.iter_mut().zip(cycles).zip(layer_ends) {
+        seen.written_layers = layers;
+        layers = if cycle.image_start { 0 } else { (layers + u64::from(layer_end)) % 256 };
+    }
+    seen
+}
+
+fn seen(block: &Drain) -> Seen {
+    let active = block.drain_active.val().then(|| Context {
+        bank: block.drain_bank.val(),
+        residual_bank: block.residual_bank.val().to_u64(),
+        relu: block.relu.val(),
+        logits: block.logits.val(),
+        out_banks: block.write_banks.val().to_u64(),
+    });
+    let granule = block.write_enable.val().then(|| {
+        Write::Granule(block.write_address.val().to_u64(), block.write_granule.val().to_u64())
+    });
+    let logits = block.logit_enable.val().then(|| Write::Logits(block.write_row.val().to_u64()));
+    assert!(granule.is_none() || logits.is_none());
+    Seen {
+        active,
+        accumulator: Some((block.accumulator_address.val().to_u64(), block.step.val().to_u64())),
+        operands: Some((
+            block.parameter_address.val().to_u64(),
+            block.residual_address.val().to_u64(),
+            block.residual_granule.val().to_u64(),
+        )),
+        pool_first: block.pool_first.val(),
+        write: granule.or(logits),
+        unit_written: block.unit_written.val(),
+        release_input: block.release_input.val(),
+        written_layers: block.written_layers.val().to_u64(),
+    }
+}
+
+/// What the surroundings do in a cycle.
+#[derive(Clone, Copy, Debug, Default)]
+struct Surroundings {
+    unit_start: bool,
+    unit_accumulated: bool,
+    image_start: bool,
+}
+
+/// Drains a program from reset on, for so many cycles, and compares every cycle with the model. `starts` are cycles until
+/// the next unit starts although it may, `sums` those from its start, or from the unit before, to its last sum. Returns
+/// the number of units written.
+fn check(
+    bench: &mut Bench<Drain>,
+    granules: u64,
+    program: &Program,
+    (starts, sums): (&mut Stalls, &mut Stalls),
+    n: usize,
+) -> Result<usize, TestCaseError> {
+    let units = units(program);
+    bench.set(|drain| {
+        drain.reset.next = true;
+        drain.unit_start.next = false;
+        drain.unit_accumulated.next = false;
+        drain.image_start.next = false;
+    });
+    bench.edge();
+    let (mut started, mut summed, mut written) = (0, 0, 0);
+    let (mut start_in, mut sum_in) = (starts.next(), sums.next());
+    let (mut cycles, mut states) = (Vec::new(), Vec::new());
+    for t in 0..n {
+        // The streamer's rule: at most one earlier unit is not written when another starts.
+        let may_start = started < units.len() && started < written + 2 && started < summed + 2;
+        let now = Surroundings {
+            unit_start: may_start && start_in == 0,
+            unit_accumulated: summed < started && sum_in == 0,
+            image_start: t % 97 == 96,
+        };
+        bench.set(|drain| {
+            drain.reset.next = false;
+            drain.unit_start.next = now.unit_start;
+            drain.unit_accumulated.next = now.unit_accumulated;
+            drain.image_start.next = now.image_start;
+            // What is offered when no unit starts is anything.
+            if let Some(unit) = units.get(started) {
+                drain.unit_bank.next = started.is_multiple_of(2);
+                drain.block.next = unit.block.context();
+                drain.tile_drain.next = unit.layer.drain.context();
+                drain.sum.next = unit.layer.stream.sum;
+                drain.group_first.next = unit.group == 0;
+                drain.group_last.next = unit.group_last();
+            }
+        });
+        states.push(seen(&bench.block));
+        cycles.push(now);
+        if now.unit_start {
+            started += 1;
+            start_in = starts.next();
+        } else if may_start {
+            start_in -= 1;
+        }
+        if now.unit_accumulated {
+            summed += 1;
+            sum_in = sums.next();
+        } else if summed < started - usize::from(now.unit_start) {
+            sum_in -= 1;
+        }
+        written += usize::from(bench.block.unit_written.val());
+        bench.edge();
+    }
+    for (t, (expected, mut seen)) in model(&units, granules, &cycles).iter().zip(states).enumerate()
+    {
+        seen.accumulator = expected.accumulator.and(seen.accumulator);
+        seen.operands = expected.operands.and(seen.operands);
+        prop_assert_eq!(&seen, expected, "cycle {}", t);
+    }
+    Ok(written)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn drains_units_in_order_one_after_the_other(
+        array in prop::sample::select(&ARRAYS[..]), program in program(),
+        mut starts in stalls(), mut sums in stalls(), before in 1..300usize,
+    ) {
+        let (config, name) = (config(array), sized("drain", array));
+        let granules = config.granules() as u64;
+        let mut bench = Bench::new(Drain::new(&config), |drain| &mut drain.clock);
+        // A reset begins anew, wherever it comes.
+        check(&mut bench, granules, &program, (&mut starts, &mut sums), before)?;
+        check(&mut bench, granules, &program, (&mut starts, &mut sums), 900)?;
+        bench.check_verilog(&name);
+    }
+}

@@ -1,0 +1,384 @@
+//! Random programs: layers, blocks and tiles as plain numbers, and as what the blocks take.
+
+use super::isa::encode;
+use proptest::prelude::*;
+use rust_hdl_core::prelude::bits;
+use std::collections::BTreeMap;
+use twofold_hw::control::context::{BlockContext, DrainContext, StreamContext, TileContext};
+
+/// How a layer reads.
+#[derive(Clone, Debug)]
+pub(super) struct Stream {
+    pub(super) in_bank: u64,
+    pub(super) stride: u64,
+    pub(super) groups: u64,
+    pub(super) sum: bool,
+    pub(super) layer: u64,
+    pub(super) pixel_step: u64,
+    pub(super) row_step: u64,
+    pub(super) tile_base: u64,
+    pub(super) weight_base: u64,
+    pub(super) in_width: u64,
+    pub(super) in_height: u64,
+}
+
+impl Stream {
+    pub(super) fn words(&self) -> [u32; 4] {
+        encode(
+            "STREAM",
+            &[
+                ("in_bank", self.in_bank),
+                ("stride", self.stride),
+                ("groups_minus_1", self.groups - 1),
+                ("sum", self.sum.into()),
+                ("layer", self.layer),
+                ("pixel_step", self.pixel_step),
+                ("row_step", self.row_step),
+                ("tile_base", self.tile_base),
+                ("weight_base", self.weight_base),
+                ("in_width", self.in_width),
+                ("in_height", self.in_height),
+            ],
+        )
+    }
+
+    pub(super) fn context(&self) -> StreamContext {
+        StreamContext {
+            in_bank: bits(self.in_bank),
+            stride: bits(self.stride),
+            groups_minus_1: bits(self.groups - 1),
+            sum: self.sum,
+            layer: bits(self.layer),
+            pixel_step: bits(self.pixel_step),
+            row_step: bits(self.row_step),
+            tile_base: bits(self.tile_base),
+            weight_base: bits(self.weight_base),
+            in_width: bits(self.in_width),
+            in_height: bits(self.in_height),
+        }
+    }
+}
+
+/// How a layer writes.
+#[derive(Clone, Debug)]
+pub(super) struct Drain {
+    pub(super) out_banks: u64,
+    pub(super) logits: bool,
+    pub(super) pool: bool,
+    pub(super) relu: bool,
+    pub(super) residual_bank: u64,
+    pub(super) steps: u64,
+    pub(super) last_steps: u64,
+    pub(super) out_pixel_step: u64,
+    pub(super) out_row_step: u64,
+    pub(super) residual_pixel_step: u64,
+    pub(super) residual_row_step: u64,
+    pub(super) parameter_base: u64,
+}
+
+impl Drain {
+    pub(super) fn words(&self) -> [u32; 4] {
+        encode(
+            "DRAIN",
+            &[
+                ("out_banks", self.out_banks),
+                ("logits", self.logits.into()),
+                ("pool", self.pool.into()),
+                ("relu", self.relu.into()),
+                ("residual_bank", self.residual_bank),
+                ("steps_minus_1", self.steps - 1),
+                ("last_steps_minus_1", self.last_steps - 1),
+                ("out_pixel_step", self.out_pixel_step),
+                ("out_row_step", self.out_row_step),
+                ("residual_pixel_step", self.residual_pixel_step),
+                ("residual_row_step", self.residual_row_step),
+                ("parameter_base", self.parameter_base),
+            ],
+        )
+    }
+
+    pub(super) fn context(&self) -> DrainContext {
+        DrainContext {
+            out_banks: bits(self.out_banks),
+            logits: self.logits,
+            pool: self.pool,
+            relu: self.relu,
+            residual_bank: bits(self.residual_bank),
+            steps_minus_1: bits(self.steps - 1),
+            last_steps_minus_1: bits(self.last_steps - 1),
+            out_pixel_step: bits(self.out_pixel_step),
+            out_row_step: bits(self.out_row_step),
+            residual_pixel_step: bits(self.residual_pixel_step),
+            residual_row_step: bits(self.residual_row_step),
+            parameter_base: bits(self.parameter_base),
+        }
+    }
+}
+
+/// A block of pixels.
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    pub(super) wait_late: bool,
+    pub(super) wait_all: bool,
+    pub(super) release_input: bool,
+    pub(super) layer_end: bool,
+    pub(super) height: u64,
+    pub(super) width: u64,
+    pub(super) in_address: u64,
+    pub(super) out_address: u64,
+    pub(super) residual_address: u64,
+    /// Signed, modulo 2^12.
+    pub(super) y0: u64,
+    pub(super) x0: u64,
+}
+
+impl Block {
+    pub(super) fn words(&self) -> [u32; 4] {
+        encode(
+            "BLOCK",
+            &[
+                ("wait_late", self.wait_late.into()),
+                ("wait_all", self.wait_all.into()),
+                ("release_input", self.release_input.into()),
+                ("layer_end", self.layer_end.into()),
+                ("height_minus_1", self.height - 1),
+                ("width_minus_1", self.width - 1),
+                ("in_address", self.in_address),
+                ("out_address", self.out_address),
+                ("residual_address", self.residual_address),
+                ("y0", self.y0),
+                ("x0", self.x0),
+            ],
+        )
+    }
+
+    pub(super) fn context(&self) -> BlockContext {
+        BlockContext {
+            wait_late: self.wait_late,
+            wait_all: self.wait_all,
+            release_input: self.release_input,
+            layer_end: self.layer_end,
+            height_minus_1: bits(self.height - 1),
+            width_minus_1: bits(self.width - 1),
+            in_address: bits(self.in_address),
+            out_address: bits(self.out_address),
+            residual_address: bits(self.residual_address),
+            y0: bits(self.y0),
+            x0: bits(self.x0),
+        }
+    }
+}
+
+/// A tile; `last` follows from where it is.
+#[derive(Clone, Debug)]
+pub(super) struct Tile {
+    pub(super) mask: u64,
+    pub(super) offset: u64,
+    pub(super) ky: u64,
+    pub(super) kx: u64,
+    pub(super) late: bool,
+    pub(super) active: u64,
+}
+
+impl Tile {
+    fn words(&self, last: bool) -> [u32; 2] {
+        let [word_0, word_1, ..] = encode(
+            "Tile record",
+            &[
+                ("mask", self.mask),
+                ("offset", self.offset),
+                ("ky", self.ky),
+                ("kx", self.kx),
+                ("last", last.into()),
+                ("late", self.late.into()),
+                ("active", self.active),
+            ],
+        );
+        [word_0, word_1]
+    }
+
+    pub(super) fn context(&self, last: bool) -> TileContext {
+        TileContext {
+            mask: bits(self.mask),
+            offset: bits(self.offset),
+            ky: bits(self.ky),
+            kx: bits(self.kx),
+            last,
+            late: self.late,
+            active: bits(self.active),
+        }
+    }
+}
+
+/// A layer.
+#[derive(Clone, Debug)]
+pub(super) struct Layer {
+    pub(super) stream: Stream,
+    pub(super) drain: Drain,
+    pub(super) blocks: Vec<Block>,
+    /// A group's tiles.
+    pub(super) tiles: Vec<Vec<Tile>>,
+}
+
+/// The layers of an image.
+#[derive(Clone, Debug)]
+pub(super) struct Program {
+    pub(super) layers: Vec<Layer>,
+}
+
+/// A tile of a unit, and where it is.
+#[derive(Clone, Copy)]
+pub(super) struct Pass<'a> {
+    pub(super) layer: &'a Layer,
+    pub(super) block: &'a Block,
+    pub(super) group: usize,
+    pub(super) tile: &'a Tile,
+    /// Number of the tile in the layer.
+    pub(super) n: u64,
+    /// Of its group.
+    pub(super) first: bool,
+    pub(super) last: bool,
+}
+
+impl Program {
+    /// The tile memory: records of a layer are consecutive, the layers do not overlap.
+    pub(super) fn tile_memory(&self) -> BTreeMap<u64, [u32; 2]> {
+        let mut memory = BTreeMap::new();
+        for layer in &self.layers {
+            let records = layer.tiles.iter().flat_map(|group| {
+                let last = group.len() - 1;
+                group.iter().enumerate().map(move |(i, tile)| tile.words(i == last))
+            });
+            for (n, words) in records.enumerate() {
+                memory.insert((layer.stream.tile_base + n as u64) % (1 << 16), words);
+            }
+        }
+        memory
+    }
+
+    /// What the array does, tile after tile, by docs/isa.md: layers, blocks, groups, tiles.
+    pub(super) fn passes(&self) -> Vec<Pass<'_>> {
+        let mut passes = Vec::new();
+        for layer in &self.layers {
+            for block in &layer.blocks {
+                let mut n = 0;
+                for (group, tiles) in layer.tiles.iter().enumerate() {
+                    for (i, tile) in tiles.iter().enumerate() {
+                        let (first, last) = (i == 0, i + 1 == tiles.len());
+                        passes.push(Pass { layer, block, group, tile, n, first, last });
+                        n += 1;
+                    }
+                }
+            }
+        }
+        passes
+    }
+}
+
+fn address() -> impl Strategy<Value = u64> {
+    // Sums of addresses wrap.
+    prop_oneof![0..64u64, 0xffc0..0x1_0000u64, 0..0x1_0000u64]
+}
+
+fn stream() -> impl Strategy<Value = Stream> {
+    let size = || prop_oneof![1..9u64, 0..4096u64];
+    let steps = (address(), address(), address());
+    ((0..4u64, 1..5u64, any::<bool>(), 0..256u64), steps, (size(), size())).prop_map(
+        |((in_bank, stride, sum, layer), (pixel_step, row_step, weight_base), size)| Stream {
+            in_bank,
+            stride,
+            groups: 1,
+            sum,
+            layer,
+            pixel_step,
+            row_step,
+            tile_base: 0,
+            weight_base,
+            in_width: size.0,
+            in_height: size.1,
+        },
+    )
+}
+
+fn drain() -> impl Strategy<Value = Drain> {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    let steps = (1..8u64, 1..8u64);
+    let addresses = (address(), address(), address(), address(), address());
+    (flags, 0..8u64, 0..4u64, steps, addresses).prop_map(
+        |(flags, banks, residual_bank, steps, a)| {
+            let (logits, pool, relu) = flags;
+            Drain {
+                out_banks: if logits { 0 } else { banks << 1 },
+                logits,
+                pool: pool && !logits,
+                relu,
+                residual_bank,
+                steps: steps.0.max(steps.1),
+                last_steps: steps.0,
+                out_pixel_step: a.0,
+                out_row_step: a.1,
+                residual_pixel_step: a.2,
+                residual_row_step: a.3,
+                parameter_base: a.4,
+            }
+        },
+    )
+}
+
+fn block() -> impl Strategy<Value = Block> {
+    let flag = || prop::bool::weighted(0.3);
+    let flags = (flag(), flag(), flag());
+    let size = || prop_oneof![4 => 1..5u64, 1 => 5..12u64];
+    let start = || prop_oneof![4088..4096u64, 0..8u64, 0..4096u64];
+    (flags, (size(), size()), (address(), address(), address()), (start(), start())).prop_map(
+        |(flags, size, addresses, start)| Block {
+            wait_late: flags.0,
+            wait_all: flags.1,
+            release_input: flags.2,
+            layer_end: false,
+            height: size.0,
+            width: size.1,
+            in_address: addresses.0,
+            out_address: addresses.1,
+            residual_address: addresses.2,
+            y0: start.0,
+            x0: start.1,
+        },
+    )
+}
+
+fn tile() -> impl Strategy<Value = Tile> {
+    let tap = || prop_oneof![0..4u64, 0..64u64];
+    (0..0x1_0000u64, address(), tap(), tap(), prop::bool::weighted(0.4), 0..1024u64).prop_map(
+        |(mask, offset, ky, kx, late, active)| Tile { mask, offset, ky, kx, late, active },
+    )
+}
+
+fn layer() -> impl Strategy<Value = Layer> {
+    let tiles = prop::collection::vec(prop::collection::vec(tile(), 1..4), 1..4);
+    (stream(), drain(), prop::collection::vec(block(), 1..4), tiles).prop_map(
+        |(mut stream, mut drain, mut blocks, tiles)| {
+            stream.groups = tiles.len() as u64;
+            drain.pool &= !stream.sum;
+            for block in &mut blocks {
+                if drain.pool {
+                    block.height += block.height % 2;
+                    block.width += block.width % 2;
+                }
+            }
+            blocks.last_mut().unwrap().layer_end = true;
+            Layer { stream, drain, blocks, tiles }
+        },
+    )
+}
+
+/// A few layers, their tile records somewhere in the tile memory, one layer's after the other's.
+pub(super) fn program() -> impl Strategy<Value = Program> {
+    (prop::collection::vec(layer(), 1..4), address()).prop_map(|(mut layers, mut base)| {
+        for layer in &mut layers {
+            layer.stream.tile_base = base % (1 << 16);
+            base += layer.tiles.iter().map(Vec::len).sum::<usize>() as u64 + 1;
+        }
+        Program { layers }
+    })
+}
