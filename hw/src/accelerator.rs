@@ -1,7 +1,7 @@
 //! The accelerator: image bytes in, logits and class out, everything between on chip.
 
 use rust_hdl_core::prelude::*;
-use spec::Design;
+use spec::{Design, Program};
 
 use crate::comment;
 use crate::control::context::{AccumulateControl, State};
@@ -20,6 +20,7 @@ use crate::leaf::{ControlDelay, Delay, EnabledRegister, Rom};
 use crate::memory::activation_memory::ActivationMemory;
 use crate::memory::loader::Loader;
 use crate::memory::output::Output;
+use crate::native::NativeError;
 
 /// Bits of a parameter ROM lane, see [`spec::Parameter`].
 const PARAMETER_BITS: usize = 72;
@@ -159,6 +160,39 @@ impl Accelerator {
             _lanes: lanes,
             _word_channels: config.word_channels(),
         }
+    }
+}
+
+impl Accelerator {
+    /// Puts a program into the ROMs of native simulation, as `$readmemh` does from its files in every other.
+    ///
+    /// # Errors
+    /// A program with more rows than a memory.
+    pub(crate) fn load(&mut self, program: &Program) -> Result<(), NativeError> {
+        fn fill<const LANE: usize>(
+            (name, rom): (&'static str, &mut Rom<16, LANE>),
+            files: &[(&str, String)],
+        ) -> Result<(), NativeError> {
+            let file = files.iter().find(|(file, _)| *file == rom.file());
+            let (_, text) = file.expect("a program has the file of every ROM");
+            let (rows, depth) = (text.lines().count(), rom.depth());
+            if rows > depth {
+                return Err(NativeError::Memory { memory: name, rows, depth });
+            }
+            rom.load(text);
+            Ok(())
+        }
+        let files = program.to_files();
+        fill(("program_memory", &mut self.program_memory), &files)?;
+        fill(("tile_memory", &mut self.tile_memory), &files)?;
+        fill(("weight_memory", &mut self.weight_memory), &files)?;
+        fill(("parameter_memory", &mut self.parameter_memory), &files)?;
+        fill(("lane_memory", &mut self.lane_memory), &files)
+    }
+
+    /// A byte of an activation bank in native simulation.
+    pub(crate) fn bank_byte(&self, bank: usize, word: usize, byte: usize) -> i8 {
+        self.activation_memory.byte(bank, word, byte)
     }
 }
 

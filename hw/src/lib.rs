@@ -6,6 +6,7 @@ pub mod datapath;
 pub mod design;
 pub mod leaf;
 pub mod memory;
+pub mod native;
 #[cfg(test)]
 mod random;
 pub mod verilog;

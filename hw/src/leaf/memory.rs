@@ -63,6 +63,15 @@ impl<const ADDRESS: usize, const LANE: usize> Ram<ADDRESS, LANE> {
         self._visible = true;
         self
     }
+
+    /// A lane of a word in native simulation.
+    ///
+    /// # Panics
+    /// If there is no such word or lane.
+    pub fn lane(&self, word: usize, lane: usize) -> Bits<LANE> {
+        assert!(word < self._depth && lane < self.read_data.len(), "no lane {lane} of word {word}");
+        self._words[word * self.read_data.len() + lane]
+    }
 }
 
 impl<const ADDRESS: usize, const LANE: usize> Logic for Ram<ADDRESS, LANE> {
@@ -123,7 +132,7 @@ impl<const ADDRESS: usize, const LANE: usize> Logic for Ram<ADDRESS, LANE> {
 }
 
 /// A memory that is only read. A read takes one cycle. Synthesis and simulation take the contents from a file of hex
-/// words, the last lane first in each; native simulation takes them from [`Rom::with_contents`].
+/// words, the last lane first in each; native simulation takes them from [`Rom::with_contents`] or [`Rom::load`].
 #[derive(LogicBlock)]
 pub struct Rom<const ADDRESS: usize, const LANE: usize> {
     /// Rising edge.
@@ -172,6 +181,46 @@ impl<const ADDRESS: usize, const LANE: usize> Rom<ADDRESS, LANE> {
         }
         self
     }
+
+    /// What `$readmemh` opens.
+    pub fn file(&self) -> &str {
+        &self._file
+    }
+
+    /// Words of the memory.
+    pub fn depth(&self) -> usize {
+        self._depth
+    }
+
+    /// Contents for native simulation: the text of the file, a line a word; the rest becomes zero.
+    ///
+    /// # Panics
+    /// If a line is no word of this memory, there are more lines than words, or lanes are no whole digits of up to 128
+    /// bits.
+    pub fn load(&mut self, text: &str) {
+        assert!(LANE.is_multiple_of(4) && LANE <= 128, "lanes of {LANE} bits are no whole digits");
+        let (lanes, digits) = (self.data.len(), LANE / 4);
+        self._words.fill(Bits::default());
+        for (i, line) in text.lines().enumerate() {
+            assert!(i < self._depth, "more than {} words", self._depth);
+            assert_eq!(line.len(), lanes * digits, "digits of word {i}");
+            for lane in 0..lanes {
+                let low = (lanes - 1 - lane) * digits;
+                let value = u128::from_str_radix(&line[low..low + digits], 16)
+                    .unwrap_or_else(|e| panic!("word {i}: {e}"));
+                self._words[i * lanes + lane] = wide(value);
+            }
+        }
+    }
+}
+
+/// A value of more bits than a literal has.
+fn wide<const N: usize>(value: u128) -> Bits<N> {
+    let mut bits = Bits::default();
+    for i in 0..N {
+        bits = bits.replace_bit(i, value >> i & 1 == 1);
+    }
+    bits
 }
 
 impl<const ADDRESS: usize, const LANE: usize> Logic for Rom<ADDRESS, LANE> {

@@ -99,6 +99,15 @@ impl ActivationMemory {
             _granules: granules,
         }
     }
+
+    /// A byte of a bank in native simulation.
+    ///
+    /// # Panics
+    /// If there is no such byte.
+    pub fn byte(&self, bank: usize, word: usize, byte: usize) -> i8 {
+        let banks = [&self.bank0, &self.bank1, &self.bank2, &self.bank3];
+        banks[bank].lane(word, byte).to_u8() as i8
+    }
 }
 
 impl Logic for ActivationMemory {

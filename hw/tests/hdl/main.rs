@@ -13,6 +13,7 @@ mod differential;
 mod emit;
 mod example;
 mod leaves;
+mod native;
 mod periphery;
 mod power_up;
 mod refusals;

@@ -206,7 +206,7 @@ fn check(
     (loads, drains): (&mut Stalls, &mut Stalls),
     image_starts: &mut Stalls,
     n: usize,
-) -> Result<usize, TestCaseError> {
+) -> Result<(), TestCaseError> {
     let passes = program.passes();
     let mut tiles = passes.iter();
     bench.set(|streamer| {
@@ -264,7 +264,7 @@ fn check(
     for (t, (expected, seen)) in model(program, &cycles).iter().zip(states).enumerate() {
         prop_assert_eq!(&seen, expected, "cycle {}", t);
     }
-    Ok(cycles.iter().filter(|cycle| cycle.unit_written).count())
+    Ok(())
 }
 
 proptest! {

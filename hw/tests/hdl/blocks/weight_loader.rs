@@ -79,14 +79,14 @@ fn model(program: &Program, rows: usize, cycles: &[Surroundings]) -> Vec<Seen> {
         };
         let ready = start + rows - 1;
         let taken = first(ready, &|cycle| cycle.take);
-        for t in start..(taken + 1).min(n) {
-            let row = t - start;
+        let here = seen.iter_mut().enumerate().take(taken + 1).skip(start);
+        for (row, (t, seen)) in here.enumerate() {
             let stream = &pass.layer.stream;
             let address = stream.weight_base + pass.n * rows as u64 + row as u64;
-            seen[t].load = row == 0;
-            seen[t].ready = t >= ready;
-            seen[t].offer = Some(Offer::of(pass));
-            seen[t].weight_address = (row < rows).then_some(address % (1 << 16));
+            seen.load = row == 0;
+            seen.ready = t >= ready;
+            seen.offer = Some(Offer::of(pass));
+            seen.weight_address = (row < rows).then_some(address % (1 << 16));
         }
         if taken >= n {
             break;
