@@ -52,10 +52,12 @@
 //! Ports are declared by the emitter, `Vec` port `a` as `a_0`, `a_1`, ..; an output with an `assign` is a wire, any other
 //! a reg. Run-time sizes are formatted into the text, and belong in the module name when they change it.
 
+mod constant;
 mod memory;
 mod register;
 mod sign_extend;
 
+pub use constant::{Constant, Fixed};
 pub use memory::{Ram, Rom};
 pub use register::{ControlDelay, Delay, EnabledRegister, Register, Skew};
 pub use sign_extend::SignExtend;

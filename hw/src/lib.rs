@@ -9,4 +9,5 @@ pub mod memory;
 pub mod native;
 #[cfg(test)]
 mod random;
+pub mod tech;
 pub mod verilog;

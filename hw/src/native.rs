@@ -130,7 +130,8 @@ pub enum NativeError {
 
 /// An accelerator with a program in its ROMs.
 ///
-/// Affordable at toy sizes: every cycle walks all blocks several times.
+/// Affordable at toy sizes: every cycle walks all blocks several times, some thousand cycles a second at 2x2 and 3x5 with
+/// this crate at its test profile. Its test prints the figures: `cargo test -p twofold-hw --test hdl native -- --nocapture`.
 pub struct Native {
     accelerator: Box<Accelerator>,
     program: Program,

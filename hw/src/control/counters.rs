@@ -1,6 +1,6 @@
 //! Where the cycles went, and the status registers.
 
-use crate::leaf::Register;
+use crate::leaf::{Constant, Register};
 use crate::{comment, dff_setup};
 use rust_hdl_core::prelude::*;
 use spec::ArrayConfig;
@@ -10,7 +10,7 @@ use spec::ArrayConfig;
 /// A streaming cycle is useful or, whenever the idle PE-cycles of partly filled tiles add up to a whole one, idle. Any
 /// other has the cause that is up; none means that instructions are fetched. `cycles` is the sum of all causes.
 /// The counters follow their inputs by 1 cycle, `status_data` is combinational. Reset: all zero.
-#[derive(LogicBlock)]
+#[derive(LogicBlock, Default)]
 pub struct Counters {
     /// Rising edge.
     pub clock: Signal<In, Clock>,
@@ -69,38 +69,9 @@ impl Counters {
     pub fn new(config: &ArrayConfig) -> Self {
         let size = config.rows() | config.cols() << 8 | config.lanes() << 16;
         Self {
-            clock: Signal::default(),
-            reset: Signal::default(),
-            clear: Signal::default(),
-            running: Signal::default(),
-            streaming: Signal::default(),
-            active: Signal::default(),
-            dependency: Signal::default(),
-            accumulator: Signal::default(),
-            weight_load: Signal::default(),
-            draining: Signal::default(),
-            image_end: Signal::default(),
-            sending: Signal::default(),
-            status_address: Signal::default(),
-            state: Signal::default(),
-            load_cycles: Signal::default(),
-            program_counter: Signal::default(),
-            bad_images: Signal::default(),
-            status_data: Signal::default(),
-            images: Register::default(),
-            cycles: Register::default(),
-            useful: Register::default(),
-            idle_pes: Register::default(),
-            fetch_cycles: Register::default(),
-            weight_cycles: Register::default(),
-            dependency_cycles: Register::default(),
-            accumulator_cycles: Register::default(),
-            drain_cycles: Register::default(),
-            output_cycles: Register::default(),
-            idle_remainder: Register::default(),
-            idle: Signal::default(),
             n_pes: Constant::new(bits(config.n_pes() as u64)),
             size: Constant::new(bits(size as u64)),
+            ..Self::default()
         }
     }
 }

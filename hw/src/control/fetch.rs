@@ -7,7 +7,7 @@ use crate::control::context::{
     BlockContext, BlockDecoder, DrainContext, DrainDecoder, EndContext, EndDecoder, LoadContext,
     LoadDecoder, StreamContext, StreamDecoder,
 };
-use crate::leaf::{EnabledRegister, Register};
+use crate::leaf::{EnabledRegister, Fixed, Register};
 use crate::{comment, dff_setup};
 
 /// What the fetch unit does with the word at the program counter.
@@ -28,7 +28,7 @@ pub enum FetchState {
 /// `BLOCK` puts a block up for the weight loader and the next instructions wait until it is taken. `LOAD` waits for an
 /// image, `END` until everything is drained and the logits are sent; then the program starts again. Reset: program
 /// counter 0, nothing pending.
-#[derive(LogicBlock)]
+#[derive(LogicBlock, Default)]
 pub struct Fetch {
     /// Rising edge.
     pub clock: Signal<In, Clock>,
@@ -97,68 +97,12 @@ pub struct Fetch {
     load_decoder: LoadDecoder,
     end_decoder: EndDecoder,
     opcode: Signal<Local, Bits<4>>,
-    stream_opcode: Constant<Bits<4>>,
-    drain_opcode: Constant<Bits<4>>,
-    block_opcode: Constant<Bits<4>>,
-    end_opcode: Constant<Bits<4>>,
-    load_opcode: Constant<Bits<4>>,
+    stream_opcode: Fixed<4, { Stream::OPCODE as u64 }>,
+    drain_opcode: Fixed<4, { Drain::OPCODE as u64 }>,
+    block_opcode: Fixed<4, { Block::OPCODE as u64 }>,
+    end_opcode: Fixed<4, { End::OPCODE as u64 }>,
+    load_opcode: Fixed<4, { Load::OPCODE as u64 }>,
     next_address: Signal<Local, Bits<16>>,
-}
-
-impl Default for Fetch {
-    fn default() -> Self {
-        let opcode = |opcode: u32| Constant::new(bits(opcode.into()));
-        Self {
-            clock: Default::default(),
-            reset: Default::default(),
-            image_ready: Default::default(),
-            block_taken: Default::default(),
-            idle: Default::default(),
-            output_finished: Default::default(),
-            word_0: Default::default(),
-            word_1: Default::default(),
-            word_2: Default::default(),
-            word_3: Default::default(),
-            program_address: Default::default(),
-            block_valid: Default::default(),
-            block: Default::default(),
-            stream: Default::default(),
-            drain: Default::default(),
-            configured: Default::default(),
-            load: Default::default(),
-            end_context: Default::default(),
-            image_start: Default::default(),
-            running: Default::default(),
-            draining: Default::default(),
-            image_end: Default::default(),
-            sending: Default::default(),
-            done: Default::default(),
-            error: Default::default(),
-            state: Default::default(),
-            program_counter: Default::default(),
-            block_valid_register: Default::default(),
-            block_register: Default::default(),
-            stream_register: Default::default(),
-            drain_register: Default::default(),
-            load_register: Default::default(),
-            end_register: Default::default(),
-            configured_register: Default::default(),
-            running_register: Default::default(),
-            done_register: Default::default(),
-            stream_decoder: Default::default(),
-            drain_decoder: Default::default(),
-            block_decoder: Default::default(),
-            load_decoder: Default::default(),
-            end_decoder: Default::default(),
-            opcode: Default::default(),
-            next_address: Default::default(),
-            stream_opcode: opcode(Stream::OPCODE),
-            drain_opcode: opcode(Drain::OPCODE),
-            block_opcode: opcode(Block::OPCODE),
-            end_opcode: opcode(End::OPCODE),
-            load_opcode: opcode(Load::OPCODE),
-        }
-    }
 }
 
 impl Logic for Fetch {

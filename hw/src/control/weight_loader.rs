@@ -6,14 +6,14 @@ use spec::ArrayConfig;
 use crate::control::context::{
     BlockContext, DrainContext, StreamContext, TileContext, TileDecoder,
 };
-use crate::leaf::{EnabledRegister, Register};
+use crate::leaf::{Constant, EnabledRegister, Register};
 use crate::{comment, dff_setup};
 
 /// Presents the `tile_rows` weight rows of a tile to the weight memory, one a cycle, and offers the tile to the
 /// streamer from the cycle of its last row on. The next tile is begun when the streamer takes this one.
 ///
 /// Reset: no block, nothing offered.
-#[derive(LogicBlock)]
+#[derive(LogicBlock, Default)]
 pub struct WeightLoader {
     /// Rising edge.
     pub clock: Signal<In, Clock>,
@@ -91,54 +91,9 @@ impl WeightLoader {
     /// A loader for arrays of this size.
     pub fn new(config: &ArrayConfig) -> Self {
         Self {
-            clock: Signal::default(),
-            reset: Signal::default(),
-            block_valid: Signal::default(),
-            block: Signal::default(),
-            stream: Signal::default(),
-            drain: Signal::default(),
-            take: Signal::default(),
-            word_0: Signal::default(),
-            word_1: Signal::default(),
-            tile_address: Signal::default(),
-            weight_address: Signal::default(),
-            load: Signal::default(),
-            block_taken: Signal::default(),
-            tile_valid: Signal::default(),
-            tile_ready: Signal::default(),
-            tile: Signal::default(),
-            unit_first: Signal::default(),
-            group_first: Signal::default(),
-            group_last: Signal::default(),
-            tile_block: Signal::default(),
-            tile_stream: Signal::default(),
-            tile_drain: Signal::default(),
-            decoder: TileDecoder::default(),
-            loading: Register::default(),
-            row: Register::default(),
-            address: Register::default(),
-            pointer: Register::default(),
-            record_valid: Register::default(),
             need_block: Register::starting_at(true),
-            prefetched: Register::default(),
-            valid: Register::default(),
-            record: EnabledRegister::default(),
-            first: Register::default(),
-            group: Register::default(),
-            record_group_first: EnabledRegister::default(),
-            record_group_last: EnabledRegister::default(),
-            record_first: EnabledRegister::default(),
-            block_register: EnabledRegister::default(),
-            stream_register: EnabledRegister::default(),
-            drain_register: EnabledRegister::default(),
-            last_row: Constant::new((config.tile_rows() as u64 - 1).into()),
-            row_end: Signal::default(),
-            start: Signal::default(),
-            taking: Signal::default(),
-            groups: Signal::default(),
-            this_group: Signal::default(),
-            this_first: Signal::default(),
-            this_last: Signal::default(),
+            last_row: Constant::new(bits(config.tile_rows() as u64 - 1)),
+            ..Self::default()
         }
     }
 }

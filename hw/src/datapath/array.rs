@@ -5,7 +5,7 @@
 
 use crate::comment;
 use crate::datapath::pe::Pe;
-use crate::leaf::{Register, Skew, ports};
+use crate::leaf::{Constant, Register, Skew, ports};
 use rust_hdl_core::prelude::*;
 use spec::Design;
 
@@ -58,7 +58,7 @@ impl Array {
             weight_skew: Skew::new(cols),
             load_line: line(),
             swap_line: line(),
-            zero: Constant::new(0.into()),
+            zero: Constant::default(),
             _rows: rows,
             _cols: cols,
         }

@@ -3,11 +3,9 @@
 //! It knows nothing of sparsity: the selector at the array's edge has already chosen the activation.
 
 use crate::leaf::{Drive, verilog};
+use crate::tech;
 use rust_hdl_core::prelude::*;
 use spec::Technology;
-
-/// A simulation model of the ECP5's multiplier, as far as it is used here. Synthesis tools bring their own.
-pub const MULT18X18D_MODEL: &str = include_str!("pe/mult18x18d.v");
 
 /// Adds `activation * weight` (signed 8 x 8 bits) to a 32-bit partial sum.
 ///
@@ -68,127 +66,13 @@ impl Logic for Pe {
     }
 
     fn hdl(&self) -> Verilog {
-        match self._technology {
-            Technology::Generic => verilog("pe", SENTENCE, GENERIC),
-            Technology::Ecp5 => {
-                let registered = Registered {
-                    instance: "multiplier",
-                    a: ("activation", 8, true),
-                    b: ("shadow", 8, true),
-                    enable: "1'b1",
-                    b_enable: "swap",
-                    product: "product",
-                };
-                verilog(
-                    "pe_ecp5",
-                    SENTENCE,
-                    &format!("{ECP5_HEAD}{}{ECP5_TAIL}", registered.instance()),
-                )
-            }
-        }
+        let tech = tech::of(self._technology);
+        verilog(&format!("pe{}", tech.suffix()), SENTENCE, &tech.pe())
     }
 }
 
 const SENTENCE: &str =
     "psum_out = psum + activation * weight, signed; the next weight waits in `shadow`.";
-
-/// The registers are as wide as a machine word, which simulates faster; synthesis trims the copies of the sign.
-const GENERIC: &str = "\
-reg signed [31:0] shadow;
-reg signed [31:0] active;
-reg signed [31:0] product;
-initial begin
-    shadow = 32'sd0;
-    active = 32'sd0;
-    product = 32'sd0;
-    activation_out = 8'd0;
-    psum_out = 32'd0;
-end
-always @(posedge clock) begin
-    activation_out <= activation;
-    if (load) shadow <= {{24{weight[7]}}, weight};
-    if (swap) active <= shadow;
-    product <= $signed(activation_out) * active;
-    psum_out <= psum + product;
-end
-";
-
-const ECP5_HEAD: &str = "\
-reg [7:0] shadow;
-wire [35:0] product;
-initial begin
-    shadow = 8'd0;
-    activation_out = 8'd0;
-    psum_out = 32'd0;
-end
-";
-
-const ECP5_TAIL: &str = "\
-always @(posedge clock) begin
-    activation_out <= activation;
-    if (load) shadow <= weight;
-    psum_out <= psum + {{16{product[15]}}, product[15:0]};
-end
-";
-
-/// A MULT18X18D with its two input registers and its output register: a product takes two cycles.
-pub(crate) struct Registered<'a> {
-    pub(crate) instance: &'a str,
-    /// Net of at most 18 bits, its width, and whether it has a sign.
-    pub(crate) a: (&'a str, usize, bool),
-    /// As `a`.
-    pub(crate) b: (&'a str, usize, bool),
-    /// Loads the registers of `a` and of the product.
-    pub(crate) enable: &'a str,
-    /// Loads the register of `b`.
-    pub(crate) b_enable: &'a str,
-    /// Net of 36 bits.
-    pub(crate) product: &'a str,
-}
-
-impl Registered<'_> {
-    /// The instance as Verilog. Pins that no register uses stay open: nextpnr finds no way to route a constant to all of
-    /// them.
-    pub(crate) fn instance(&self) -> String {
-        let bits = |port: char, (net, width, signed): (&str, usize, bool)| {
-            let bit = |i: usize| match (i < width, signed) {
-                (true, _) => format!(".{port}{i}({net}[{i}])"),
-                (false, true) => format!(".{port}{i}({net}[{}])", width - 1),
-                (false, false) => format!(".{port}{i}(1'b0)"),
-            };
-            (0..18).map(bit).collect::<Vec<_>>()
-        };
-        let sign = |(_, _, signed): (&str, usize, bool)| format!("1'b{}", u8::from(signed));
-        let lines = [
-            bits('A', self.a),
-            bits('B', self.b),
-            vec![
-                format!(".SIGNEDA({})", sign(self.a)),
-                format!(".SIGNEDB({})", sign(self.b)),
-                ".SOURCEA(1'b0)".into(),
-                ".SOURCEB(1'b0)".into(),
-            ],
-            vec![
-                ".CLK0(clock)".into(),
-                format!(".CE0({})", self.enable),
-                format!(".CE1({})", self.b_enable),
-                ".RST0(1'b0)".into(),
-            ],
-            (0..36).map(|i| format!(".P{i}({}[{i}])", self.product)).collect(),
-        ];
-        let lines: Vec<String> =
-            lines.iter().map(|line| format!("    {}", line.join(", "))).collect();
-        format!("{PARAMETERS} {} (\n{}\n);\n", self.instance, lines.join(",\n"))
-    }
-}
-
-const PARAMETERS: &str = "\
-MULT18X18D #(
-    .REG_INPUTA_CLK(\"CLK0\"), .REG_INPUTA_CE(\"CE0\"), .REG_INPUTA_RST(\"RST0\"),
-    .REG_INPUTB_CLK(\"CLK0\"), .REG_INPUTB_CE(\"CE1\"), .REG_INPUTB_RST(\"RST0\"),
-    .REG_OUTPUT_CLK(\"CLK0\"), .REG_OUTPUT_CE(\"CE0\"), .REG_OUTPUT_RST(\"RST0\"),
-    .REG_PIPELINE_CLK(\"NONE\")
-)";
 
 #[cfg(test)]
 mod tests {

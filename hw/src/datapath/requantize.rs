@@ -2,8 +2,8 @@
 //!
 //! The arithmetic is [`spec::scale_round`]'s (gemmlowp, "Quantization", eq. 3 and 7), cut into stages that are each short.
 
-use crate::datapath::pe::Registered;
 use crate::leaf::{Drive, verilog};
+use crate::tech;
 use rust_hdl_core::prelude::*;
 use spec::Technology;
 use std::fmt::Write;
@@ -118,16 +118,18 @@ impl Logic for Requantize {
     }
 
     fn hdl(&self) -> Verilog {
-        let (name, products) = match self._technology {
-            Technology::Generic => ("requantize", GENERIC.to_string()),
-            Technology::Ecp5 => ("requantize_ecp5", ecp5()),
-        };
+        let tech = tech::of(self._technology);
+        let (name, products) = (format!("requantize{}", tech.suffix()), tech.requantizer());
         let coarse = shifter("{product_5, 1'b0}", "coarse_6", "sticky_6", "", 8);
         let fine = shifter("coarse_6", "fine_7", "sticky_7", "sticky_6", 1);
         let body = format!(
             "{HEAD}{products}{MIDDLE}{coarse}    endcase\n    case (shift_6)\n{fine}    endcase\n{TAIL}"
         );
-        verilog(name, "Bias, residual, scale, round half to even and saturate, in 9 stages.", &body)
+        verilog(
+            &name,
+            "Bias, residual, scale, round half to even and saturate, in 9 stages.",
+            &body,
+        )
     }
 }
 
@@ -215,63 +217,6 @@ initial begin
     negative_8 = 1'b0;
     value = 16'd0;
 end
-";
-
-const GENERIC: &str = "\
-reg signed [31:0] residual_1;
-reg signed [31:0] residual_multiplier_1;
-reg signed [31:0] residual_product_2;
-reg [31:0] total_3;
-reg [14:0] multiplier_3;
-reg [31:0] low_4;
-reg signed [31:0] high_4;
-initial begin
-    residual_1 = 32'sd0;
-    residual_multiplier_1 = 32'sd0;
-    residual_product_2 = 32'sd0;
-    total_3 = 32'd0;
-    multiplier_3 = 15'd0;
-    low_4 = 32'd0;
-    high_4 = 32'sd0;
-end
-always @(posedge clock) if (enable) begin
-    residual_1 <= {{24{residual[7]}}, residual};
-    residual_multiplier_1 <= {16'd0, residual_multiplier};
-    residual_product_2 <= residual_multiplier_1 == 32'sd0 ? 32'sd0 : residual_1 * residual_multiplier_1;
-    total_3 <= biased_2 + residual_product_2;
-    multiplier_3 <= multiplier_2;
-    low_4 <= {16'd0, total_3[15:0]} * {17'd0, multiplier_3};
-    high_4 <= $signed({{16{total_3[31]}}, total_3[31:16]}) * $signed({17'd0, multiplier_3});
-end
-";
-
-/// The registers of stages 1 to 4 that surround the products are the multipliers' own.
-fn ecp5() -> String {
-    let products = [
-        ("by_residual", ("used", 8, true), ("residual_multiplier", 16, false), "residual_product"),
-        ("by_low", ("total_low", 16, false), ("multiplier_2", 15, false), "low"),
-        ("by_high", ("total_high", 16, true), ("multiplier_2", 15, false), "high"),
-    ];
-    let mut out = ECP5.to_string();
-    for (instance, a, b, product) in products {
-        out.push_str(
-            &Registered { instance, a, b, enable: "enable", b_enable: "enable", product }
-                .instance(),
-        );
-    }
-    out
-}
-
-const ECP5: &str = "\
-wire [7:0] used = residual_multiplier == 16'd0 ? 8'd0 : residual;
-wire [35:0] residual_product;
-wire [31:0] total = biased_2 + residual_product[31:0];
-wire [15:0] total_low = total[15:0];
-wire [15:0] total_high = total[31:16];
-wire [35:0] low;
-wire [31:0] low_4 = low[31:0];
-wire [35:0] high;
-wire [31:0] high_4 = high[31:0];
 ";
 
 const MIDDLE: &str = "\

@@ -203,8 +203,8 @@ impl<T: Synth> Logic for Delay<T> {
 }
 
 /// A delay of `depth` cycles for control: a synchronous reset clears all stages, so that nothing from before the reset
-/// comes out after it. A wire for depth 0.
-#[derive(LogicBlock)]
+/// comes out after it. A wire for depth 0, which is the default.
+#[derive(LogicBlock, Default)]
 pub struct ControlDelay<T: Synth> {
     /// Rising edge.
     pub clock: Signal<In, Clock>,

@@ -6,7 +6,7 @@ mod logit_select;
 pub use largest::Largest;
 pub use logit_select::LogitSelect;
 
-use crate::leaf::{Ram, Register, ports};
+use crate::leaf::{Constant, Ram, Register, ports};
 use crate::{comment, dff_setup};
 use rust_hdl_core::prelude::*;
 use spec::ArrayConfig;

@@ -8,11 +8,11 @@ use twofold_hw::control::context::AccumulateControl;
 use twofold_hw::datapath::accumulator::Accumulator;
 use twofold_hw::datapath::array::Array;
 use twofold_hw::datapath::lane_select::LaneSelect;
-use twofold_hw::datapath::pe::MULT18X18D_MODEL;
 use twofold_hw::datapath::pool::Pool;
 use twofold_hw::datapath::requantize::Requantize;
 use twofold_hw::datapath::selector::Selector;
 use twofold_hw::leaf::{ControlDelay, ports, tick};
+use twofold_hw::tech::MULT18X18D_MODEL;
 use twofold_hw::verilog::{Module, Verilog, emit};
 
 /// Selector, array, accumulators, lane selection, requantizers and pools in a row.

@@ -13,13 +13,14 @@ use twofold_hw::control::context::{
 use twofold_hw::datapath::accumulator::Accumulator;
 use twofold_hw::datapath::array::Array;
 use twofold_hw::datapath::lane_select::LaneSelect;
-use twofold_hw::datapath::pe::{MULT18X18D_MODEL, Pe};
+use twofold_hw::datapath::pe::Pe;
 use twofold_hw::datapath::pool::Pool;
 use twofold_hw::datapath::requantize::Requantize;
 use twofold_hw::datapath::selector::Selector;
 use twofold_hw::leaf::{
     ControlDelay, Delay, EnabledRegister, Ram, Register, Rom, SignExtend, Skew,
 };
+use twofold_hw::tech::MULT18X18D_MODEL;
 use twofold_hw::verilog::{Module, Verilog, emit};
 
 fn array(rows: usize, cols: usize) -> ArrayConfig {

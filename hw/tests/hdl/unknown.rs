@@ -9,7 +9,7 @@ use rust_hdl_core::prelude::*;
 use spec::{ArrayConfig, Memories, Technology};
 use twofold_hw::datapath::accumulator::Accumulator;
 use twofold_hw::datapath::lane_select::LaneSelect;
-use twofold_hw::datapath::pe::{MULT18X18D_MODEL, Pe};
+use twofold_hw::datapath::pe::Pe;
 use twofold_hw::datapath::pool::Pool;
 use twofold_hw::datapath::requantize::Requantize;
 use twofold_hw::datapath::selector::Selector;
@@ -18,6 +18,7 @@ use twofold_hw::memory::activation_memory::{
 };
 use twofold_hw::memory::loader::WordPacker;
 use twofold_hw::memory::output::{Largest, LogitSelect};
+use twofold_hw::tech::MULT18X18D_MODEL;
 use twofold_hw::verilog::{Module, Verilog, emit};
 
 /// A value of a port, or `None` if all of its bits (of an input) or any of them (of an output) are unknown.

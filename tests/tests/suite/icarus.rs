@@ -6,7 +6,7 @@ use std::io::Write;
 use std::sync::LazyLock;
 
 use codegen::Options;
-use hw::datapath::pe::MULT18X18D_MODEL;
+use hw::tech::MULT18X18D_MODEL;
 use serde_json::Value;
 use sim::tools::Tools;
 use sim::{

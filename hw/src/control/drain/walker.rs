@@ -1,0 +1,275 @@
+//! The walk over a unit's accumulators.
+
+use rust_hdl_core::prelude::*;
+use spec::ArrayConfig;
+
+use crate::control::context::{BlockContext, DrainContext, WriteControl};
+use crate::leaf::{Constant, Register};
+use crate::{comment, dff_setup};
+
+/// Visits the accumulators of a unit, one a cycle: pixel by pixel, step by step, with pooling four a step.
+///
+/// The first is addressed two cycles after `start`, which is d. `busy` is up from the cycle after `start` to `unit_end`.
+/// Reset: nothing to visit.
+#[derive(LogicBlock, Default)]
+pub(super) struct Walker {
+    pub(super) clock: Signal<In, Clock>,
+    pub(super) reset: Signal<In, Bit>,
+    /// A unit begins: pulse. Its context stays until it is written.
+    pub(super) start: Signal<In, Bit>,
+    pub(super) here: Signal<In, BlockContext>,
+    pub(super) layer: Signal<In, DrainContext>,
+    pub(super) sum: Signal<In, Bit>,
+    pub(super) group_first: Signal<In, Bit>,
+    pub(super) group_last: Signal<In, Bit>,
+    pub(super) busy: Signal<Out, Bit>,
+    /// The last visit is chosen: pulse, a cycle before its d.
+    pub(super) unit_end: Signal<Out, Bit>,
+    /// At d.
+    pub(super) accumulator_address: Signal<Out, Bits<8>>,
+    /// At d.
+    pub(super) step: Signal<Out, Bits<4>>,
+    /// At d + 1.
+    pub(super) parameter_address: Signal<Out, Bits<16>>,
+    /// At d + 1.
+    pub(super) residual_address: Signal<Out, Bits<16>>,
+    /// At d + 1.
+    pub(super) residual_granule: Signal<Out, Bits<4>>,
+    /// First visit of a pooling window, at d.
+    pub(super) first: Signal<Out, Bit>,
+    /// What is to be written, at d.
+    pub(super) write: Signal<Out, WriteControl>,
+    busy_register: Register<Bit>,
+    sub_pixel: Register<Bits<2>>,
+    step_register: Register<Bits<4>>,
+    pixel_x: Register<Bits<8>>,
+    pixel_y: Register<Bits<8>>,
+    index: Register<Bits<8>>,
+    out_row: Register<Bits<16>>,
+    out_pixel: Register<Bits<16>>,
+    residual_row: Register<Bits<16>>,
+    residual_pixel: Register<Bits<16>>,
+    word: Register<Bits<16>>,
+    start_word: Register<Bits<16>>,
+    granule: Register<Bits<4>>,
+    start_granule: Register<Bits<4>>,
+    row: Register<Bits<16>>,
+    start_row: Register<Bits<16>>,
+    address_out: Register<Bits<8>>,
+    step_out: Register<Bits<4>>,
+    row_out: Register<Bits<16>>,
+    parameter_out: Register<Bits<16>>,
+    residual_base_out: Register<Bits<16>>,
+    residual_offset_out: Register<Bits<16>>,
+    residual_out: Register<Bits<16>>,
+    granule_out: Register<Bits<4>>,
+    residual_granule_out: Register<Bits<4>>,
+    first_out: Register<Bit>,
+    write_out: Register<WriteControl>,
+    last_granule: Constant<Bits<4>>,
+    last_step: Signal<Local, Bits<4>>,
+    last_x: Signal<Local, Bits<8>>,
+    last_y: Signal<Local, Bits<8>>,
+    block_width: Signal<Local, Bits<8>>,
+    granule_end: Signal<Local, Bit>,
+    pixel_end: Signal<Local, Bit>,
+    row_end: Signal<Local, Bit>,
+    last_visit: Signal<Local, Bit>,
+    residual_pixel_step: Signal<Local, Bits<16>>,
+    residual_row_step: Signal<Local, Bits<16>>,
+    next_out_row: Signal<Local, Bits<16>>,
+    next_residual_row: Signal<Local, Bits<16>>,
+    right: Signal<Local, Bits<8>>,
+    below: Signal<Local, Bits<8>>,
+    residual_right: Signal<Local, Bits<16>>,
+    residual_below: Signal<Local, Bits<16>>,
+}
+
+impl Walker {
+    /// A walker for words and lanes of this configuration.
+    pub(super) fn new(config: &ArrayConfig) -> Self {
+        let last_granule = bits(config.granules() as u64 - 1);
+        Self { last_granule: Constant::new(last_granule), ..Self::default() }
+    }
+}
+
+impl Logic for Walker {
+    #[hdl_gen]
+    fn update(&mut self) {
+        comment!("module drain_walker: Visits the accumulators of a unit, one a cycle.");
+        dff_setup!(
+            self,
+            clock,
+            busy_register,
+            sub_pixel,
+            step_register,
+            pixel_x,
+            pixel_y,
+            index,
+            out_row,
+            out_pixel,
+            residual_row,
+            residual_pixel,
+            word,
+            start_word,
+            granule,
+            start_granule,
+            row,
+            start_row,
+            address_out,
+            step_out,
+            row_out,
+            parameter_out,
+            residual_base_out,
+            residual_offset_out,
+            residual_out,
+            granule_out,
+            residual_granule_out,
+            first_out,
+            write_out
+        );
+
+        // Limits and steps of this unit.
+        self.last_step.next = self.layer.val().steps_minus_1;
+        if self.group_last.val() {
+            self.last_step.next = self.layer.val().last_steps_minus_1;
+        }
+        self.block_width.next = self.here.val().width_minus_1 + 1;
+        self.last_x.next = self.here.val().width_minus_1;
+        self.last_y.next = self.here.val().height_minus_1;
+        self.residual_pixel_step.next = self.layer.val().residual_pixel_step;
+        self.residual_row_step.next = self.layer.val().residual_row_step;
+        if self.layer.val().pool {
+            self.last_x.next = self.here.val().width_minus_1 >> 1;
+            self.last_y.next = self.here.val().height_minus_1 >> 1;
+            self.residual_pixel_step.next = self.layer.val().residual_pixel_step << 1;
+            self.residual_row_step.next = self.layer.val().residual_row_step << 1;
+        }
+        if self.sum.val() {
+            self.last_x.next = 0.into();
+            self.last_y.next = 0.into();
+        }
+        self.granule_end.next = !self.layer.val().pool | (self.sub_pixel.q.val() == 3);
+        self.pixel_end.next =
+            self.granule_end.val() & (self.step_register.q.val() == self.last_step.val());
+        self.row_end.next = self.pixel_end.val() & (self.pixel_x.q.val() == self.last_x.val());
+        self.last_visit.next = self.row_end.val() & (self.pixel_y.q.val() == self.last_y.val());
+        self.busy.next = self.busy_register.q.val();
+        self.unit_end.next = self.busy_register.q.val() & self.last_visit.val();
+        self.next_out_row.next = self.out_row.q.val() + self.layer.val().out_row_step;
+        self.next_residual_row.next = self.residual_row.q.val() + self.residual_row_step.val();
+
+        // One accumulator a cycle.
+        if self.busy_register.q.val() {
+            if self.layer.val().pool {
+                self.sub_pixel.d.next = self.sub_pixel.q.val() + 1;
+            }
+            if self.granule_end.val() {
+                self.step_register.d.next = self.step_register.q.val() + 1;
+                self.row.d.next = self.row.q.val() + 1;
+                self.granule.d.next = self.granule.q.val() + 1;
+                if self.granule.q.val() == self.last_granule.val() {
+                    self.granule.d.next = 0.into();
+                    self.word.d.next = self.word.q.val() + 1;
+                }
+            }
+            if self.pixel_end.val() {
+                self.step_register.d.next = 0.into();
+                self.pixel_x.d.next = self.pixel_x.q.val() + 1;
+                self.index.d.next = self.index.q.val() + 1;
+                self.out_pixel.d.next = self.out_pixel.q.val() + self.layer.val().out_pixel_step;
+                self.residual_pixel.d.next =
+                    self.residual_pixel.q.val() + self.residual_pixel_step.val();
+                if self.layer.val().pool {
+                    self.index.d.next = self.index.q.val() + 2;
+                }
+                if !self.last_visit.val() {
+                    self.word.d.next = self.start_word.q.val();
+                    self.granule.d.next = self.start_granule.q.val();
+                    self.row.d.next = self.start_row.q.val();
+                }
+            }
+            if self.row_end.val() {
+                self.pixel_x.d.next = 0.into();
+                self.pixel_y.d.next = self.pixel_y.q.val() + 1;
+                self.out_row.d.next = self.next_out_row.val();
+                self.out_pixel.d.next = self.next_out_row.val();
+                self.residual_row.d.next = self.next_residual_row.val();
+                self.residual_pixel.d.next = self.next_residual_row.val();
+                if self.layer.val().pool {
+                    self.index.d.next = self.index.q.val() + self.block_width.val() + 2;
+                }
+            }
+            if self.last_visit.val() {
+                self.busy_register.d.next = false;
+            }
+        }
+        if self.start.val() {
+            self.busy_register.d.next = true;
+            self.sub_pixel.d.next = 0.into();
+            self.step_register.d.next = 0.into();
+            self.pixel_x.d.next = 0.into();
+            self.pixel_y.d.next = 0.into();
+            self.index.d.next = 0.into();
+            self.out_row.d.next = self.here.val().out_address;
+            self.out_pixel.d.next = self.here.val().out_address;
+            self.residual_row.d.next = self.here.val().residual_address;
+            self.residual_pixel.d.next = self.here.val().residual_address;
+            self.start_word.d.next = self.word.q.val();
+            self.start_granule.d.next = self.granule.q.val();
+            self.start_row.d.next = self.row.q.val();
+            if self.group_first.val() {
+                self.word.d.next = 0.into();
+                self.granule.d.next = 0.into();
+                self.row.d.next = 0.into();
+                self.start_word.d.next = 0.into();
+                self.start_granule.d.next = 0.into();
+                self.start_row.d.next = 0.into();
+            }
+        }
+
+        // At d: the accumulator; at d + 1: parameters and residual.
+        self.right.next = 0.into();
+        self.residual_right.next = 0.into();
+        if self.sub_pixel.q.val().get_bit(0) {
+            self.right.next = 1.into();
+            self.residual_right.next = self.layer.val().residual_pixel_step;
+        }
+        self.below.next = 0.into();
+        self.residual_below.next = 0.into();
+        if self.sub_pixel.q.val().get_bit(1) {
+            self.below.next = self.block_width.val();
+            self.residual_below.next = self.layer.val().residual_row_step;
+        }
+        self.address_out.d.next = self.index.q.val() + self.right.val() + self.below.val();
+        self.step_out.d.next = self.step_register.q.val();
+        self.row_out.d.next = self.row.q.val();
+        self.residual_base_out.d.next = self.residual_pixel.q.val() + self.word.q.val();
+        self.residual_offset_out.d.next = self.residual_right.val() + self.residual_below.val();
+        self.granule_out.d.next = self.granule.q.val();
+        self.first_out.d.next = self.busy_register.q.val() & (self.sub_pixel.q.val() == 0);
+        self.write_out.d.next.valid = self.busy_register.q.val() & self.granule_end.val();
+        self.write_out.d.next.address = self.out_pixel.q.val() + self.word.q.val();
+        self.write_out.d.next.granule = self.granule.q.val();
+        self.write_out.d.next.row = self.row.q.val();
+        self.write_out.d.next.last = self.busy_register.q.val() & self.last_visit.val();
+        self.accumulator_address.next = self.address_out.q.val();
+        self.step.next = self.step_out.q.val();
+        self.first.next = self.first_out.q.val();
+        self.write.next = self.write_out.q.val();
+        self.parameter_out.d.next = self.layer.val().parameter_base + self.row_out.q.val();
+        self.residual_out.d.next =
+            self.residual_base_out.q.val() + self.residual_offset_out.q.val();
+        self.residual_granule_out.d.next = self.granule_out.q.val();
+        self.parameter_address.next = self.parameter_out.q.val();
+        self.residual_address.next = self.residual_out.q.val();
+        self.residual_granule.next = self.residual_granule_out.q.val();
+
+        if self.reset.val() {
+            self.busy_register.d.next = false;
+            self.first_out.d.next = false;
+            self.write_out.d.next.valid = false;
+            self.write_out.d.next.last = false;
+        }
+    }
+}
