@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::NonZeroU16;
 use std::str::FromStr;
 
-use crate::DatasetError;
+use thiserror::Error;
 
 /// A band of an image that has several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,20 +42,26 @@ impl fmt::Display for Band {
 }
 
 impl FromStr for Band {
-    type Err = DatasetError;
+    type Err = UnknownBand;
 
-    /// # Errors
-    /// [`DatasetError::UnknownBand`].
-    fn from_str(text: &str) -> Result<Self, DatasetError> {
+    fn from_str(text: &str) -> Result<Self, UnknownBand> {
         match text.to_ascii_lowercase().as_str() {
             "vh" => Ok(Self::Vh),
             "vv" => Ok(Self::Vv),
             number => {
-                let unknown = |_| DatasetError::UnknownBand { name: text.to_owned() };
+                let unknown = |_| UnknownBand { name: text.to_owned() };
                 number.parse().map(Self::Number).map_err(unknown)
             }
         }
     }
+}
+
+/// No band of this name.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("unknown band `{name}`; known are vh, vv and numbers from 1 to 65535")]
+pub struct UnknownBand {
+    /// What was asked for.
+    pub name: String,
 }
 
 /// What the user says of how files are read.

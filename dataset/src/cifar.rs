@@ -15,8 +15,8 @@ use spec::files::{Limit, open_regular};
 
 use crate::foreign::is_python_cifar;
 use crate::{
-    Chip, DatasetError, DatasetKind, Foreign, ImageSet, Result, Sample, Samples, Split,
-    SplitOptions,
+    Chip, DatasetError, DatasetKind, Foreign, ImageSet, RecordsError, Result, Sample, Samples,
+    Split, SplitOptions,
 };
 
 /// Rows and columns of an image.
@@ -200,12 +200,8 @@ fn divide(
     for (label, images) in by_class.into_iter().enumerate() {
         let n_images = images.len();
         let part = options.divide_records(images, label, split).map_err(|min| {
-            DatasetError::TooFewRecords {
-                path: path.to_owned(),
-                class: classes[label].clone(),
-                n_images,
-                min,
-            }
+            let class = classes[label].clone();
+            DatasetError::records(path, RecordsError::TooFewRecords { class, n_images, min })
         })?;
         picked.extend(part);
     }
@@ -267,7 +263,7 @@ fn from_archive(
         let reason = error.to_string();
         let is_text = reason.chars().all(|c| c == ' ' || c.is_ascii_graphic());
         let reason = if is_text { reason } else { "its structure is broken".to_owned() };
-        DatasetError::Archive { path: path.to_owned(), reason }
+        DatasetError::records(path, RecordsError::Archive { reason })
     };
     let io = |reason| DatasetError::Io { path: path.to_owned(), reason };
     let mut archive = open_archive(path).map_err(io)?;
@@ -302,12 +298,11 @@ fn member_name<R: Read>(entry: &tar::Entry<'_, R>) -> Option<String> {
 }
 
 fn missing(layout: &Layout, path: &Path, name: &str) -> DatasetError {
-    DatasetError::MissingMember {
-        path: path.to_owned(),
-        member: name.to_owned(),
-        kind: layout.kind,
-        folder: layout.folder,
-    }
+    let Layout { kind, folder, .. } = *layout;
+    DatasetError::records(
+        path,
+        RecordsError::MissingMember { member: name.to_owned(), kind, folder },
+    )
 }
 
 /// What went wrong in a file: its content, or reading it, which means another thing in an archive.
@@ -326,6 +321,7 @@ impl Fault {
 }
 
 fn read_names(layout: &Layout, path: &Path, reader: impl Read) -> Result<Vec<String>, Fault> {
+    let fault = |problem| Err(Fault::Content(DatasetError::records(path, problem)));
     let mut bytes = Vec::new();
     reader.take(NAMES.bytes()).read_to_end(&mut bytes).map_err(Fault::Read)?;
     let text = text_of(&bytes);
@@ -333,24 +329,18 @@ fn read_names(layout: &Layout, path: &Path, reader: impl Read) -> Result<Vec<Str
         text.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
     let n_classes = layout.n_classes();
     if names.len() != n_classes {
-        return Err(Fault::Content(DatasetError::ClassNames {
-            path: path.to_owned(),
-            n_names: names.len(),
-            kind: layout.kind,
-            n_classes,
-        }));
+        let (n_names, kind) = (names.len(), layout.kind);
+        return fault(RecordsError::ClassNames { n_names, kind, n_classes });
     }
     let repeated = (1..names.len()).find(|&idx| names[..idx].contains(&names[idx]));
     if let Some(idx) = repeated {
-        let class = names[idx].clone();
-        return Err(Fault::Content(DatasetError::RepeatedName { path: path.to_owned(), class }));
+        return fault(RecordsError::RepeatedName { class: names[idx].clone() });
     }
     Ok(names)
 }
 
 fn read_records(layout: &Layout, path: &Path, mut reader: impl Read) -> Result<Vec<Record>, Fault> {
-    let fault = |error| Err(Fault::Content(error));
-    let path = || path.to_owned();
+    let fault = |problem| Err(Fault::Content(DatasetError::records(path, problem)));
     let n_labels = layout.labels.len();
     let mut records = Vec::new();
     let mut bytes = vec![0; layout.record()];
@@ -359,35 +349,22 @@ fn read_records(layout: &Layout, path: &Path, mut reader: impl Read) -> Result<V
         let offset = idx as u64 * bytes.len() as u64;
         match read_full(&mut reader, &mut bytes).map_err(Fault::Read)? {
             0 if idx == 0 => {
-                return fault(DatasetError::NoRecords { path: path(), record: bytes.len() });
+                return fault(RecordsError::NoRecords { record: bytes.len() });
             }
             0 => return Ok(records),
             n_bytes if n_bytes < bytes.len() => {
                 let expected = bytes.len();
-                return fault(DatasetError::TruncatedRecord {
-                    path: path(),
-                    idx,
-                    offset,
-                    n_bytes,
-                    expected,
-                });
+                return fault(RecordsError::TruncatedRecord { idx, offset, n_bytes, expected });
             }
             _ if idx == MAX_RECORDS => {
-                return fault(DatasetError::TooManyRecords { path: path(), max: MAX_RECORDS });
+                return fault(RecordsError::TooManyRecords { max: MAX_RECORDS });
             }
             _ => {}
         }
         for (&label, &(what, n_labels)) in bytes.iter().zip(layout.labels) {
             if usize::from(label) >= n_labels {
                 let max = n_labels - 1;
-                return fault(DatasetError::LabelRange {
-                    path: path(),
-                    idx,
-                    offset,
-                    what,
-                    label,
-                    max,
-                });
+                return fault(RecordsError::LabelRange { idx, offset, what, label, max });
             }
         }
         let label = usize::from(bytes[n_labels - 1]);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::DatasetError;
+use thiserror::Error;
 
 /// A data set, as `--dataset` names it. It says how the images are stored and whether they are photographs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,16 +71,22 @@ impl fmt::Display for DatasetKind {
 }
 
 impl FromStr for DatasetKind {
-    type Err = DatasetError;
+    type Err = UnknownKind;
 
-    /// # Errors
-    /// [`DatasetError::UnknownKind`], which lists the names.
-    fn from_str(text: &str) -> Result<Self, DatasetError> {
+    fn from_str(text: &str) -> Result<Self, UnknownKind> {
         Self::ALL
             .into_iter()
             .find(|kind| kind.name() == text)
-            .ok_or_else(|| DatasetError::UnknownKind { name: text.to_owned() })
+            .ok_or_else(|| UnknownKind { name: text.to_owned() })
     }
+}
+
+/// No data set of this name.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("unknown data set `{name}`; known are {}", DatasetKind::ALL.map(DatasetKind::name).join(", "))]
+pub struct UnknownKind {
+    /// What was asked for.
+    pub name: String,
 }
 
 #[cfg(test)]

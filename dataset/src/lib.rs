@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! cargo run --release -- sim --data cifar-100-binary.tar.gz   # CIFAR-100 or CIFAR-10, archive or folder: `cifar`
-//! cargo run --release -- sim --data MSTAR/TARGETS             # MSTAR original files: `folder`, `phoenix`
+//! cargo run --release -- sim --data MSTAR/TARGETS             # MSTAR original files: `image_file`, `phoenix`
 //! cargo run --release -- sim --data FUSAR-Ship                # class folders of TIFF, PNG, JPEG, BMP: `folder`
 //! cargo run --release -- sim --data sar-sim                   # simulated chips: `sar_sim`
 //! ```
@@ -16,15 +16,18 @@
 mod band;
 mod chip;
 pub mod cifar;
+mod division;
 mod error;
 pub mod folder;
 mod foreign;
+pub mod image_file;
 mod kind;
 pub mod layout;
 mod litter;
 mod magnitude;
 mod notes;
 pub mod phoenix;
+mod picture;
 pub mod preprocess;
 mod random;
 mod run_set;
@@ -35,17 +38,18 @@ mod statistics;
 mod tiff_image;
 mod trained_images;
 
-pub use band::{Band, ReadOptions};
+pub use band::{Band, ReadOptions, UnknownBand};
 pub use chip::{Chip, ImageSet, Sample, Samples};
-pub use error::DatasetError;
+pub use division::{BLOCK, Block, Division, SplitOptions};
+pub use error::{DatasetError, ImageError, LayoutError, PhoenixError, RecordsError};
 pub use foreign::Foreign;
-pub use kind::DatasetKind;
+pub use kind::{DatasetKind, UnknownKind};
 pub use notes::joined_notes;
 pub use random::Random;
 pub use run_set::{Candidates, RunSet, Share, Trained};
 pub use sar_sim::SarSim;
 pub use source::Source;
-pub use split::{BLOCK, Block, Division, Split, SplitOptions};
+pub use split::Split;
 pub use statistics::channel_statistics;
 pub use trained_images::TrainedImages;
 

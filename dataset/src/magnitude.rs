@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use crate::{DatasetError, Result, Samples};
+use crate::{DatasetError, ImageError, Result, Samples};
 
 /// Magnitudes, row by row, as 16-bit samples; `path` and `help` are for the message.
 ///
@@ -19,13 +19,9 @@ pub(crate) fn to_samples(
     help: &'static str,
 ) -> Result<Samples> {
     if let Some(idx) = magnitudes.iter().position(|m| !m.is_finite() || *m < 0.0) {
-        return Err(DatasetError::Magnitude {
-            path: path.to_owned(),
-            value: magnitudes[idx],
-            row: idx / columns,
-            column: idx % columns,
-            help,
-        });
+        let (value, row, column) = (magnitudes[idx], idx / columns, idx % columns);
+        let problem = ImageError::Magnitude { value, row, column, help };
+        return Err(DatasetError::image(path, problem));
     }
     let largest = magnitudes.iter().copied().fold(0.0, f64::max);
     let sample = |m: &f64| {

@@ -33,8 +33,8 @@
 
 use std::path::Path;
 
-use crate::folder::MAX_SIDE;
-use crate::{Chip, DatasetError, Result, magnitude};
+use crate::picture::MAX_SIDE;
+use crate::{Chip, DatasetError, PhoenixError, Result, magnitude};
 
 /// What every file starts with, behind white space.
 pub const MAGIC: &[u8] = b"[PhoenixHeaderVer";
@@ -72,11 +72,8 @@ pub fn read(path: &Path, bytes: &[u8]) -> Result<Chip> {
     let number = header.number(path, data.len())?;
     let n_pixels = header.rows * header.columns;
     let n_bytes = n_pixels * number.size();
-    let truncated = |what, n_bytes, expected| DatasetError::TruncatedMagnitude {
-        path: path.to_owned(),
-        what,
-        n_bytes,
-        expected,
+    let truncated = |what, n_bytes, expected| {
+        DatasetError::phoenix(path, PhoenixError::TruncatedMagnitude { what, n_bytes, expected })
     };
     let Some((magnitudes, phases)) = data.split_at_checked(n_bytes) else {
         return Err(truncated("magnitude", data.len(), n_bytes));
@@ -85,8 +82,9 @@ pub fn read(path: &Path, bytes: &[u8]) -> Result<Chip> {
         return Err(truncated("phase", phases.len(), n_bytes));
     }
     if phases.len() > n_bytes {
-        let (path, n_surplus) = (path.to_owned(), phases.len() - n_bytes);
-        return Err(DatasetError::SurplusBytes { path, n_surplus, expected: 2 * n_bytes });
+        let n_surplus = phases.len() - n_bytes;
+        let problem = PhoenixError::SurplusBytes { n_surplus, expected: 2 * n_bytes };
+        return Err(DatasetError::phoenix(path, problem));
     }
     let magnitudes: Vec<f64> = match number {
         Number::Float => magnitudes
@@ -140,7 +138,7 @@ impl Header {
     fn read(path: &Path, bytes: &[u8]) -> Result<Self> {
         let start = &bytes[..bytes.len().min(MAX_HEADER)];
         let Some(end) = start.windows(END.len()).position(|window| window == END) else {
-            return Err(DatasetError::HeaderEnd { path: path.to_owned(), max: MAX_HEADER });
+            return Err(DatasetError::phoenix(path, PhoenixError::HeaderEnd { max: MAX_HEADER }));
         };
         let text = String::from_utf8_lossy(&start[..end]);
         let keys = Keys { path, text: &text };
@@ -166,7 +164,7 @@ impl Header {
             Some(promised) if promised == 8 * n_pixels => Ok(Number::Float),
             // A file of any other size ends too early or has phases, which is seen later.
             promised if !is_four(n_bytes) && !promised.is_some_and(is_four) => Ok(Number::Float),
-            _ => Err(DatasetError::NumberSize { path: path.to_owned(), size: self.size }),
+            _ => Err(DatasetError::phoenix(path, PhoenixError::NumberSize { size: self.size })),
         }
     }
 }
@@ -186,22 +184,23 @@ impl Keys<'_> {
         // A damaged header may run on without a line break.
         let short = |value: &str| value.chars().take(40).collect();
         if let Some(other) = values.find(|other| *other != value) {
-            let (path, first, second) = (self.path.to_owned(), short(value), short(other));
-            return Err(DatasetError::HeaderTwice { path, key, first, second });
+            let (first, second) = (short(value), short(other));
+            return Err(self.problem(PhoenixError::HeaderTwice { key, first, second }));
         }
         match value.parse() {
             Ok(number) if (min..=max).contains(&number) => Ok(Some(number)),
-            _ => Err(DatasetError::HeaderValue {
-                path: self.path.to_owned(),
-                key,
-                value: short(value),
-                min,
-                max,
-            }),
+            _ => {
+                let value = short(value);
+                Err(self.problem(PhoenixError::HeaderValue { key, value, min, max }))
+            }
         }
     }
 
     fn missing(&self, key: &'static str) -> DatasetError {
-        DatasetError::HeaderKey { path: self.path.to_owned(), key }
+        self.problem(PhoenixError::HeaderKey { key })
+    }
+
+    fn problem(&self, problem: PhoenixError) -> DatasetError {
+        DatasetError::phoenix(self.path, problem)
     }
 }

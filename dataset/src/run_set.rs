@@ -8,7 +8,8 @@
 use std::fmt;
 
 use crate::{
-    DatasetError, Division, ImageSet, Result, SarSim, Source, Split, SplitOptions, TrainedImages,
+    DatasetError, DatasetKind, Division, ImageSet, Result, SarSim, Split, SplitOptions,
+    TrainedImages,
 };
 
 /// What is known of a trained network.
@@ -74,7 +75,7 @@ impl Candidates {
     /// The first chips of the simulator's test split.
     pub fn simulated(n_images: usize) -> Self {
         let set = SarSim::default().load_first(Split::Test, n_images);
-        Self::new(Source::SAR_SIM.to_owned(), set, Origin::Test)
+        Self::new(DatasetKind::SarSim.name().to_owned(), set, Origin::Test)
     }
 
     pub(crate) fn new(data: String, set: ImageSet, origin: Origin) -> Self {

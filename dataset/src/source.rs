@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use crate::cifar;
 use crate::folder;
+use crate::image_file;
 use crate::layout::{self, Layout, Part};
 use crate::run_set::Origin;
 use crate::{
@@ -83,7 +84,7 @@ impl Source {
         }
         let listed = list_split(&self.path, Split::Train, &SplitOptions::default());
         let has_color = |(_, file): &(usize, PathBuf)| {
-            folder::read_image(file, self.options).is_ok_and(|chip| chip.channels() == 3)
+            image_file::read_image(file, self.options).is_ok_and(|chip| chip.channels() == 3)
         };
         listed.is_ok_and(|listed| listed.files.par_iter().any(has_color))
     }

@@ -21,8 +21,8 @@ use tiff::TiffError;
 use tiff::decoder::{Decoder, DecodingResult};
 use tiff::tags::Tag;
 
-use crate::folder::{Picture, check_size, unreadable};
-use crate::{Chip, DatasetError, ReadOptions, Result, Samples, magnitude};
+use crate::picture::{Picture, check_size, unreadable};
+use crate::{Chip, DatasetError, ImageError, ReadOptions, Result, Samples, magnitude};
 
 /// Most images of a file that are looked at.
 const MAX_IMAGES: usize = 1024;
@@ -58,9 +58,10 @@ struct Shape {
 /// An image of the file, which is a TIFF; `None` leaves it to the reader of pictures.
 ///
 /// # Errors
-/// See [`crate::folder::read_image`].
+/// See [`crate::image_file::read_image`].
 pub(crate) fn read(path: &Path, bytes: &[u8], options: ReadOptions) -> Result<Option<Picture>> {
     let failed = |error: TiffError| unreadable(path, error.to_string());
+    let failed_with = |problem| Err(DatasetError::image(path, problem));
     let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(failed)?;
     let shape = Shape::read(&mut decoder).map_err(failed)?;
     check_size(path, shape.width, shape.height)?;
@@ -68,7 +69,7 @@ pub(crate) fn read(path: &Path, bytes: &[u8], options: ReadOptions) -> Result<Op
     let n_bands = match images.len() {
         ..=1 => shape.n_samples - shape.n_alpha,
         n_images if shape.n_samples == 1 && shape.photometric != PALETTE => n_images,
-        n_images => return Err(DatasetError::SeveralImages { path: path.to_owned(), n_images }),
+        n_images => return failed_with(ImageError::SeveralImages { n_images }),
     };
     match shape.photometric {
         PALETTE => return palette(path, bytes, shape).map(Some),
@@ -80,15 +81,14 @@ pub(crate) fn read(path: &Path, bytes: &[u8], options: ReadOptions) -> Result<Op
     let is_picture =
         shape.format == UNSIGNED && matches!(shape.bits, 1 | 8 | 16) && (is_one || is_color);
     let band = match options.band {
-        Some(band) => band.position(n_bands).ok_or_else(|| DatasetError::NoBand {
-            path: path.to_owned(),
-            band,
-            n_bands,
-        })?,
+        Some(band) => match band.position(n_bands) {
+            Some(position) => position,
+            None => return failed_with(ImageError::NoBand { band, n_bands }),
+        },
         None if n_bands == 1 || is_picture => 0,
         None => {
             let format = shape.described();
-            return Err(DatasetError::SeveralBands { path: path.to_owned(), n_bands, format });
+            return failed_with(ImageError::SeveralBands { n_bands, format });
         }
     };
     if is_picture && (is_one || options.band.is_none()) {
@@ -97,10 +97,7 @@ pub(crate) fn read(path: &Path, bytes: &[u8], options: ReadOptions) -> Result<Op
     let is_whole = matches!(shape.bits, 8 | 16 | 32 | 64);
     let is_number = [UNSIGNED, SIGNED, FLOAT].contains(&shape.format);
     if !is_whole || !is_number || shape.photometric == WHITE_IS_ZERO {
-        return Err(DatasetError::SampleFormat {
-            path: path.to_owned(),
-            format: shape.described(),
-        });
+        return failed_with(ImageError::SampleFormat { format: shape.described() });
     }
     let (image, sample) = if images.len() > 1 { (images[band], 0) } else { (0, band) };
     let values = samples(path, bytes, image, shape)?;
@@ -229,7 +226,7 @@ fn picture(
 fn palette(path: &Path, bytes: &[u8], shape: Shape) -> Result<Picture> {
     if shape.bits != 8 || shape.n_samples != 1 || shape.format != 1 {
         let format = format!("{} palette", shape.described());
-        return Err(DatasetError::SampleFormat { path: path.to_owned(), format });
+        return Err(DatasetError::image(path, ImageError::SampleFormat { format }));
     }
     let failed = |error: TiffError| unreadable(path, error.to_string());
     let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(failed)?;

@@ -116,7 +116,7 @@ impl TrainedImages {
 
     /// SHA-256 of a file's content, as a network's provenance holds it.
     pub fn sha256(text: &str) -> String {
-        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+        base16ct::lower::encode_string(&Sha256::digest(text))
     }
 }
 

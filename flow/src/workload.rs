@@ -2,7 +2,7 @@
 
 use cases::Case;
 use codegen::{Options, Schedule};
-use dataset::{Band, Candidates, ReadOptions, SarSim, Source, Split};
+use dataset::{Band, Candidates, DatasetError, ReadOptions, SarSim, Source, Split};
 use spec::{ArrayConfig, Program, QuantNetwork};
 
 use crate::choice::{Chosen, ImageChoice, WorkloadOptions};
@@ -87,7 +87,7 @@ fn candidates(
     network: &QuantNetwork,
     band: Option<Band>,
 ) -> Result<Candidates, FlowError> {
-    let recorded = network.band().map(str::parse).transpose()?;
+    let recorded = network.band().map(str::parse).transpose().map_err(DatasetError::from)?;
     Ok(source.reading(ReadOptions { band: band.or(recorded) }).candidates()?)
 }
 

@@ -1,20 +1,19 @@
-//! Reproducible numbers for tests.
+//! Reproducible numbers for tests, of the crate and of its integration tests.
 
-/// SplitMix64.
-pub(crate) struct Random(u64);
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
+
+/// A stream of numbers.
+pub(crate) struct Random(SplitMix64);
 
 impl Random {
     /// A stream of its own for every seed.
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(SplitMix64::seed_from_u64(seed))
     }
 
     /// A number in `0..limit`.
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % limit
+        self.0.next_u64() % limit
     }
 }

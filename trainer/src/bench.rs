@@ -2,7 +2,7 @@
 //!
 //! Both train on random int8 images that lie in memory, with the same batch and number of threads, turn by turn: one epoch
 //! here, one epoch there, so that what else the machine does meets both; with one thread, seconds are of processor time, to
-//! which the load of the machine adds little. Here an epoch is what [`crate::fit`] runs; there it
+//! which the load of the machine adds little. Here an epoch is what [`crate::training::fit`] runs; there it
 //! is `scripts/bench_training.py`, which builds the network from the same definition.
 
 use std::io::{BufRead, BufReader, Write};
@@ -21,14 +21,17 @@ use serde_json::{Value, json};
 use spec::{Preprocess, Shape};
 use tch::{Device, Tensor};
 
-use crate::architecture::Architecture;
-use crate::checkpoint::State;
-use crate::data::Labeled;
-use crate::fit::{Epoch, FitOptions, INTERRUPTED, one_epoch};
-use crate::forward::Mode;
+use crate::interruption::INTERRUPTED;
 use crate::memory;
-use crate::model::Model;
-use crate::{config, table};
+use crate::network::architecture::Architecture;
+use crate::network::data::Labeled;
+use crate::network::forward::Mode;
+use crate::network::model::Model;
+use crate::run::config;
+use crate::table;
+use crate::training::checkpoint::State;
+use crate::training::fit::{Epoch, one_epoch};
+use crate::training::options::FitOptions;
 
 const IMAGE: Shape = Shape { height: 64, width: 64, channels: 1 };
 const N_CLASSES: usize = 10;
@@ -234,11 +237,10 @@ impl Ours {
     fn new(architecture: Architecture, options: &BenchOptions) -> Result<Self> {
         let step = Preprocess::sar(IMAGE.height).step();
         let model = Model::new(architecture, IMAGE, step, N_CLASSES, SEED, Device::Cpu)?;
-        let defaults = config::defaults();
         let fit = FitOptions {
             n_epochs: N_EPOCHS,
             batch: usize::from(options.batch),
-            ..defaults.fit_options("bench")
+            ..config::defaults().student_options().fit
         };
         let images = |n: usize| Epoch { labeled: random_images(n), teacher: None };
         let mut ours = Self {

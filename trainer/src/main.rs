@@ -17,12 +17,14 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use spec::{shown, shown_json, shown_lines, shown_path};
 use trainer::bench::{self, BenchOptions};
-use trainer::fit::{INTERRUPTED, STOPS_WITH_STDIN};
-use trainer::options::{Format, TrainOptions};
+use trainer::integers::compare;
+use trainer::interruption::{INTERRUPTED, STOPS_WITH_STDIN};
+use trainer::printing::{Format, Printed};
+use trainer::run::options::TrainOptions;
+use trainer::run::verify::{self, VerifyOptions};
+use trainer::run::{self, closing, config};
 use trainer::table::definition::Table;
-use trainer::table::{self, Printed, TableOptions};
-use trainer::verify::VerifyOptions;
-use trainer::{closing, config, run, verify};
+use trainer::table::{self, TableOptions};
 
 /// Signals so close together are one: a terminal's Ctrl-C reaches the runs of a table, and the table passes it on.
 const SAME_INTERRUPTION: Duration = Duration::from_millis(300);
@@ -103,7 +105,7 @@ fn call(cli: Cli) -> Result<String> {
             let expected = expected.transpose()?;
             let finished = run::train(&options)?;
             if let (Some((expected, path)), Some(network)) = (expected, &finished.network) {
-                verify::expect_same(network, &expected, &path)?;
+                compare::expect_same(network, &expected, &path)?;
                 progress::say(&format!("it equals {}, bit for bit", shown_path(&path)));
             }
             match options.format {

@@ -13,12 +13,12 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::config;
-use crate::difference;
-use crate::fit::INTERRUPTED;
+use crate::interruption::INTERRUPTED;
 use crate::limits;
-use crate::options::TrainOptions;
-use crate::run;
+use crate::printing::Printed;
+use crate::run::config;
+use crate::run::difference;
+use crate::run::options::TrainOptions;
 
 pub mod definition;
 pub mod hardware;
@@ -86,15 +86,6 @@ pub struct TableOptions {
 /// The files of the table, beside its runs.
 const MARKDOWN: &str = "table.md";
 const JSON: &str = "table.json";
-
-/// What is printed, and why the table is a failure, if it is one.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Printed {
-    /// The table.
-    pub text: String,
-    /// Runs that failed, and networks that could not be measured.
-    pub failure: Option<String>,
-}
 
 /// Runs what is missing, then gathers and writes the table.
 ///
@@ -240,7 +231,7 @@ fn images_described_once() -> impl FnMut(&TrainOptions) -> Result<Value> {
         if let Some(images) = known.get(&key) {
             return Ok(Value::clone(images));
         }
-        let data = run::describe_images(options)?;
+        let data = options.data_options()?.describe()?;
         let images = json!({
             "sha256_train": data.sha256_train,
             "sha256_validation": data.sha256_validation,

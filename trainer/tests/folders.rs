@@ -9,8 +9,8 @@ use std::fs;
 use std::path::Path;
 
 use dataset::ReadOptions;
-use trainer::options::{SparsityKind, TrainOptions};
-use trainer::{config, run, verify};
+use trainer::run::options::{SparsityKind, TrainOptions};
+use trainer::run::{self, config, verify};
 
 fn small(output: &Path) -> TrainOptions {
     TrainOptions {

@@ -14,14 +14,18 @@ use dataset::{Random, SarSim, Split};
 use ndarray::Array4;
 use spec::{Op, Pattern, Preprocess, QuantNetwork, Shape, Sparsity};
 use tch::Tensor;
-use trainer::architecture::Architecture;
-use trainer::data::{Augmentation, Labeled, fresh_views};
-use trainer::distill::Distillation;
-use trainer::fit::{Epoch, FitOptions, RunFolder, fit_watched};
-use trainer::model::Model;
-use trainer::options::{SparsityKind, TrainOptions};
-use trainer::prune::{Pruning, Schedule, Score};
-use trainer::{config, run, verify};
+use trainer::integers::compare;
+use trainer::network::architecture::Architecture;
+use trainer::network::data::{Augmentation, Labeled, fresh_views};
+use trainer::network::model::Model;
+use trainer::run::options::{SparsityKind, TrainOptions};
+use trainer::run::{self, config};
+use trainer::training::distill::Distillation;
+use trainer::training::fit::{Epoch, fit_watched};
+use trainer::training::options::FitOptions;
+use trainer::training::phase::Phase;
+use trainer::training::run_folder::RunFolder;
+use trainer::training::schedule::{Pruning, Schedule, Score};
 
 fn small(output: &Path, sparsity: SparsityKind) -> TrainOptions {
     TrainOptions {
@@ -108,10 +112,10 @@ fn shared_pruning_keeps_one_of_each_pair_in_a_group() {
         }
     }
     let path = Path::new("networks/some");
-    verify::expect_same(&network, &network.clone(), path).unwrap();
+    compare::expect_same(&network, &network.clone(), path).unwrap();
     let mut other = network.clone();
     other.layers[2].requantize.bias[3] += 1;
-    let message = verify::expect_same(&network, &other, path).unwrap_err().to_string();
+    let message = compare::expect_same(&network, &other, path).unwrap_err().to_string();
     assert!(
         message.starts_with("the network is not the one in networks/some: layer `conv3` differs"),
         "{message}"
@@ -121,7 +125,7 @@ fn shared_pruning_keeps_one_of_each_pair_in_a_group() {
     let mut random = Random::new(&[11]);
     let noise: Vec<i8> = (0..6 * 64 * 64).map(|_| random.bits() as i8).collect();
     let noise = Tensor::from_slice(&noise).view([6, 64, 64, 1]);
-    assert_eq!(verify::compare(&network, &noise).unwrap(), 60);
+    assert_eq!(compare::check(&network, &noise).unwrap(), 60);
 }
 
 #[test]
@@ -163,7 +167,7 @@ fn masks_by_epoch(
     let device = tch::Device::Cpu;
     let mut model = Model::new(architecture, image, preprocess.step(), 10, 5, device).unwrap();
     let options = FitOptions {
-        phase: "student".to_owned(),
+        phase: Phase::Student,
         n_epochs: 9,
         batch: 32,
         learning_rate: 0.05,
@@ -193,7 +197,7 @@ fn masks_by_epoch(
         seen.push(named.map(|(layer, mask)| (layer.clone(), mask.copy())).collect());
     })
     .unwrap();
-    let stored = stored_masks(&run.checkpoint("student"));
+    let stored = stored_masks(&run.checkpoint(Phase::Student));
     assert!(
         last.iter().all(|(layer, mask)| stored[layer] == *mask),
         "the checkpoint has the masks"

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use spec::files::open_regular;
 
-use super::{LayoutError, MAX_DEPTH};
-use crate::folder::{EXTENSIONS, IMAGE};
+use super::MAX_DEPTH;
+use crate::image_file::{EXTENSIONS, IMAGE};
 use crate::litter::{Skipped, is_litter};
-use crate::{DatasetError, Result, phoenix};
+use crate::{DatasetError, LayoutError, Result, phoenix};
 
 /// Versions of the same chips in OpenSARShip.
 const PATCHES: [&str; 4] = ["patch", "patch_cal", "patch_rgb", "patch_uint8"];

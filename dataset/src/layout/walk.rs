@@ -7,9 +7,9 @@ use super::names::{
     Listing, Name, first_bytes, holds_images, holds_ships, is_document, is_image, is_original,
     is_patch, is_wrapper, list, regular, ship_type, split_name, splits_among,
 };
-use super::{ClassFile, ClassFolder, Layout, LayoutError, MAX_DEPTH, Part};
+use super::{ClassFile, ClassFolder, Layout, MAX_DEPTH, Part};
 use crate::litter::Skipped;
-use crate::{DatasetError, Foreign, Result};
+use crate::{DatasetError, Foreign, LayoutError, Result};
 
 /// What has been found of a part.
 #[derive(Default)]
@@ -367,7 +367,7 @@ fn enter(folder: &Path, above: &mut Vec<PathBuf>, depth: usize) -> Result<()> {
         return fail(LayoutError::Cycle);
     }
     if depth > MAX_DEPTH {
-        return fail(LayoutError::TooDeep);
+        return fail(LayoutError::TooDeep { max: MAX_DEPTH });
     }
     above.push(real);
     Ok(())

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use twofold_dataset::{
-    Band, DatasetKind, ReadOptions, Source, Split, SplitOptions, folder, phoenix,
+    Band, DatasetKind, ReadOptions, Source, Split, SplitOptions, image_file, phoenix,
 };
 
 use crate::support::{Data, Phoenix, Tiff, gzip, names, record, tar, tiff_file};
@@ -89,8 +89,8 @@ proptest! {
         let data = Data::new();
         data.write("x.tif", damaged(tiff_file(&images), damage));
         let band = NonZeroU16::new(band).map(Band::Number);
-        match folder::read_image(&data.path("x.tif"), ReadOptions { band }) {
-            Ok(chip) => prop_assert!(chip.height() <= folder::MAX_SIDE && chip.width() <= folder::MAX_SIDE),
+        match image_file::read_image(&data.path("x.tif"), ReadOptions { band }) {
+            Ok(chip) => prop_assert!(chip.height() <= image_file::MAX_SIDE && chip.width() <= image_file::MAX_SIDE),
             Err(error) => prop_assert!(data.shown(&error).starts_with("DATA/x.tif: "), "{}", error),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::slice::from_ref;
 
-use twofold_dataset::folder::read_image;
+use twofold_dataset::image_file::read_image;
 use twofold_dataset::{Chip, ReadOptions, Samples};
 
 use crate::support::{Data, Tiff, tiff_file};

@@ -1,6 +1,7 @@
 //! The whole data path, fed with anything: native model and Verilated Verilog agree in every cycle, with either kind of
 //! multiplier. What the outputs should be is each block's own test.
 
+use crate::random::Random;
 use crate::verilated::{lint, simulate};
 use rust_hdl_core::prelude::*;
 use spec::{ArrayConfig, Design, Memories, Technology};
@@ -168,23 +169,10 @@ impl Logic for DataPath {
     }
 }
 
-/// Reproducible numbers (SplitMix64).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % limit
-    }
-
-    /// A number of `bits` bits, often a corner of the signed range.
-    fn corner(&mut self, bits: u32) -> u64 {
-        let corners = [0, 1, (1 << bits) - 1, 1 << (bits - 1), (1 << (bits - 1)) - 1];
-        corners.get(self.below(10) as usize).copied().unwrap_or_else(|| self.below(1 << bits))
-    }
+/// A number of `bits` bits, often a corner of the signed range.
+fn corner(random: &mut Random, bits: u32) -> u64 {
+    let corners = [0, 1, (1 << bits) - 1, 1 << (bits - 1), (1 << (bits - 1)) - 1];
+    corners.get(random.below(10) as usize).copied().unwrap_or_else(|| random.below(1 << bits))
 }
 
 /// Inputs of one cycle in port order. `depth` bounds the addresses.
@@ -211,10 +199,10 @@ fn row(config: &ArrayConfig, random: &mut Random, cycle: usize) -> Vec<u64> {
     row.extend([random.below(2), random.below(2), random.below(depth), random.below(16)]);
     let phase = cycle as u64 / 64;
     row.extend([phase & 1, phase >> 1 & 1, u64::from(random.below(3) == 0)]);
-    let bias = random.corner(32);
+    let bias = corner(random, 32);
     row.push(if random.below(2) == 0 { bias & 0xffff } else { bias });
-    row.extend([random.corner(8), random.corner(16), random.corner(15), random.below(48)]);
-    row.extend((0..config.cols() + config.word_channels()).map(|_| random.corner(8)));
+    row.extend([corner(random, 8), corner(random, 16), corner(random, 15), random.below(48)]);
+    row.extend((0..config.cols() + config.word_channels()).map(|_| corner(random, 8)));
     row
 }
 
@@ -270,7 +258,7 @@ fn verilog(block: &mut DataPath, technology: Technology) -> Verilog {
 fn check(rows: usize, cols: usize, accumulator: usize, technology: Technology) {
     let config =
         ArrayConfig::new(rows, cols, Memories { accumulator, ..Memories::default() }).unwrap();
-    let mut random = Random(rows as u64);
+    let mut random = Random::new(rows as u64);
     let inputs: Vec<Vec<u64>> = (0..6000).map(|cycle| row(&config, &mut random, cycle)).collect();
     let mut block = DataPath::new(&Design::of(config.clone()).with_technology(technology));
     let verilog = verilog(&mut block, technology);

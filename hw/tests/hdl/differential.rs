@@ -2,23 +2,11 @@
 
 use crate::constructs::Constructs;
 use crate::example::Column;
+use crate::random::Random;
 use crate::verilated::{lint, simulate};
 use rust_hdl_core::prelude::*;
 use twofold_hw::leaf::{ControlDelay, Delay, Ram, Rom, SignExtend, settle, tick};
 use twofold_hw::verilog::emit;
-
-/// Reproducible numbers (SplitMix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % below
-    }
-}
 
 fn signed_of<const N: usize>(x: u64) -> Signed<N> {
     signed_cast(bits(x))
@@ -33,15 +21,15 @@ fn every_construct_computes_what_rust_computes() {
     let mut block = Constructs::new(3);
     let design = emit(&mut block, "constructs", "").unwrap();
     lint(&design);
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     let rows: Vec<Vec<u64>> = (0..2000)
         .map(|_| {
             let mut byte = || {
-                [0, 1, 2, 127, 128, 255, random.next(256), random.next(256)]
-                    [random.next(8) as usize]
+                [0, 1, 2, 127, 128, 255, random.below(256), random.below(256)]
+                    [random.below(8) as usize]
             };
             let (a, b, s, t, l0, l1, l2) = (byte(), byte(), byte(), byte(), byte(), byte(), byte());
-            vec![a, b, s, t, random.next(4), random.next(2), l0, l1, l2]
+            vec![a, b, s, t, random.below(4), random.below(2), l0, l1, l2]
         })
         .collect();
     let native: Vec<Vec<u64>> = rows
@@ -82,9 +70,9 @@ fn every_construct_computes_what_rust_computes() {
 #[test]
 fn the_composed_example_runs_alike() {
     for invert in [false, true] {
-        let mut random = Random(2);
+        let mut random = Random::new(2);
         let words: Vec<Vec<u64>> =
-            (0..10).map(|_| (0..3).map(|_| random.next(256)).collect()).collect();
+            (0..10).map(|_| (0..3).map(|_| random.below(256)).collect()).collect();
         let hex: String =
             words.iter().map(|w| format!("{:02x}{:02x}{:02x}\n", w[2], w[1], w[0])).collect();
         let mut block = Column::new(3, 10, invert, &words);
@@ -92,10 +80,10 @@ fn the_composed_example_runs_alike() {
         lint(&design);
         let rows: Vec<Vec<u64>> = (0..600)
             .map(|i| {
-                let reset = (i < 2 || random.next(60) == 0) as u64;
-                let mut row = vec![reset, (random.next(8) == 0) as u64];
-                row.extend((0..3).map(|_| random.next(256)));
-                row.push(random.next(16));
+                let reset = (i < 2 || random.below(60) == 0) as u64;
+                let mut row = vec![reset, (random.below(8) == 0) as u64];
+                row.extend((0..3).map(|_| random.below(256)));
+                row.push(random.below(16));
                 row
             })
             .collect();
@@ -168,9 +156,9 @@ fn delay_lines_run_alike_and_delay_by_their_depth() {
     };
     let design = emit(&mut block, "lines", "").unwrap();
     lint(&design);
-    let mut random = Random(3);
+    let mut random = Random::new(3);
     let rows: Vec<Vec<u64>> = (0..200)
-        .map(|i| vec![(i % 50 == 30) as u64, [0x800, 0x7ff, random.next(4096)][i % 3]])
+        .map(|i| vec![(i % 50 == 30) as u64, [0x800, 0x7ff, random.below(4096)][i % 3]])
         .collect();
     let native: Vec<Vec<u64>> = rows
         .iter()
@@ -206,19 +194,19 @@ fn memories_run_alike() {
         let mut ram = Ram::<5, 9>::new("ram", depth, lanes, enables).visible();
         let design = emit(&mut ram, "ram_top", "").unwrap();
         lint(&design);
-        let mut random = Random(4);
+        let mut random = Random::new(4);
         // Every word is written once before anything is read, because power-up contents are not part of the model.
         let fill = (0..depth as u64).map(|a| (a, true));
-        let then = (0..500).map(|_| (random.next(depth as u64), false)).collect::<Vec<_>>();
-        let mut random = Random(5);
+        let then = (0..500).map(|_| (random.below(depth as u64), false)).collect::<Vec<_>>();
+        let mut random = Random::new(5);
         let rows: Vec<Vec<u64>> = fill
             .chain(then)
             .map(|(address, all)| {
                 let mut row: Vec<u64> =
-                    (0..enables).map(|_| if all { 1 } else { random.next(2) }).collect();
+                    (0..enables).map(|_| if all { 1 } else { random.below(2) }).collect();
                 row.push(address);
-                row.extend((0..lanes).map(|_| random.next(512)));
-                row.push(if all { 0 } else { random.next(depth as u64) });
+                row.extend((0..lanes).map(|_| random.below(512)));
+                row.push(if all { 0 } else { random.below(depth as u64) });
                 row
             })
             .collect();
@@ -243,10 +231,10 @@ fn memories_run_alike() {
 
 #[test]
 fn a_rom_gives_the_words_of_its_file() {
-    let mut random = Random(6);
+    let mut random = Random::new(6);
     // 288 bits: wider than any integer.
     let words: Vec<Vec<u64>> =
-        (0..20).map(|_| (0..36).map(|_| random.next(256)).collect()).collect();
+        (0..20).map(|_| (0..36).map(|_| random.below(256)).collect()).collect();
     let hex: String = words
         .iter()
         .map(|w| w.iter().rev().map(|x| format!("{x:02x}")).collect::<String>() + "\n")
@@ -254,7 +242,7 @@ fn a_rom_gives_the_words_of_its_file() {
     let mut rom = Rom::<5, 8>::new("rom", "rom.hex", 20, 36).with_contents(&words);
     let design = emit(&mut rom, "rom_top", "").unwrap();
     lint(&design);
-    let rows: Vec<Vec<u64>> = (0..100).map(|_| vec![random.next(20)]).collect();
+    let rows: Vec<Vec<u64>> = (0..100).map(|_| vec![random.below(20)]).collect();
     for row in &rows {
         rom.address.next = bits(row[0]);
         tick(&mut rom, |r| &mut r.clock).unwrap();

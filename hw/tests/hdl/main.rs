@@ -16,6 +16,8 @@ mod leaves;
 mod native;
 mod periphery;
 mod power_up;
+#[path = "../../src/random.rs"]
+mod random;
 mod refusals;
 mod unknown;
 mod verilated;

@@ -1,6 +1,7 @@
 //! Memories, loader, output and counters: native model and Verilated Verilog agree in every cycle. What the outputs
 //! should be is each block's own test.
 
+use crate::random::Random;
 use crate::verilated::{lint, simulate};
 use rust_hdl_core::prelude::*;
 use spec::isa::{Lane, Load};
@@ -12,19 +13,6 @@ use twofold_hw::memory::activation_memory::ActivationMemory;
 use twofold_hw::memory::loader::Loader;
 use twofold_hw::memory::output::Output;
 use twofold_hw::verilog::{Verilog, emit};
-
-/// Reproducible numbers (SplitMix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % below
-    }
-}
 
 fn config(rows: usize, cols: usize) -> ArrayConfig {
     let memories =
@@ -66,27 +54,31 @@ fn activation_memory_runs_alike() {
             (config.word_channels(), config.lanes(), config.granules() as u64);
         let mut memory = ActivationMemory::new(&config);
         let design = emit(&mut memory, "activation_memory", "").unwrap();
-        let mut random = Random(rows as u64);
+        let mut random = Random::new(rows as u64);
         // First every word of every bank is written, because power-up contents are not part of the model.
         let fill = 9 * granules;
         let rows: Vec<Vec<u64>> = (0..fill + 400)
             .map(|cycle| {
                 let filling = cycle < fill;
                 let mut row = vec![
-                    random.next(4),
-                    random.next(6),
-                    random.next(4),
-                    random.next(6),
-                    random.next(granules),
+                    random.below(4),
+                    random.below(6),
+                    random.below(4),
+                    random.below(6),
+                    random.below(granules),
                 ];
-                row.extend(if filling { [15, 1] } else { [random.next(16), random.next(2)] });
+                row.extend(if filling { [15, 1] } else { [random.below(16), random.below(2)] });
                 row.extend(if filling {
                     [cycle % 9, cycle / 9]
                 } else {
-                    [random.next(9), random.next(granules)]
+                    [random.below(9), random.below(granules)]
                 });
-                row.extend(if filling { [1, cycle % 6] } else { [random.next(2), random.next(6)] });
-                row.extend((0..lanes + n).map(|_| random.next(256)));
+                row.extend(if filling {
+                    [1, cycle % 6]
+                } else {
+                    [random.below(2), random.below(6)]
+                });
+                row.extend((0..lanes + n).map(|_| random.below(256)));
                 row
             })
             .collect();
@@ -125,22 +117,23 @@ fn output_runs_alike() {
         let lanes = config.lanes();
         let mut output = Output::new(&config);
         let design = emit(&mut output, "logit_output", "").unwrap();
-        let mut random = Random(rows as u64);
+        let mut random = Random::new(rows as u64);
         let n_rows = 11u64.div_ceil(lanes as u64);
         let rows: Vec<Vec<u64>> = (0..1000)
             .map(|cycle| {
                 let filling = cycle < n_rows;
-                let reset = (cycle == 0 || random.next(150) == 0) as u64;
-                let start = (!filling && random.next(8) == 0) as u64;
+                let reset = (cycle == 0 || random.below(150) == 0) as u64;
+                let start = (!filling && random.below(8) == 0) as u64;
                 let mut row = vec![reset, start, cycle / 200 * 2 + 1];
                 row.extend(if filling {
                     [1, cycle]
                 } else {
-                    [(random.next(4) == 0) as u64, random.next(n_rows)]
+                    [(random.below(4) == 0) as u64, random.below(n_rows)]
                 });
-                row.push(random.next(2));
+                row.push(random.below(2));
                 row.extend((0..lanes).map(|_| {
-                    [0x8000, 0x7fff, random.next(0x1_0000), random.next(4)][random.next(4) as usize]
+                    [0x8000, 0x7fff, random.below(0x1_0000), random.below(4)]
+                        [random.below(4) as usize]
                 }));
                 row
             })
@@ -227,18 +220,18 @@ fn loader_runs_alike() {
     for (rows, seed) in [(3, 1), (8, 2)] {
         let config = config(rows, 4);
         let n = config.word_channels();
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let (width, height, channels, block) = (5, 4, 2, seed as usize);
         let n_entries = 15;
         let table: Vec<Vec<u64>> = (0..n_entries)
             .map(|i| {
-                let (dy, dx) = (random.next(7) as i64 - 3, random.next(7) as i64 - 3);
+                let (dy, dx) = (random.below(7) as i64 - 3, random.below(7) as i64 - 3);
                 let lane = Lane {
                     offset: (dy * width as i64 + dx) * channels as i64
-                        + random.next(channels as u64) as i64,
+                        + random.below(channels as u64) as i64,
                     dy,
                     dx,
-                    valid: random.next(8) > 0,
+                    valid: random.below(8) > 0,
                     word_end: i % 4 == 3 || i + 1 == n_entries,
                     pixel_end: i + 1 == n_entries,
                 };
@@ -285,14 +278,14 @@ fn loader_runs_alike() {
         let mut rows: Vec<Vec<u64>> = Vec::new();
         let native: Vec<Vec<u64>> = (0..3000)
             .map(|cycle| {
-                let reset = (cycle == 0 || random.next(700) == 0) as u64;
-                let valid = (random.next(3) > 0) as u64;
+                let reset = (cycle == 0 || random.below(700) == 0) as u64;
+                let valid = (random.below(3) > 0) as u64;
                 let last = (left == 1) as u64;
-                let input = [(random.next(100) == 0) as u64, valid, last, random.next(256)];
+                let input = [(random.below(100) == 0) as u64, valid, last, random.below(256)];
                 let row: Vec<u64> = [reset].into_iter().chain(load).chain(input).collect();
                 if valid == 1 && packing.input_ready.val() && reset == 0 {
                     left = if last == 1 {
-                        [39, 40, 40, 40, 41, 45][random.next(6) as usize]
+                        [39, 40, 40, 40, 41, 45][random.below(6) as usize]
                     } else {
                         left - 1
                     };
@@ -324,19 +317,21 @@ fn loader_runs_alike() {
 fn counters_run_alike() {
     let mut counters = Counters::new(&config(3, 5));
     let design = emit(&mut counters, "counters", "").unwrap();
-    let mut random = Random(7);
+    let mut random = Random::new(7);
     let rows: Vec<Vec<u64>> = (0..3000)
         .map(|cycle| {
-            let mut row =
-                vec![(cycle == 0 || random.next(900) == 0) as u64, (random.next(200) == 0) as u64];
-            row.extend([(random.next(8) > 0) as u64, random.next(2), random.next(16)]);
-            row.extend((0..6).map(|_| (random.next(3) == 0) as u64));
+            let mut row = vec![
+                (cycle == 0 || random.below(900) == 0) as u64,
+                (random.below(200) == 0) as u64,
+            ];
+            row.extend([(random.below(8) > 0) as u64, random.below(2), random.below(16)]);
+            row.extend((0..6).map(|_| (random.below(3) == 0) as u64));
             row.extend([
-                random.next(16),
-                random.next(16),
-                random.next(1 << 32),
-                random.next(1 << 16),
-                random.next(1 << 32),
+                random.below(16),
+                random.below(16),
+                random.below(1 << 32),
+                random.below(1 << 16),
+                random.below(1 << 32),
             ]);
             row
         })

@@ -8,12 +8,13 @@ use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use base16ct::lower::encode_string;
 use sha2::{Digest, Sha256};
 use spec::files::{self, Limit};
 use spec::process;
 use tempfile::TempDir;
 
-use super::cache::{self, cache_error, hex};
+use super::cache::{self, cache_error};
 use super::ffi::ABI;
 use super::{MEMORIES, TraceMode};
 use crate::SimError;
@@ -105,7 +106,7 @@ fn key(verilog: &str, trace: TraceMode) -> String {
         key.update((text.len() as u64).to_le_bytes());
         key.update(text);
     }
-    hex(&key.finalize()[..16])
+    encode_string(&key.finalize()[..16])
 }
 
 /// Who compiles, without asking for a version: no program has to run for that.
@@ -116,7 +117,7 @@ fn compiler_key(compiler: &Compiler) -> String {
         key.update((word.len() as u64).to_le_bytes());
         key.update(word);
     }
-    hex(&key.finalize()[..4])
+    encode_string(&key.finalize()[..4])
 }
 
 fn remove_stale(cache: &Path) {
@@ -213,7 +214,7 @@ impl Toolchain {
 
     /// Objects of Verilator's run time: the same for every model, so cached apart.
     fn runtime(&self, cache: &Path) -> Result<Vec<PathBuf>, SimError> {
-        let key = hex(&self.identity.clone().finalize()[..16]);
+        let key = encode_string(&self.identity.clone().finalize()[..16]);
         let folder = cache.join(format!("runtime-{key}"));
         let mut sources = vec!["verilated", "verilated_threads"];
         if self.trace == TraceMode::Fst {

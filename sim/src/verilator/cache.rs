@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use base16ct::lower::encode_string;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use spec::files::{self, Limit};
@@ -33,7 +34,7 @@ impl Record {
     fn of(paths: &[PathBuf]) -> Result<Self, SimError> {
         let digest = |path: &PathBuf| {
             let bytes = files::read_regular(path, LIBRARY).map_err(cache_error(path))?;
-            Ok((name(path), hex(&Sha256::digest(bytes))))
+            Ok((name(path), encode_string(&Sha256::digest(bytes))))
         };
         let sha256 = paths.iter().map(digest).collect::<Result<_, SimError>>()?;
         Ok(Self { format: "twofold-model".to_owned(), format_version: 1, sha256 })
@@ -123,9 +124,4 @@ pub(super) fn lock(cache: &Path, key: &str) -> Result<File, SimError> {
 pub(super) fn cache_error(path: &Path) -> impl Fn(std::io::Error) -> SimError + use<> {
     let path = path.to_owned();
     move |source| SimError::Cache { path: path.clone(), source }
-}
-
-/// Hexadecimal digits of a digest.
-pub(super) fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

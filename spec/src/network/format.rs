@@ -249,5 +249,5 @@ pub(crate) fn structure_errors(json: &str) -> Vec<NetworkError> {
 
 /// Hexadecimal digits of the SHA-256 of some bytes.
 pub(crate) fn hex_digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    base16ct::lower::encode_string(&Sha256::digest(bytes))
 }

@@ -15,7 +15,7 @@ use crate::support::{Random, toy};
 
 fn program(rows: usize, cols: usize, seed: u64) -> Program {
     let config = ArrayConfig::new(rows, cols, Memories::default()).unwrap();
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut word = || random.range(0, u32::MAX.into()) as u32;
     let instructions = (0..3).map(|_| [word(), word(), word(), word()]).collect();
     let tiles = (0..5).map(|_| [word(), word()]).collect();

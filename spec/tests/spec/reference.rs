@@ -42,8 +42,8 @@ proptest! {
 fn random_networks_neither_vanish_nor_saturate() {
     let (mut n_inner, mut n_values) = (0, 0);
     for seed in 0..200 {
-        let network = random_network(4, &mut Random(seed));
-        let image = Random(seed).image(network.input.n_bytes());
+        let network = random_network(4, &mut Random::new(seed));
+        let image = Random::new(seed).image(network.input.n_bytes());
         for output in run_reference(&network, &image).unwrap().layers {
             let values: Vec<i8> = output.map().into_iter().flatten().copied().collect();
             n_inner += values.iter().filter(|value| ![-128, 0, 127].contains(*value)).count();
@@ -56,7 +56,7 @@ fn random_networks_neither_vanish_nor_saturate() {
 #[test]
 fn agrees_on_the_toy() {
     let network = toy();
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     for _ in 0..20 {
         compare(&network, &random.image(64));
     }

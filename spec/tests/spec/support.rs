@@ -2,27 +2,26 @@
 
 use ndarray::{Array1, Array4};
 use proptest::prelude::*;
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use serde_json::json;
 use spec::{
     Conv, FullyConnected, InputSpec, Layer, MAX_RESIDUAL_MULTIPLIER, Op, Pattern, Preprocess,
     QuantNetwork, Requantize, Residual, Shape, Sparsity, TensorRef, fixed_channel,
 };
 
-/// A stream of numbers from a seed (splitmix64).
-pub(crate) struct Random(pub(crate) u64);
+/// A stream of numbers.
+pub(crate) struct Random(SplitMix64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+    /// A stream of its own for every seed.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(SplitMix64::seed_from_u64(seed))
     }
 
     /// In `low..=high`.
     pub(crate) fn range(&mut self, low: i64, high: i64) -> i64 {
-        low + (self.next() % (high - low + 1) as u64) as i64
+        low + (self.0.next_u64() % (high - low + 1) as u64) as i64
     }
 
     pub(crate) fn size(&mut self, low: usize, high: usize) -> usize {
@@ -122,7 +121,7 @@ pub(crate) fn toy() -> QuantNetwork {
 /// Valid networks of any kind of layer.
 pub(crate) fn networks() -> impl Strategy<Value = (QuantNetwork, Vec<i8>)> {
     (0usize..6, any::<u64>()).prop_map(|(n_inner, seed)| {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let network = random_network(n_inner, &mut random);
         let image = random.image(network.input.n_bytes());
         (network, image)

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod ci;
+mod circles;
 mod compiled;
 mod divergence;
 mod fit;

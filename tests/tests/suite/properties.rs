@@ -2,6 +2,8 @@
 
 use cases::{Case, Size, random_image, random_network};
 use codegen::Options;
+use rand_xoshiro::SplitMix64;
+use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use sim::{Counters, ImageResult, LayerResult, LostCycles, Machine, RunOptions};
 use spec::{ArrayConfig, Layer, Op, Program, QuantNetwork};
 
@@ -44,22 +46,10 @@ fn bits(result: &ImageResult) -> (&spec::Logits, Vec<&LayerResult>) {
     (&result.logits, result.layers.iter().collect())
 }
 
-/// Numbers in a fixed order (SplitMix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Any int8 but zero.
-    fn weight(&mut self) -> i8 {
-        let value = (self.next() % 255) as i16 - 128;
-        if value < 0 { value as i8 } else { value as i8 + 1 }
-    }
+/// Any int8 but zero.
+fn nonzero(random: &mut SplitMix64) -> i8 {
+    let value = (random.next_u64() % 255) as i16 - 128;
+    if value < 0 { value as i8 } else { value as i8 + 1 }
 }
 
 fn weights(layer: &mut Layer) -> Vec<&mut i8> {
@@ -71,14 +61,14 @@ fn weights(layer: &mut Layer) -> Vec<&mut i8> {
 }
 
 /// The network with other values wherever a weight is not zero, and other biases.
-fn with_other_values(network: &QuantNetwork, random: &mut Random) -> QuantNetwork {
+fn with_other_values(network: &QuantNetwork, random: &mut SplitMix64) -> QuantNetwork {
     let mut other = network.clone();
     for layer in &mut other.layers {
         for weight in weights(layer).into_iter().filter(|weight| **weight != 0) {
-            *weight = random.weight();
+            *weight = nonzero(random);
         }
         let bias = layer.requantize.bias.iter_mut();
-        bias.for_each(|bias| *bias = (random.next() % 4001) as i32 - 2000);
+        bias.for_each(|bias| *bias = (random.next_u64() % 4001) as i32 - 2000);
     }
     assert_eq!(other.validate(), Ok(()), "{}", network.name);
     other
@@ -101,7 +91,7 @@ fn cycles_depend_on_neither(
     for result in &results {
         assert_eq!(cycles(result), expected, "{}: another image, other cycles", network.name);
     }
-    let mut random = Random(seed);
+    let mut random = SplitMix64::seed_from_u64(seed);
     for _ in 0..2 {
         let other = with_other_values(network, &mut random);
         load(machine, &other, config, &Options::default());

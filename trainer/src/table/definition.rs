@@ -29,9 +29,9 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::architecture::Architecture;
-use crate::config;
 use crate::limits::TOML;
+use crate::network::architecture::Architecture;
+use crate::run::config;
 
 /// Tables that come with the program.
 const BUILT_IN: [(&str, &str); 3] = [

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::printing::grouped;
 use crate::table::statistics::Spread;
 use crate::table::summary::{GroupSummary, RowSummary, Summary, TeacherRow};
 
@@ -139,17 +140,4 @@ fn shown(spread: Spread) -> String {
 fn short(digest: &str) -> String {
     let start: String = digest.chars().take(N_DIGEST).collect();
     if digest.ends_with('+') && digest.len() > N_DIGEST { start + "+" } else { start }
-}
-
-/// Digits in groups of three.
-pub fn grouped(value: usize) -> String {
-    let digits = value.to_string();
-    let mut text = String::new();
-    for (idx, digit) in digits.chars().enumerate() {
-        if idx > 0 && (digits.len() - idx).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 
-use crate::report::{FILE, Outcome};
+use crate::training::outcome::{FILE, Outcome};
 
 /// Reads the result of a run; `None` where there is none yet.
 ///

@@ -14,11 +14,11 @@ use nix::unistd::Pid;
 use progress::Progress;
 use serde_json::Value;
 
-use crate::fit::{INTERRUPTED, STOPS_WITH_STDIN};
-use crate::folder;
+use crate::interruption::{INTERRUPTED, STOPS_WITH_STDIN};
 use crate::limits::{self, JSON};
-use crate::report;
+use crate::run::folder;
 use crate::table::{hardware, result};
+use crate::training::outcome;
 
 /// What a run was started with, in its folder: the sign that the folder is the table's own.
 const RECORD: &str = "table-run.json";
@@ -153,7 +153,7 @@ pub fn is_done(job: &Job) -> bool {
 ///
 /// # Errors
 /// A record or result that cannot be read; the message names it.
-pub fn read_result(job: &Job) -> Result<Option<report::Outcome>> {
+pub fn read_result(job: &Job) -> Result<Option<outcome::Outcome>> {
     if read_record(&job.folder)?.as_ref() == Some(&job.record) {
         result::read(&job.folder)
     } else {
@@ -190,7 +190,7 @@ fn run_job(job: &Job, executable: &Path) -> Result<Outcome> {
         return Ok(Outcome::Left);
     }
     let what = if status.success() {
-        format!("it ended without {}", report::FILE)
+        format!("it ended without {}", outcome::FILE)
     } else {
         status.to_string()
     };

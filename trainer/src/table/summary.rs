@@ -7,12 +7,12 @@ use anyhow::{Result, ensure};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::report::{DataReport, Outcome, StudentReport, TeacherReport};
+use crate::printing::grouped;
 use crate::table::definition::{Group, Kind, Row, Table};
 use crate::table::hardware::Hardware;
-use crate::table::render::grouped;
 use crate::table::schedule::{Job, read_result};
 use crate::table::statistics::{Spread, pooled_sd, resolution, spread};
+use crate::training::outcome::{DataReport, Outcome, StudentReport, TeacherReport};
 
 /// Means less than this apart, in points, are equal but for the order of the seeds.
 const TIE: f64 = 1e-9;

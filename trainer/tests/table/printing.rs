@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde_json::Value;
-use trainer::options::TrainOptions;
+use trainer::run::options::TrainOptions;
 use trainer::table::definition::Table;
 use trainer::table::hardware::{self, Hardware};
 use trainer::table::render;

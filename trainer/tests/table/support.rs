@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use clap::Parser;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use trainer::table::{self, Printed, TableOptions};
+use trainer::printing::Printed;
+use trainer::table::{self, TableOptions};
 
 pub(crate) const SMALL: &str = r#"
 name = "small"
