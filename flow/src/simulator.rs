@@ -1,7 +1,7 @@
 //! What runs the RTL: Verilator, or Icarus.
 
 use sim::{
-    Executor, Icarus, IcarusOptions, Machine, Model, PowerUp, SimError, TraceMode, icarus_time,
+    RtlExecutor, Icarus, IcarusOptions, Machine, Model, PowerUp, SimError, TraceMode, icarus_time,
 };
 use spec::{Design, LayerInfo, Program};
 
@@ -58,7 +58,7 @@ impl Simulator {
     ///
     /// # Errors
     /// A program of another array.
-    pub fn executor(&self, program: &Program) -> Result<Box<dyn Executor>, SimError> {
+    pub fn executor(&self, program: &Program) -> Result<Box<dyn RtlExecutor>, SimError> {
         Ok(match &self.0 {
             Kind::Verilator(model) => {
                 let mut machine = Machine::new(model, &program.config)?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use spec::isa::{Instruction, Stream, Tile};
 use spec::{Inference, LayerOutput, NetworkError, Program, QuantNetwork, run_reference};
 
-use crate::{Executor, ImageResult, RunOptions, RunOutput, SimError};
+use crate::{ImageResult, RtlExecutor, RunOptions, RunOutput, SimError};
 
 /// A unit of work: one pixel block of one channel group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +72,7 @@ pub struct CheckedRun {
 /// # Errors
 /// If the run fails or an image has the wrong size. A difference is no error.
 pub fn run_and_compare(
-    machine: &mut dyn Executor,
+    machine: &mut dyn RtlExecutor,
     network: &QuantNetwork,
     images: &[&[i8]],
     options: &RunOptions,
@@ -103,7 +103,7 @@ pub fn run_and_compare(
 /// # Panics
 /// If the machine holds no program, or one of another network than the reference ran.
 pub fn first_divergence(
-    machine: &mut dyn Executor,
+    machine: &mut dyn RtlExecutor,
     image: &[i8],
     result: &ImageResult,
     reference: &Inference,

@@ -16,7 +16,7 @@ use spec::{ArrayConfig, Program, files, process};
 use tempfile::TempDir;
 
 use crate::SimError;
-use crate::loaded::{Executor, Loaded, RunOptions, RunOutput};
+use crate::loaded::{Loaded, RtlExecutor, RunOptions, RunOutput};
 use crate::machine::reset_cycles;
 use crate::tools::{IcarusTools, Tools};
 
@@ -93,7 +93,7 @@ impl Icarus {
     /// Runs frames of any length but none in place of images, as [`crate::Machine::run_frames`] does.
     ///
     /// # Errors
-    /// As [`Executor::run`], Verilog that Icarus refuses, and an output that is unknown.
+    /// As [`RtlExecutor::run`], Verilog that Icarus refuses, and an output that is unknown.
     pub fn run_frames(
         &mut self,
         frames: &[&[i8]],
@@ -134,7 +134,7 @@ impl Icarus {
     }
 }
 
-impl Executor for Icarus {
+impl RtlExecutor for Icarus {
     fn program(&self) -> Option<&Program> {
         self.loaded.as_ref().map(|loaded| &loaded.program)
     }

@@ -19,7 +19,7 @@ pub use counters::{Counters, LostCycles};
 pub use divergence::{CheckedRun, Divergence, Unit, first_divergence, run_and_compare};
 pub use error::SimError;
 pub use icarus::{Icarus, IcarusOptions, PowerUp, icarus_time};
-pub use loaded::{BadImages, Executor, ImageResult, LayerResult, RunOptions, RunOutput};
+pub use loaded::{BadImages, ImageResult, LayerResult, RtlExecutor, RunOptions, RunOutput};
 pub use machine::Machine;
 pub use report::{ArrayReport, Bound, FORMAT_VERSION, LayerReport, Report, ScheduleReport};
 pub use tally::{ReportInput, Tally};

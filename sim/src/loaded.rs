@@ -91,7 +91,7 @@ pub struct BadImages {
 }
 
 /// Something that runs a compiled program on images.
-pub trait Executor {
+pub trait RtlExecutor {
     /// The program that it runs.
     fn program(&self) -> Option<&Program>;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use spec::{ArrayConfig, Program};
 
 use crate::SimError;
-use crate::loaded::{BANKS, Executor, Loaded, RunOptions, RunOutput};
+use crate::loaded::{BANKS, Loaded, RtlExecutor, RunOptions, RunOutput};
 use crate::verilator::{Copy, Instance, Job, MemoryShape, Model, RunResult, Watch};
 
 /// File of a program and the memory that holds it.
@@ -64,6 +64,22 @@ impl Machine {
             check_size(memory, self.instance.memory_shape(memory), address + n_words, row_bytes)?;
         }
         self.loaded = Some(loaded);
+        Ok(())
+    }
+
+    /// Writes the first rows, of `row_bytes` bytes each, of a memory that the design has besides those of a program: an
+    /// instance of this name with a `mem`.
+    ///
+    /// # Errors
+    /// A memory that is missing or too small.
+    pub fn write_memory(
+        &mut self,
+        name: &str,
+        bytes: &[u8],
+        row_bytes: usize,
+    ) -> Result<(), SimError> {
+        check_size(name, self.instance.memory_shape(name), bytes.len() / row_bytes, row_bytes)?;
+        self.instance.poke(name, bytes, row_bytes).expect("the size was checked");
         Ok(())
     }
 
@@ -153,7 +169,7 @@ impl Machine {
     }
 }
 
-impl Executor for Machine {
+impl RtlExecutor for Machine {
     fn program(&self) -> Option<&Program> {
         Machine::program(self)
     }

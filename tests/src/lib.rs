@@ -1,4 +1,8 @@
 //! End-to-end cases, random differential tests and snapshots.
 
+pub mod design;
 pub mod differential;
+pub mod executor;
 pub mod interpreter;
+pub mod mutants;
+pub mod subject;

@@ -359,6 +359,13 @@ fn unity_source(names: &[String], header: &str, trace: TraceMode) -> Result<Stri
         let [member] = found[..] else { return Err(SimError::Memory { name, n: found.len() }) };
         text += &format!(" X(\"{name}\", {member})");
     }
+    // Memories that only this design has.
+    for member in members(header, |member| member.ends_with("__DOT__mem")) {
+        let Some(name) = member.rsplit("__DOT__").nth(1) else { continue };
+        if !MEMORIES.contains(&name) {
+            text += &format!(" X(\"{name}\", {member})");
+        }
+    }
     text += "\n#line 1 \"shim.cpp\"\n";
     Ok(text + SHIM)
 }

@@ -10,7 +10,7 @@ use hw::tech::MULT18X18D_MODEL;
 use serde_json::Value;
 use sim::tools::Tools;
 use sim::{
-    Executor, Icarus, IcarusOptions, Machine, PowerUp, RunOptions, RunOutput, run_and_compare,
+    Icarus, IcarusOptions, Machine, PowerUp, RtlExecutor, RunOptions, RunOutput, run_and_compare,
 };
 use spec::{ArrayConfig, Program, QuantNetwork, Technology};
 
@@ -179,7 +179,7 @@ fn an_unknown_value_is_an_error_that_names_it() {
         let mut icarus =
             Icarus::new(&tools, &changed, &subject.config, options).expect("Icarus is there");
         icarus.load(&subject.program).expect("the program is for this array");
-        let result = Executor::run(&mut icarus, &subject.images()[..1], &RunOptions::default());
+        let result = RtlExecutor::run(&mut icarus, &subject.images()[..1], &RunOptions::default());
         result.map(|_| ()).unwrap_err().to_string()
     };
     let error = run("tiny-uhp", "residual_multiplier_1 == 32'sd0 ? 32'sd0 : ", "");

@@ -5,6 +5,7 @@ mod ci;
 mod circles;
 mod compiled;
 mod divergence;
+mod executors;
 mod fit;
 mod icarus;
 mod images;

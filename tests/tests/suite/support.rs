@@ -1,21 +1,18 @@
 //! What several modules need: cases, arrays as models, and the `twofold` program in a checkout of its own.
 
-use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::{LazyLock, Mutex};
+use std::sync::LazyLock;
 
 use cases::{Case, Shortcut, Topology};
 use codegen::Options;
-use sim::tools::Tools;
-use sim::{Machine, Model, TraceMode};
-use spec::{
-    ArrayConfig, Design, Memories, Normalize, Pattern, Preprocess, Program, QuantNetwork,
-    Technology, Transfer,
-};
+use sim::Machine;
+use spec::{ArrayConfig, Normalize, Pattern, Preprocess, Program, QuantNetwork, Transfer};
 use tempfile::TempDir;
+pub(crate) use twofold_tests::design::{array, verilog_with};
+pub(crate) use twofold_tests::executor::machine;
 
 /// The checkout that these tests are part of.
 pub(crate) fn root() -> &'static Path {
@@ -27,42 +24,6 @@ pub(crate) fn root() -> &'static Path {
 /// A case of tests/cases.
 pub(crate) fn case(name: &str) -> Case {
     Case::read(&root().join("tests/cases"), name).expect("the case exists")
-}
-
-/// An array with the default memories.
-pub(crate) fn array(rows: usize, cols: usize) -> ArrayConfig {
-    ArrayConfig::new(rows, cols, Memories::default()).expect("the sizes are within the limits")
-}
-
-/// The accelerator's Verilog.
-pub(crate) fn verilog(config: &ArrayConfig) -> String {
-    verilog_with(config, Technology::Generic)
-}
-
-/// The same for another technology.
-pub(crate) fn verilog_with(config: &ArrayConfig, technology: Technology) -> String {
-    let design = Design::of(config.clone()).with_technology(technology);
-    hw::design::emit(&design).expect("the accelerator is emitted").text()
-}
-
-/// A machine of this configuration; its model is built once a run of the tests.
-pub(crate) fn machine(config: &ArrayConfig) -> Machine {
-    static MODELS: LazyLock<Mutex<HashMap<String, Model>>> = LazyLock::new(Mutex::default);
-    let verilog = verilog(config);
-    let cached =
-        MODELS.lock().expect("no test panics while it holds the lock").get(&verilog).cloned();
-    let model = cached.unwrap_or_else(|| {
-        // Not under the lock: two sizes are built at once, and the cache on disk takes care of the same one twice.
-        let tools = Tools::find().expect("the tests run in a checkout");
-        let model = Model::build(&tools, &verilog, TraceMode::Off)
-            .unwrap_or_else(|error| panic!("the model of the RTL cannot be built: {error}"));
-        MODELS
-            .lock()
-            .expect("no test panics while it holds the lock")
-            .insert(verilog, model.clone());
-        model
-    });
-    Machine::new(&model, config).expect("model and configuration belong together")
 }
 
 /// A toy network of images of 12 x 10 pixels, with the classes a to e.

@@ -1,0 +1,22 @@
+//! Accelerators with one small mistake each, all in one design: every mistake is chosen by a number at run time.
+//!
+//! [`Schemata`] takes the Verilog of an accelerator and puts `number == N ? mistaken : right` around expressions, so that one
+//! model runs all mutants. [`KillSuite`] is what has to tell each of them from the accelerator without a mistake, and
+//! [`Campaign`] runs it over many mutants and remembers what came of each. It knows the text alone, not how it was generated.
+
+mod campaign;
+mod equivalence;
+mod kill_suite;
+mod lexer;
+mod operators;
+mod schemata;
+mod syntax;
+mod tally;
+
+pub use campaign::{Campaign, CampaignError, Verdict};
+pub use equivalence::{Proof, ProofError, prove};
+pub use kill_suite::KillSuite;
+pub use operators::Mistake;
+pub use schemata::{Mutant, NUMBER_MEMORY, Schemata, Wing};
+pub use syntax::SyntaxError;
+pub use tally::{Explanation, Explanations, ExplanationsError, LEAST_KILLED, Tally, sample};

@@ -1,0 +1,240 @@
+//! One design that holds every mutant.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+
+use super::operators::{Alternative, Mistake, alternatives};
+use super::syntax::{Expr, Module, SyntaxError, modules};
+
+/// The memory whose only word is the number of the mutant; 0 is none.
+pub const NUMBER_MEMORY: &str = "mutant_number";
+/// The register of the top module that repeats it.
+const NUMBER: &str = "mutant";
+/// Module names that begin so are control; what is fetched, counted and waited for.
+const CONTROL: [&str; 8] =
+    ["fetch", "weight_loader", "streamer", "drain", "counters", "loader", "logit_output", "output"];
+
+/// What a module is part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wing {
+    /// Decides what happens when.
+    Control,
+    /// Computes, keeps and moves values.
+    Data,
+}
+
+/// A mistake in the Verilog.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mutant {
+    /// Chooses it, from 1.
+    pub number: u16,
+    /// Where it is.
+    pub module: String,
+    /// The line of the Verilog, from 1; it moves when anything above does.
+    pub line: usize,
+    /// What stands on that line.
+    pub statement: String,
+    /// What is right.
+    pub original: String,
+    /// What it becomes.
+    pub mutated: String,
+    /// Which kind of mistake it is.
+    pub mistake: Mistake,
+    /// Bytes of `original` in the Verilog.
+    #[serde(skip)]
+    pub(super) span: (usize, usize),
+}
+
+impl Mutant {
+    /// What its module is part of.
+    pub fn wing(&self) -> Wing {
+        let is_control = CONTROL.iter().any(|name| self.module.starts_with(name))
+            || self.module.ends_with("_decoder");
+        if is_control { Wing::Control } else { Wing::Data }
+    }
+}
+
+impl std::fmt::Display for Mutant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { module, line, statement, original, mutated, .. } = self;
+        let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        write!(f, "{module}, line {line}: {} -> {}", one_line(original), one_line(mutated))?;
+        if statement != original { write!(f, "  in  {statement}") } else { Ok(()) }
+    }
+}
+
+/// An accelerator and its mutants.
+#[derive(Clone, Debug)]
+pub struct Schemata<'text> {
+    /// In the order of the text.
+    pub mutants: Vec<Mutant>,
+    right: &'text str,
+    top: &'text str,
+    modules: Vec<Module<'text>>,
+}
+
+impl<'text> Schemata<'text> {
+    /// All mutants of `verilog`, whose top module is `top` and has a port `clock`.
+    ///
+    /// # Errors
+    /// Verilog that the reader of [`super`] does not know.
+    ///
+    /// # Panics
+    /// If there are more than 65,535, or no module `top`.
+    pub fn new(verilog: &'text str, top: &'text str) -> Result<Self, SyntaxError> {
+        let modules = modules(verilog)?;
+        assert!(modules.iter().any(|module| module.name == top), "the Verilog has no module {top}");
+        let mut out = Self { mutants: Vec::new(), right: verilog, top, modules: Vec::new() };
+        for module in &modules {
+            out.add(module, alternatives(verilog, module, &modules));
+        }
+        out.modules = modules;
+        Ok(out)
+    }
+
+    /// The design with these of its mutants: each is chosen by its number in [`NUMBER_MEMORY`].
+    pub fn verilog(&self, chosen: &[&Mutant]) -> String {
+        let mut by_span: BTreeMap<_, Vec<&Mutant>> = BTreeMap::new();
+        for mutant in chosen {
+            by_span.entry(mutant.span).or_default().push(mutant);
+        }
+        let writer = Writer { text: self.right, top: self.top, by_span };
+        let mut out = String::new();
+        let mut copied = 0;
+        for module in &self.modules {
+            if module.name == self.top {
+                out += &self.right[copied..module.body];
+                out += &number(self.top);
+                copied = module.body;
+            }
+            for site in &module.sites {
+                out += &self.right[copied..site.expr.start];
+                out += &writer.text(&site.expr);
+                copied = site.expr.end;
+            }
+        }
+        out += &self.right[copied..];
+        let _ = write!(
+            out,
+            "\nmodule {NUMBER_MEMORY} (input wire clock, output reg [15:0] number);\n    \
+             reg [15:0] mem [0:0] /*verilator public_flat_rw*/;\n    \
+             initial number = 16'd0;\n    \
+             always @(posedge clock) number <= mem[0];\nendmodule\n"
+        );
+        out
+    }
+
+    /// The Verilog without a mistake.
+    pub fn right(&self) -> &'text str {
+        self.right
+    }
+
+    /// The Verilog with one mistake and no number: what one would have to read.
+    pub fn wrong(&self, mutant: &Mutant) -> String {
+        let (start, end) = mutant.span;
+        format!("{}({}){}", &self.right[..start], mutant.mutated, &self.right[end..])
+    }
+
+    fn add(&mut self, module: &Module, all: Vec<Alternative>) {
+        let verilog = self.right;
+        for Alternative { start, end, text, mistake } in all {
+            let number = u16::try_from(self.mutants.len() + 1).expect("a design has fewer mutants");
+            let line_start = verilog[..start].rfind('\n').map_or(0, |at| at + 1);
+            let line_end = verilog[start..].find('\n').map_or(verilog.len(), |at| start + at);
+            self.mutants.push(Mutant {
+                number,
+                module: module.name.to_owned(),
+                line: verilog[..start].matches('\n').count() + 1,
+                statement: verilog[line_start..line_end].trim().to_owned(),
+                original: verilog[start..end].to_owned(),
+                mutated: text,
+                mistake,
+                span: (start, end),
+            });
+        }
+    }
+}
+
+/// The register that every module looks at: a register, so that nothing is computed but after a clock edge.
+fn number(top: &str) -> String {
+    format!(
+        "\n    // The mutant that runs in {top}.\n    wire [15:0] {NUMBER};\n    \
+         {NUMBER_MEMORY} {NUMBER_MEMORY} (.clock(clock), .number({NUMBER}));\n"
+    )
+}
+
+struct Writer<'a> {
+    text: &'a str,
+    top: &'a str,
+    by_span: BTreeMap<(usize, usize), Vec<&'a Mutant>>,
+}
+
+impl Writer<'_> {
+    /// An expression with the choice of its mutants and of those in it.
+    fn text(&self, expr: &Expr) -> String {
+        let mut out = String::new();
+        let mut copied = expr.start;
+        for operand in &expr.operands {
+            out += &self.text[copied..operand.start];
+            out += &self.text(operand);
+            copied = operand.end;
+        }
+        out += &self.text[copied..expr.end];
+        for Mutant { number, mutated, .. } in
+            self.by_span.get(&(expr.start, expr.end)).into_iter().flatten()
+        {
+            out = format!("({}.{NUMBER} == 16'd{number} ? ({mutated}) : ({out}))", self.top);
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VERILOG: &str = "\
+module pe (
+    input wire clock,
+    input wire load,
+    output reg [7:0] sum
+);
+    always @(posedge clock) if (load) sum <= sum + 8'd1;
+endmodule
+module accelerator (
+    input wire clock,
+    input wire a,
+    output wire [7:0] sum
+);
+    pe pe (
+        .clock(clock),
+        .load(a),
+        .sum(sum)
+    );
+endmodule
+";
+
+    #[test]
+    fn every_mistake_has_a_number_and_a_line() {
+        let schemata = Schemata::new(VERILOG, "accelerator").unwrap();
+        let lines: Vec<String> = schemata.mutants.iter().map(ToString::to_string).collect();
+        assert_eq!(lines.len(), 7, "{lines:#?}");
+        assert_eq!(
+            lines[0],
+            "pe, line 6: load -> 1'b0  in  always @(posedge clock) if (load) sum <= sum + 8'd1;"
+        );
+        assert_eq!(lines[6], "accelerator, line 15: a -> 1'b1  in  .load(a),");
+        let all: Vec<&Mutant> = schemata.mutants.iter().collect();
+        let verilog = schemata.verilog(&all);
+        let sum = "sum <= (accelerator.mutant == 16'd5 ? ((sum + 8'd1) ^ 1'd1) : \
+                   ((accelerator.mutant == 16'd3 ? (sum - 8'd1) : \
+                   (sum + (accelerator.mutant == 16'd4 ? (8'd2) : (8'd1))))));";
+        assert!(verilog.contains(sum), "{verilog}");
+        assert!(schemata.verilog(&[]).starts_with(VERILOG.split_once("    pe pe (").unwrap().0.trim_end()));
+        let wrong = schemata.wrong(&schemata.mutants[2]);
+        assert!(wrong.contains("sum <= (sum - 8'd1);"), "{wrong}");
+    }
+}
