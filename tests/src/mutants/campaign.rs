@@ -62,7 +62,7 @@ pub struct Campaign<'a> {
 
 impl<'a> Campaign<'a> {
     /// Checks that `model`, built of a design with mutants, is right as long as none is chosen. Verdicts are kept in
-    /// `folder`, by the digest of the right design and the suite.
+    /// `folder`, by the digest of the design with all its mutants and of the suite.
     ///
     /// # Errors
     /// If it is not right, or the folder cannot be made.
@@ -73,7 +73,8 @@ impl<'a> Campaign<'a> {
         folder: &Path,
     ) -> Result<Self, CampaignError> {
         make_folder(folder)?;
-        let digest: String = Sha256::digest(schemata.right())[..8]
+        let all: Vec<&Mutant> = schemata.mutants.iter().collect();
+        let digest: String = Sha256::digest(schemata.verilog(&all))[..8]
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();

@@ -233,7 +233,11 @@ endmodule
                    ((accelerator.mutant == 16'd3 ? (sum - 8'd1) : \
                    (sum + (accelerator.mutant == 16'd4 ? (8'd2) : (8'd1))))));";
         assert!(verilog.contains(sum), "{verilog}");
-        assert!(schemata.verilog(&[]).starts_with(VERILOG.split_once("    pe pe (").unwrap().0.trim_end()));
+        assert!(
+            schemata
+                .verilog(&[])
+                .starts_with(VERILOG.split_once("    pe pe (").unwrap().0.trim_end())
+        );
         let wrong = schemata.wrong(&schemata.mutants[2]);
         assert!(wrong.contains("sum <= (sum - 8'd1);"), "{wrong}");
     }
