@@ -3,6 +3,7 @@
 CARGO   ?= cargo
 SETUP   ?= scripts/setup.sh
 TIMED   ?= scripts/timed.sh
+SUITES  ?= scripts/suites.sh
 TWOFOLD ?= $(CARGO) run --release --bin twofold --
 TRAINER ?= $(CARGO) run --release --package trainer --
 
@@ -32,6 +33,8 @@ TABLE      ?= mstar
 SEEDS      ?= 3
 JOBS       ?=
 TABLE_ARGS ?=
+# How many mutants of the Verilog are run; empty: all.
+MUTANTS    ?=
 # A Python that has PyTorch, for `make bench`. Empty sets one up in .tools/, 2.3 GB to download.
 PYTORCH    ?=
 # Options of `trainer train`; none trains the embedded network again and compares every bit.
@@ -51,13 +54,13 @@ TRAINER_FORMAT = $(if $(filter json,$(FORMAT)),--format json)
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
 .PHONY: help sim report verilog lint wave bench bench-sim bench-training fuzz synth pnr train table tools compiler verilator \
-    synthesis libtorch pytorch test test-setup test-twofold test-trainer check ci clean distclean
+    synthesis libtorch pytorch test test-setup test-rust mutants check ci clean distclean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  Variables, explained in the Makefile: ROWS COLS CASE NETWORK DATA IMAGES FIT SIMULATOR FORMAT N SEED CLOCK_MHZ TRAIN_ARGS"
-	@echo "  TABLE SEEDS JOBS TABLE_ARGS PYTORCH"
+	@echo "  TABLE SEEDS JOBS TABLE_ARGS PYTORCH MUTANTS"
 
 sim: $(if $(filter icarus,$(SIMULATOR)),,verilator) ## Run a network (CASE, NETWORK) on images (DATA): check every bit of the RTL, report cycles between images.
 	$(TWOFOLD) sim $(RUN_ARGS) --simulator $(SIMULATOR) $(if $(IMAGES),--images $(IMAGES)) --format $(FORMAT)
@@ -104,22 +107,23 @@ tools: verilator synthesis ## Set up Verilator, Yosys and nextpnr in .tools/, wi
 libtorch: compiler ## Set up libtorch in .libtorch/, without running anything.
 	@$(SETUP) libtorch
 
-test: test-setup test-twofold test-trainer ## Run every test, the trainer's too.
+test: test-setup test-rust ## Run every test, the trainer's too, and say how long each suite took.
 
 test-setup:
 	@$(TIMED) $@ $(or $(PYTHON),python3) -I scripts/test_setup.py
 
-test-twofold: verilator synthesis
-	@$(TIMED) $@ $(CARGO) test
+# One call for all crates: in two, with other features, crates that both need would be compiled twice.
+test-rust: verilator synthesis libtorch
+	@$(TIMED) $@ $(SUITES) $(CARGO) test --workspace --no-fail-fast
 
-test-trainer: libtorch
-	@$(TIMED) $@ $(CARGO) test --package trainer
+mutants: verilator synthesis ## Which small mistakes in the Verilog do tests notice? All, or N (MUTANTS=300) of them; goes on where it was cut off.
+	$(CARGO) run --quiet --package twofold-tests --bin mutants -- $(if $(MUTANTS),-n $(MUTANTS)) $(if $(JOBS),--jobs $(JOBS))
 
 check: verilator libtorch ## Check formatting, lints, documentation and the RTL's lint.
 	$(CARGO) fmt --all --check
 	@$(TIMED) clippy $(CARGO) clippy --workspace --all-targets -- -D warnings
 	@RUSTDOCFLAGS="-D warnings" $(TIMED) documentation $(CARGO) doc --workspace --no-deps
-	$(TWOFOLD) lint $(ARRAY_ARGS)
+	@$(TIMED) lint $(CARGO) run --bin twofold -- lint $(ARRAY_ARGS)
 
 ci: check test ## What continuous integration runs.
 

@@ -1,7 +1,7 @@
 //! What runs the RTL: Verilator, or Icarus.
 
 use sim::{
-    RtlExecutor, Icarus, IcarusOptions, Machine, Model, PowerUp, SimError, TraceMode, icarus_time,
+    Icarus, IcarusOptions, Machine, Model, PowerUp, RtlExecutor, SimError, TraceMode, icarus_time,
 };
 use spec::{Design, LayerInfo, Program};
 

@@ -36,6 +36,8 @@ pub struct ImageResult {
     pub n_load_cycles: u64,
     /// Cycle of the run at which the last layer had been written.
     pub done_at: u64,
+    /// The status registers as they were when each layer's last word had been streamed, all of one layer after the other.
+    pub status: Vec<u32>,
 }
 
 /// How to run.
@@ -239,6 +241,7 @@ impl Loaded {
             layers.push(LayerResult { counters: total.since(&before), written_at, maps });
             before = total;
         }
+        let status = &result.registers[image * n_layers * N_REGISTERS..][..n_layers * N_REGISTERS];
         let registers = &result.registers[(image + 1) * n_layers * N_REGISTERS - N_REGISTERS..];
         let values = result.logits[image * n_logits..][..n_logits].to_vec();
         Ok(ImageResult {
@@ -247,6 +250,7 @@ impl Loaded {
             counters: before,
             n_load_cycles: u64::from(registers[11]),
             done_at: result.done_cycles[image],
+            status: status.to_vec(),
         })
     }
 }

@@ -16,7 +16,7 @@ use spec::Logits;
 use crate::subject::Subject;
 
 pub use exclusion::{Exclusion, Exclusions, ExclusionsError, Kind, MOST_TIME};
-pub use rtl::{IcarusRtl, VerilatedRtl, machine};
+pub use rtl::{IcarusRtl, NativeRtl, VerilatedRtl, machine};
 pub use software::{Interpreter, Reference};
 
 /// What an executor tells of one image.

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use flow::tools::yosys;
 use serde::{Deserialize, Serialize};
 use sim::tools::{ToolError, Tools};
 use spec::files::{FileError, make_folder, write_atomically};
@@ -66,29 +67,35 @@ pub fn prove(
         return Ok(BTreeMap::new());
     }
     make_folder(folder)?;
-    write_atomically(&folder.join("right.v"), schemata.right().as_bytes())?;
     let mut script = String::new();
+    let mut by_module: BTreeMap<&str, Vec<&Mutant>> = BTreeMap::new();
     for mutant in mutants {
-        let Mutant { number, module, .. } = mutant;
-        write_atomically(
-            &folder.join(format!("wrong_{number}.v")),
-            schemata.wrong(mutant).as_bytes(),
-        )?;
-        let _ = writeln!(script, "log {MARK} {number}");
-        for (name, file) in [("gold", "right.v".to_owned()), ("gate", format!("wrong_{number}.v"))]
-        {
-            let _ = writeln!(
-                script,
-                "read_verilog {file}\nhierarchy -top {module}\nproc\nflatten\nmemory -nomap\nopt_clean\n\
-                 rename {module} {name}\ndesign -stash {name}\ndesign -reset"
-            );
+        by_module.entry(&mutant.module).or_default().push(mutant);
+    }
+    let prepare = |module: &str, file: &str, name: &str| {
+        format!(
+            "design -reset\nread_verilog {file}\nhierarchy -top {module}\nproc\nflatten\nmemory -nomap\nopt_clean\n\
+             rename {module} {name}\n"
+        )
+    };
+    for (module, mutants) in by_module {
+        let right = format!("right_{module}.v");
+        write_atomically(&folder.join(&right), schemata.module(module, None).as_bytes())?;
+        script += &prepare(module, &right, "gold");
+        script += "design -save gold\n";
+        for mutant in mutants {
+            let wrong = format!("wrong_{}.v", mutant.number);
+            let text = schemata.module(module, Some(mutant));
+            write_atomically(&folder.join(&wrong), text.as_bytes())?;
+            let _ = writeln!(script, "log {MARK} {}", mutant.number);
+            script += &prepare(module, &wrong, "gate");
+            script += "design -stash gate\ndesign -load gold\ndesign -copy-from gate -as gate gate\n\
+                       equiv_make gold gate equiv\nhierarchy -top equiv\nopt_expr\nopt_clean\n\
+                       equiv_simple\nequiv_induct\nequiv_status\n";
         }
-        script += "design -copy-from gold -as gold gold\ndesign -copy-from gate -as gate gate\n\
-                   equiv_make gold gate equiv\nhierarchy -top equiv\nopt_expr\nopt_clean\nequiv_struct\n\
-                   equiv_simple\nequiv_induct\nequiv_status\ndesign -reset\n";
     }
     write_atomically(&folder.join("prove.ys"), script.as_bytes())?;
-    let mut command = tools.yosys()?.command();
+    let mut command = yosys(tools)?.command();
     command.current_dir(folder).args(["-s", "prove.ys"]);
     let program = PathBuf::from(command.get_program());
     let output =

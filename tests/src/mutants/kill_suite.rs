@@ -2,23 +2,32 @@
 
 use std::time::Duration;
 
-use cases::{Size, random_image, random_network};
+use cases::{Builder, ConvSpec, Size, random_image, random_network};
 use codegen::{Options, Schedule};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
 use sha2::{Digest, Sha256};
 use sim::{Machine, RunOptions, RunOutput, SimError};
 use spec::isa::INSTRUCTION_WORDS;
-use spec::{ArrayConfig, Program, QuantNetwork, run_reference};
+use spec::{
+    ArrayConfig, Conv, FullyConnected, Layer, MAX_MULTIPLIER, MAX_SHIFT, Op, Program, QuantNetwork,
+    Sparsity, TensorRef, run_reference,
+};
 
 /// Sizes that random networks take in turn, the quickest first.
-const SIZES: [Size; 3] = [
+const SIZES: [Size; 4] = [
     Size { n_layers: 2, side: 5, channels: 6 },
-    Size { n_layers: 3, side: 7, channels: 10 },
-    Size { n_layers: 5, side: 9, channels: 14 },
+    Size { n_layers: 6, side: 4, channels: 7 },
+    Size { n_layers: 8, side: 5, channels: 13 },
+    Size { n_layers: 5, side: 11, channels: 14 },
 ];
 /// Networks, of which the last ones run only against mutants that all others overlook.
-const N_NETWORKS: u64 = 24;
+const N_NETWORKS: u64 = 40;
 /// The longest program, in cycles of its tiles an image.
 const MOST_CYCLES: u64 = 5_000;
+/// Layers of the networks that take every shift.
+const N_SCALES: u64 = 3;
 /// Every so many networks are disturbed: frames that are no images, a run that is cut off, an unknown instruction.
 const DISTURB_EVERY: u64 = 6;
 /// Cycles after which a run is cut off.
@@ -80,6 +89,17 @@ impl KillSuite {
             if seed % DISTURB_EVERY == 1 {
                 suite.trials.push(unknown_instruction(machine, &network, &options, config, seed));
             }
+        }
+        for seed in 0..N_SCALES {
+            let network = scales(seed);
+            let program = codegen::compile(&network, config, &Options::default()).expect("it fits");
+            let mut trial = Trial { name: format!("scales {seed}"), program, steps: Vec::new() };
+            machine.load(&trial.program).expect("the program is for this array");
+            let images: Vec<_> =
+                (0..2).map(|image| random_image(&network, seed << 8 | image)).collect();
+            trial.step(machine, &images, stalls(seed));
+            trial.steps.iter().for_each(|step| step.check(&network));
+            suite.trials.push(trial);
         }
         suite
     }
@@ -170,6 +190,44 @@ impl Step {
             assert_eq!(result.logits, reference.logits, "{}", network.name);
         }
     }
+}
+
+/// Two layers whose channels take every shift, so that what is left of 8 and of 16 bits is shown from every stage of the
+/// shifters; biases and multipliers are large and of both signs.
+fn scales(seed: u64) -> QuantNetwork {
+    let mut builder = Builder::new([1, 1, 4], 1, seed);
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut change = |layer: Option<&mut Layer>, bits: i32| {
+        let constants = &mut layer.expect("a layer was added").requantize;
+        for channel in 0..constants.bias.len() {
+            let shift = channel as i32 % (MAX_SHIFT as i32 + 1);
+            // A sum that this shift and a large multiplier bring to about so many bits.
+            let n_bits = (bits + shift - 15).clamp(1, 30);
+            let bias = rng.random_range(0..1i64 << n_bits) as i32;
+            constants.bias[channel] = if rng.random() { bias } else { -bias };
+            constants.multiplier[channel] = rng.random_range(MAX_MULTIPLIER / 2..=MAX_MULTIPLIER);
+            constants.shift[channel] = shift;
+        }
+    };
+    let map = builder.conv(
+        "conv",
+        TensorRef::Input,
+        &ConvSpec { relu: false, ..ConvSpec::same(48, 1, Sparsity::default()) },
+    );
+    change(builder.last_mut(), 8);
+    builder.fully_connected("logits", map, 96, Sparsity::default(), false);
+    let mut network = builder.finish("scales");
+    change(network.layers.last_mut(), 16);
+    // Logits that a sum of weights would take out of range, or so that biases alone decide.
+    for layer in &mut network.layers {
+        let (Op::Conv(Conv { weight, .. }) | Op::FullyConnected(FullyConnected { weight, .. })) =
+            &mut layer.op
+        else {
+            continue;
+        };
+        weight.iter_mut().for_each(|weight| *weight = (*weight).clamp(-1, 1));
+    }
+    network
 }
 
 /// The first random network from `seed` on that takes few cycles.

@@ -24,9 +24,9 @@ pub enum Mistake {
     Stuck,
     /// A `case` that looks at something else.
     Selector,
-    /// A value that is assigned with a bit inverted.
+    /// A value that is assigned with its bits inverted.
     Inverted,
-    /// An input of an instance that is always 0 or 1, or has a bit inverted.
+    /// An input of an instance that is always 0 or 1, or has its bits inverted.
     Port,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Alternative {
 
 /// All alternatives of a module's expressions; `modules` says which ports of its instances are inputs.
 pub(super) fn alternatives(text: &str, module: &Module, modules: &[Module]) -> Vec<Alternative> {
-    let mut out = Alternatives { text, module, all: Vec::new() };
+    let mut out = Alternatives { text, all: Vec::new() };
     for site in &module.sites {
         let Site { expr, role } = site;
         match *role {
@@ -80,13 +80,12 @@ pub(super) fn alternatives(text: &str, module: &Module, modules: &[Module]) -> V
     out.all
 }
 
-struct Alternatives<'a, 'text> {
+struct Alternatives<'text> {
     text: &'text str,
-    module: &'a Module<'text>,
     all: Vec<Alternative>,
 }
 
-impl<'text> Alternatives<'_, 'text> {
+impl<'text> Alternatives<'text> {
     fn of(&self, expr: &Expr) -> &'text str {
         &self.text[expr.start..expr.end]
     }
@@ -120,13 +119,7 @@ impl<'text> Alternatives<'_, 'text> {
     }
 
     fn inverted(&mut self, expr: &Expr, mistake: Mistake) {
-        let text = self.operand(expr);
-        // An unsigned operand would make the whole expression unsigned, and change how it is widened.
-        let words = self.of(expr).split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'));
-        let is_signed = self.of(expr).contains("'sd")
-            || words.into_iter().any(|word| word == "$signed" || self.module.signed.contains(word));
-        let text = if is_signed { format!("~{text}") } else { format!("{text} ^ 1'd1") };
-        self.add(expr, text, mistake);
+        self.add(expr, format!("~{}", self.operand(expr)), mistake);
     }
 
     /// Alternatives of an expression and of everything in it.
@@ -234,13 +227,10 @@ mod tests {
         let of = |expr| texts(expr).into_iter().map(|(text, _)| text).collect::<Vec<_>>();
         assert_eq!(
             of("a & ~b | c"),
-            ["(a & ~b) & c", "(a & ~b)", "c", "a | ~b", "a", "~b", "b", "(a & ~b | c) ^ 1'd1"]
+            ["(a & ~b) & c", "(a & ~b)", "c", "a | ~b", "a", "~b", "b", "~(a & ~b | c)"]
         );
-        assert_eq!(of("x - y"), ["x + y", "y - x", "(x - y) ^ 1'd1"]);
-        assert_eq!(
-            of("s ? 4'd15 : q[3]"),
-            ["1'b0", "1'b1", "4'd0", "q[2]", "(s ? 4'd15 : q[3]) ^ 1'd1"]
-        );
+        assert_eq!(of("x - y"), ["x + y", "y - x", "~(x - y)"]);
+        assert_eq!(of("s ? 4'd15 : q[3]"), ["1'b0", "1'b1", "4'd0", "q[2]", "~(s ? 4'd15 : q[3])"]);
         assert_eq!(
             of("$signed(a) < {b, c}"),
             ["$signed(a) <= {b, c}", "$signed(a) > {b, c}", "{c, b}", "~($signed(a) < {b, c})"]

@@ -132,10 +132,31 @@ impl<'text> Schemata<'text> {
         self.right
     }
 
-    /// The Verilog with one mistake and no number: what one would have to read.
-    pub fn wrong(&self, mutant: &Mutant) -> String {
-        let (start, end) = mutant.span;
-        format!("{}({}){}", &self.right[..start], mutant.mutated, &self.right[end..])
+    /// A module and all below it, with one mistake or none, and without numbers: what one would have to read.
+    pub fn module(&self, name: &str, mistake: Option<&Mutant>) -> String {
+        let mut out = String::new();
+        for module in self.modules.iter().filter(|module| self.is_below(name, module.name)) {
+            let text = &self.right[module.start..module.end];
+            match mistake.map(|mutant| (mutant, mutant.span)) {
+                Some((mutant, (start, end))) if (module.start..module.end).contains(&start) => {
+                    let (start, end) = (start - module.start, end - module.start);
+                    out += &format!("{}({}){}", &text[..start], mutant.mutated, &text[end..]);
+                }
+                _ => out += text,
+            }
+            out.push('\n');
+        }
+        out
+    }
+
+    /// Whether a module is `above`, or an instance in it is or holds one.
+    fn is_below(&self, above: &str, name: &str) -> bool {
+        above == name
+            || self
+                .modules
+                .iter()
+                .filter(|module| module.name == above)
+                .any(|module| module.instances.iter().any(|instance| self.is_below(instance, name)))
     }
 
     fn add(&mut self, module: &Module, all: Vec<Alternative>) {
@@ -229,7 +250,7 @@ endmodule
         assert_eq!(lines[6], "accelerator, line 15: a -> 1'b1  in  .load(a),");
         let all: Vec<&Mutant> = schemata.mutants.iter().collect();
         let verilog = schemata.verilog(&all);
-        let sum = "sum <= (accelerator.mutant == 16'd5 ? ((sum + 8'd1) ^ 1'd1) : \
+        let sum = "sum <= (accelerator.mutant == 16'd5 ? (~(sum + 8'd1)) : \
                    ((accelerator.mutant == 16'd3 ? (sum - 8'd1) : \
                    (sum + (accelerator.mutant == 16'd4 ? (8'd2) : (8'd1))))));";
         assert!(verilog.contains(sum), "{verilog}");
@@ -238,7 +259,8 @@ endmodule
                 .verilog(&[])
                 .starts_with(VERILOG.split_once("    pe pe (").unwrap().0.trim_end())
         );
-        let wrong = schemata.wrong(&schemata.mutants[2]);
+        let wrong = schemata.module("pe", Some(&schemata.mutants[2]));
+        assert!(!wrong.contains("module accelerator"), "{wrong}");
         assert!(wrong.contains("sum <= (sum - 8'd1);"), "{wrong}");
     }
 }

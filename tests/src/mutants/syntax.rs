@@ -67,8 +67,8 @@ pub(super) struct Module<'text> {
     pub(super) body: usize,
     /// Names of inputs, and whether they are one bit wide.
     pub(super) inputs: BTreeMap<&'text str, bool>,
-    /// Names that are declared signed.
-    pub(super) signed: BTreeSet<&'text str>,
+    /// Modules of its instances.
+    pub(super) instances: BTreeSet<&'text str>,
     pub(super) sites: Vec<Site<'text>>,
 }
 
@@ -212,15 +212,7 @@ impl<'text> Parser<'text> {
                     is_wide = false;
                     self.at += 1;
                 }
-                "wire" | "reg" | "," => self.at += 1,
-                "signed" => {
-                    self.at += 1;
-                    let mut ahead = 0;
-                    while !matches!(self.look(ahead), "," | ")" | "") {
-                        ahead += 1;
-                    }
-                    self.module.signed.insert(self.look(ahead - 1));
-                }
+                "wire" | "reg" | "signed" | "," => self.at += 1,
                 "[" => is_wide = self.skip_ranges()?,
                 _ => {
                     let name = self.name()?;
@@ -311,13 +303,10 @@ impl<'text> Parser<'text> {
 
     fn declaration(&mut self) -> Parsed<()> {
         self.at += 1;
-        let is_signed = self.takes("signed");
+        self.takes("signed");
         self.skip_ranges()?;
         loop {
-            let name = self.name()?;
-            if is_signed {
-                self.module.signed.insert(name);
-            }
+            self.name()?;
             self.skip_ranges()?;
             if self.takes("=") {
                 let expr = self.expr()?;
@@ -331,6 +320,7 @@ impl<'text> Parser<'text> {
 
     fn instance(&mut self) -> Parsed<()> {
         let module = self.name()?;
+        self.module.instances.insert(module);
         if self.takes("#") {
             self.skip_group()?;
         }
