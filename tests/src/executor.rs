@@ -50,7 +50,13 @@ pub trait Executor {
 
 /// Every executor that there is, the reference first.
 pub fn executors() -> Vec<Box<dyn Executor>> {
-    vec![Box::new(Reference), Box::new(Interpreter), Box::new(VerilatedRtl), Box::new(IcarusRtl)]
+    vec![
+        Box::new(Reference),
+        Box::new(Interpreter),
+        Box::new(NativeRtl),
+        Box::new(VerilatedRtl),
+        Box::new(IcarusRtl),
+    ]
 }
 
 /// The first difference between what the reference says and what another executor does, `None` if there is none.

@@ -132,11 +132,22 @@ impl<'text> Schemata<'text> {
         self.right
     }
 
-    /// A module and all below it, with one mistake or none, and without numbers: what one would have to read.
+    /// Whether a module keeps words in an array.
+    pub(super) fn is_memory(&self, name: &str) -> bool {
+        self.modules.iter().any(|module| module.name == name && module.is_memory)
+    }
+
+    /// A module and all below it, with one mistake or none, and without numbers: what one would have to read. Memories below
+    /// it are black boxes.
     pub fn module(&self, name: &str, mistake: Option<&Mutant>) -> String {
         let mut out = String::new();
         for module in self.modules.iter().filter(|module| self.is_below(name, module.name)) {
             let text = &self.right[module.start..module.end];
+            if module.is_memory && module.name != name {
+                let ports = &self.right[module.start..module.body];
+                out += &format!("(* blackbox *)\n{ports}\nendmodule\n");
+                continue;
+            }
             match mistake.map(|mutant| (mutant, mutant.span)) {
                 Some((mutant, (start, end))) if (module.start..module.end).contains(&start) => {
                     let (start, end) = (start - module.start, end - module.start);

@@ -67,6 +67,8 @@ pub(super) struct Module<'text> {
     pub(super) body: usize,
     /// Names of inputs, and whether they are one bit wide.
     pub(super) inputs: BTreeMap<&'text str, bool>,
+    /// Whether it keeps words in an array.
+    pub(super) is_memory: bool,
     /// Modules of its instances.
     pub(super) instances: BTreeSet<&'text str>,
     pub(super) sites: Vec<Site<'text>>,
@@ -307,7 +309,7 @@ impl<'text> Parser<'text> {
         self.skip_ranges()?;
         loop {
             self.name()?;
-            self.skip_ranges()?;
+            self.module.is_memory |= self.skip_ranges()?;
             if self.takes("=") {
                 let expr = self.expr()?;
                 self.module.sites.push(Site { expr, role: Role::Assignment });

@@ -81,11 +81,13 @@ impl Explanations {
     }
 }
 
-/// `n` of the mutants, half of them in control as far as there are so many, in the order of the text.
+/// `n` of the mutants, half of them in control as far as there are so many of either wing, in the order of the text.
 pub fn sample(mutants: &[Mutant], n: usize, seed: u64) -> Vec<&Mutant> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let of = |wing| mutants.iter().filter(move |mutant| mutant.wing() == wing);
-    let mut chosen = of(Wing::Control).sample(&mut rng, n.div_ceil(2));
+    let n = n.min(mutants.len());
+    let n_control = n.div_ceil(2).max(n.saturating_sub(of(Wing::Data).count()));
+    let mut chosen = of(Wing::Control).sample(&mut rng, n_control);
     let n_rest = n - chosen.len();
     chosen.extend(of(Wing::Data).sample(&mut rng, n_rest));
     chosen.sort_by_key(|mutant| mutant.number);

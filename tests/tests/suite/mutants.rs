@@ -3,7 +3,7 @@
 use sim::tools::Tools;
 use sim::{Model, TraceMode};
 use twofold_tests::mutants::{
-    Campaign, Explanations, KillSuite, LEAST_KILLED, Mutant, Schemata, Tally, sample,
+    Campaign, Explanations, KillSuite, Mutant, Proof, Schemata, Tally, prove, sample,
 };
 
 use twofold_tests::design::verilog;
@@ -12,6 +12,8 @@ use crate::support::{array, machine, root};
 
 const N_SAMPLE: usize = 30;
 const SEED: u64 = 1;
+/// Of a hundred; `make mutants` asks for more, but so few cannot tell one percent from another.
+const LEAST_OF_SAMPLE: f64 = 90.0;
 
 fn schemata(verilog: &str) -> Schemata<'_> {
     Schemata::new(verilog, "accelerator").expect("the Verilog is read")
@@ -30,9 +32,17 @@ fn a_sample_of_mistakes_is_found() {
     let folder = tempfile::tempdir_in(root().join("build")).unwrap();
     let campaign = Campaign::new(&schemata, model, &suite, folder.path()).unwrap();
     let verdicts = campaign.run(&chosen, 2, |_| {}).unwrap();
-    let tally = Tally::new(&chosen, &verdicts, |_| false, &Explanations::read(root()).unwrap());
+    let survivors: Vec<&Mutant> = chosen
+        .iter()
+        .zip(&verdicts)
+        .filter(|(_, verdict)| verdict.killed_by.is_none())
+        .map(|(mutant, _)| *mutant)
+        .collect();
+    let proofs = prove(&tools, &schemata, &survivors, &folder.path().join("proofs")).unwrap();
+    let is_equivalent = |mutant: &Mutant| proofs.get(&mutant.number) == Some(&Proof::Equivalent);
+    let tally = Tally::new(&chosen, &verdicts, is_equivalent, &Explanations::read(root()).unwrap());
     eprintln!("{tally}");
-    assert!(tally.share() >= LEAST_KILLED, "{tally}");
+    assert!(tally.share() >= LEAST_OF_SAMPLE, "{tally}");
 }
 
 #[test]
