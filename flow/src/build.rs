@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use codegen::{Options, Schedule};
+use hw::verilog::{Error, Verilog};
 use spec::files::{network_files, read_network};
 use spec::{Design, Memories, Technology};
 
@@ -49,8 +50,17 @@ impl VerilogOptions {
 /// # Errors
 /// A block that the emitter refuses: a bug.
 pub fn emit(design: &Design) -> Result<String, FlowError> {
+    text(design, hw::design::emit(design))
+}
+
+/// The Verilog of the array of a design with its selector alone.
+pub(crate) fn emit_bare_array(design: &Design) -> Result<String, FlowError> {
+    text(design, hw::design::emit_bare_array(design))
+}
+
+fn text(design: &Design, emitted: Result<Verilog, Error>) -> Result<String, FlowError> {
     let (rows, cols) = (design.array().rows(), design.array().cols());
-    match hw::design::emit(design) {
+    match emitted {
         Ok(verilog) => Ok(verilog.text()),
         Err(reason) => Err(FlowError::Emit { rows, cols, reason: Box::new(reason) }),
     }

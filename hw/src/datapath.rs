@@ -2,6 +2,7 @@
 
 pub mod accumulator;
 pub mod array;
+pub mod bare_array;
 pub mod lane_select;
 pub mod pe;
 pub mod pool;

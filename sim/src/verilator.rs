@@ -9,11 +9,13 @@ use std::sync::Arc;
 use crate::SimError;
 use crate::tools::Tools;
 
+mod bare;
 mod build;
 mod cache;
 mod ffi;
 mod lint;
 
+pub use bare::{BareModel, BareRun};
 pub use lint::{Linted, lint};
 
 pub(crate) use ffi::{Copy, Ending, Instance, Job, MemoryShape, N_REGISTERS, RunResult, Watch};

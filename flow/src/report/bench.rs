@@ -17,6 +17,11 @@ pub struct BenchReport {
     pub cols: usize,
     /// Of the RTL, without tracing, a second of processor time.
     pub simulated_cycles_per_second: f64,
+    /// Of the array and its selector alone, other inputs in every cycle, built with the same flags and measured in the same
+    /// run.
+    pub bare_array_cycles_per_second: f64,
+    /// The first over the second: what the rest of the accelerator leaves of the array's speed.
+    pub whole_over_bare: f64,
     /// What computed the network.
     pub executors: Vec<ExecutorSpeed>,
 }
@@ -40,9 +45,12 @@ impl BenchReport {
         for ExecutorSpeed { name, images_per_second, ratio } in &self.executors {
             executors.add_row([name, &*format!("{images_per_second:.2}"), &*format!("{ratio:.2}")]);
         }
-        let speed = grouped(speed.round() as u64);
+        let [speed, bare] =
+            [*speed, self.bare_array_cycles_per_second].map(|speed| grouped(speed.round() as u64));
         format!(
-            "{case} on {rows}x{cols}: {speed} simulated cycles / s on one core\n\n{executors}\n"
+            "{case} on {rows}x{cols}: {speed} simulated cycles / s on one core\n\
+             the bare array with its selector: {bare} cycles / s, whole / bare {:.2}\n\n{executors}\n",
+            self.whole_over_bare
         )
     }
 }

@@ -8,6 +8,7 @@ use spec::{ArrayConfig, Design, Memories, Technology};
 use twofold_hw::control::context::AccumulateControl;
 use twofold_hw::datapath::accumulator::Accumulator;
 use twofold_hw::datapath::array::Array;
+use twofold_hw::datapath::bare_array::BareArray;
 use twofold_hw::datapath::lane_select::LaneSelect;
 use twofold_hw::datapath::pool::Pool;
 use twofold_hw::datapath::requantize::Requantize;
@@ -296,4 +297,37 @@ fn every_size_lints() {
             lint(&verilog(&mut DataPath::new(&design), technology));
         }
     }
+}
+
+/// What `make bench` holds the whole accelerator against is the array, not something that is easier to simulate.
+#[test]
+fn the_bare_array_runs_alike() {
+    let design = Design::new(3, 4, Memories::default()).unwrap();
+    let mut random = Random(7);
+    let mut block = BareArray::new(&design);
+    let verilog = emit(&mut block, "bare_array", "").unwrap();
+    lint(&verilog);
+    let inputs: Vec<Vec<u64>> = (0..2000u64)
+        .map(|cycle| {
+            let control = [u64::from(cycle % 8 == 0), u64::from(cycle % 8 == 2)];
+            let choice = [random.below(1 << 16), u64::from(random.below(9) == 0)];
+            let bytes = (0..2 * 3 + 4).map(|_| random.below(256));
+            control.into_iter().chain(choice).chain(bytes).collect()
+        })
+        .collect();
+    let expected: Vec<Vec<u64>> = inputs
+        .iter()
+        .map(|row| {
+            block.load.next = row[0] == 1;
+            block.swap.next = row[1] == 1;
+            block.mask.next = bits(row[2]);
+            block.zero.next = row[3] == 1;
+            let bytes = block.word.iter_mut().chain(&mut block.weight);
+            bytes.zip(&row[4..]).for_each(|(port, byte)| port.next = bits(*byte));
+            tick(&mut block, |block| &mut block.clock).unwrap();
+            block.psum.iter().map(|port| port.val().to_u64()).collect()
+        })
+        .collect();
+    assert!(expected.iter().flatten().filter(|sum| **sum != 0).count() > 4000);
+    assert_eq!(simulate(&verilog, &[], &inputs), expected);
 }

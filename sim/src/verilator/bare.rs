@@ -9,7 +9,7 @@ use spec::{ArrayConfig, files, process};
 use tempfile::TempDir;
 
 use super::TraceMode;
-use super::build::{PREFIX, Toolchain, partial_folder, unity_start};
+use super::build::{Toolchain, partial_folder, unity_start};
 use crate::SimError;
 use crate::tools::Tools;
 
@@ -91,6 +91,5 @@ fn unity_source(names: &[String], header: &str, config: &ArrayConfig) -> String 
         }
         text.push('\n');
     }
-    debug_assert!(text.contains(PREFIX));
     text + "#line 1 \"bare.cpp\"\n" + DRIVER
 }

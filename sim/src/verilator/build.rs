@@ -25,7 +25,7 @@ const SHIM: &str = include_str!("shim.cpp");
 const FST_HEADERS: [(&str, &str); 2] =
     [("lz4.h", include_str!("fst/lz4.h")), ("zlib.h", include_str!("fst/zlib.h"))];
 const TOP: &str = "accelerator";
-const PREFIX: &str = "Vmodel";
+pub(super) const PREFIX: &str = "Vmodel";
 const VERILATOR_FLAGS: [&str; 12] = [
     "--cc",
     "-O3",
@@ -61,8 +61,11 @@ const GENERATED: Limit = Limit::new("a generated file", 1 << 30);
 const NO_ROOM: [&str; 3] = ["No space left on device", "File too large", "quota exceeded"];
 const PARTIAL: &str = ".partial-";
 
+/// Writes the source that holds the whole model from the names of the generated files and the root's header.
+type Unity<'a> = &'a dyn Fn(&[String], &str) -> Result<String, SimError>;
+
 /// Everything that a build needs, found and identified.
-struct Toolchain {
+pub(super) struct Toolchain {
     verilator: Verilator,
     compiler: Compiler,
     flags: Vec<String>,
@@ -135,7 +138,11 @@ fn remove_stale(cache: &Path) {
 }
 
 impl Toolchain {
-    fn find(verilator: Verilator, compiler: Compiler, trace: TraceMode) -> Result<Self, SimError> {
+    pub(super) fn find(
+        verilator: Verilator,
+        compiler: Compiler,
+        trace: TraceMode,
+    ) -> Result<Self, SimError> {
         let own: &[&str] = if compiler.is_clang() { &CLANG_FLAGS } else { &GCC_FLAGS };
         let mut flags: Vec<String> =
             COMPILER_FLAGS.iter().chain(own).map(|flag| (*flag).to_owned()).collect();
@@ -165,30 +172,42 @@ impl Toolchain {
         let folder = partial_folder(cache)?;
         let (model, runtime) = thread::scope(|scope| {
             let runtime = scope.spawn(|| self.runtime(cache));
-            let model = self.model(folder.path(), verilog);
+            let unity = |names: &[String], header: &str| unity_source(names, header, self.trace);
+            let model = self.model(folder.path(), verilog, TOP, &unity);
             (model, runtime.join().expect("the thread does not panic"))
         });
         let (model, runtime) = (model?, runtime?);
         let library = folder.path().join("model.so");
-        let mut link = self.compiler.command();
-        link.args(&self.flags)
-            .arg("-shared")
-            .arg(&model)
-            .args(&runtime)
-            .arg("-lpthread")
-            .arg("-o")
-            .arg(&library);
-        self.compile(&link)?;
+        self.link(&model, &runtime, &["-shared"], &library)?;
         cache::add(&library, path)
     }
 
-    /// Verilates and compiles the model.
-    fn model(&self, folder: &Path, verilog: &str) -> Result<PathBuf, SimError> {
+    /// Links a model with Verilator's run time.
+    pub(super) fn link(
+        &self,
+        model: &Path,
+        runtime: &[PathBuf],
+        flags: &[&str],
+        out: &Path,
+    ) -> Result<(), SimError> {
+        let mut link = self.compiler.command();
+        link.args(&self.flags).args(flags).arg(model).args(runtime);
+        self.compile(link.arg("-lpthread").arg("-o").arg(out))
+    }
+
+    /// Verilates and compiles the model of the module `top`.
+    pub(super) fn model(
+        &self,
+        folder: &Path,
+        verilog: &str,
+        top: &str,
+        unity: Unity,
+    ) -> Result<PathBuf, SimError> {
         let source = folder.join("accelerator.v");
         let sources = folder.join("cpp");
         files::write_atomically(&source, verilog.as_bytes())?;
         let mut verilate = self.verilator.command();
-        verilate.args(VERILATOR_FLAGS).args(["--top-module", TOP]).arg("--Mdir").arg(&sources);
+        verilate.args(VERILATOR_FLAGS).args(["--top-module", top]).arg("--Mdir").arg(&sources);
         if self.trace == TraceMode::Fst {
             verilate.args(["--trace-fst", "--trace-structs"]);
         }
@@ -202,8 +221,8 @@ impl Toolchain {
         let header = sources.join(format!("{PREFIX}___024root.h"));
         let header = files::read_text(&header, GENERATED).map_err(cache_error(&header))?;
         let names: Vec<_> = generated.into_iter().filter(|name| name.ends_with(".cpp")).collect();
+        let source = unity(&names, &header)?;
         let unity = folder.join("model.cpp");
-        let source = unity_source(&names, &header, self.trace)?;
         files::write_atomically(&unity, source.as_bytes())?;
         let object = folder.join("model.o");
         let mut compile = self.compile_command(&folder.join("headers"))?;
@@ -213,7 +232,7 @@ impl Toolchain {
     }
 
     /// Objects of Verilator's run time: the same for every model, so cached apart.
-    fn runtime(&self, cache: &Path) -> Result<Vec<PathBuf>, SimError> {
+    pub(super) fn runtime(&self, cache: &Path) -> Result<Vec<PathBuf>, SimError> {
         let key = encode_string(&self.identity.clone().finalize()[..16]);
         let folder = cache.join(format!("runtime-{key}"));
         let mut sources = vec!["verilated", "verilated_threads"];
@@ -307,7 +326,7 @@ fn generated_files(folder: &Path) -> Result<Vec<String>, SimError> {
     Ok(names)
 }
 
-fn partial_folder(cache: &Path) -> Result<TempDir, SimError> {
+pub(super) fn partial_folder(cache: &Path) -> Result<TempDir, SimError> {
     tempfile::Builder::new().prefix(PARTIAL).tempdir_in(cache).map_err(cache_error(cache))
 }
 
@@ -342,17 +361,8 @@ fn unity_source(names: &[String], header: &str, trace: TraceMode) -> Result<Stri
     if trace == TraceMode::Fst {
         text += "#include \"verilated_fst_c.h\"\n#define TWOFOLD_TRACE VerilatedFstC\n";
     }
-    for name in names {
-        text += &format!("#include \"{name}\"\n");
-    }
-    text += &format!("#define TWOFOLD_ABI {ABI}\n#define TWOFOLD_MODEL {PREFIX}\n");
-    text += &format!("#define TWOFOLD_EVAL {PREFIX}___024root___eval\n");
-    if let [edge] = members(header, |name| {
-        name.starts_with("__Vtrigprevexpr") && name.contains("__clock__")
-    })[..]
-    {
-        text += &format!("#define TWOFOLD_EDGE {edge}\n");
-    }
+    text += &unity_start(names, header);
+    text += &format!("#define TWOFOLD_ABI {ABI}\n");
     text += "#define TWOFOLD_MEMORIES(X)";
     for name in MEMORIES {
         let found = members(header, |member| member.ends_with(&format!("__DOT__{name}__DOT__mem")));
@@ -368,6 +378,21 @@ fn unity_source(names: &[String], header: &str, trace: TraceMode) -> Result<Stri
     }
     text += "\n#line 1 \"shim.cpp\"\n";
     Ok(text + SHIM)
+}
+
+/// The generated sources, and what drives a model besides its ports: its class, its evaluation and the variable in which it
+/// keeps the clock's last value, if that is found.
+pub(super) fn unity_start(names: &[String], header: &str) -> String {
+    let mut text: String = names.iter().map(|name| format!("#include \"{name}\"\n")).collect();
+    text += &format!("#define TWOFOLD_MODEL {PREFIX}\n");
+    text += &format!("#define TWOFOLD_EVAL {PREFIX}___024root___eval\n");
+    if let [edge] = members(header, |name| {
+        name.starts_with("__Vtrigprevexpr") && name.contains("__clock__")
+    })[..]
+    {
+        text += &format!("#define TWOFOLD_EDGE {edge}\n");
+    }
+    text
 }
 
 /// Names of the members that a generated header declares, one a line.
