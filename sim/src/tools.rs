@@ -246,9 +246,12 @@ pub fn surrounding_checkout() -> Result<Option<PathBuf>, ToolError> {
 /// # Errors
 /// [`ToolError::NotACheckout`] or [`ToolError::NoCheckout`].
 pub fn checkout_root() -> Result<PathBuf, ToolError> {
-    let built_in = || checkout_above(Path::new(env!("CARGO_MANIFEST_DIR")));
-    surrounding_checkout()?
-        .or_else(built_in)
+    root_of(surrounding_checkout()?, Path::new(env!("CARGO_MANIFEST_DIR")))
+}
+
+fn root_of(surrounding: Option<PathBuf>, built_in: &Path) -> Result<PathBuf, ToolError> {
+    surrounding
+        .or_else(|| checkout_above(built_in))
         .ok_or_else(|| ToolError::NoCheckout { from: env::current_dir().unwrap_or_default() })
 }
 
@@ -360,6 +363,19 @@ mod tests {
         let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
         assert_eq!(checkout_above(&crate_dir.join("src")).as_deref(), crate_dir.parent());
         assert_eq!(checkout_above(Path::new("/")), None);
+    }
+
+    #[test]
+    fn a_program_whose_checkout_is_gone_says_in_one_line_what_it_needs() {
+        let gone = TempDir::new().unwrap();
+        let error = root_of(None, gone.path()).unwrap_err().to_string();
+        assert!(error.starts_with("no Twofold checkout at or above "), "{error}");
+        assert!(error.ends_with("; help: run inside one, or set TWOFOLD_ROOT to its folder"));
+        assert_eq!(error.lines().count(), 1, "{error}");
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        assert_eq!(root_of(None, here).unwrap(), here.parent().unwrap());
+        let other = gone.path().to_owned();
+        assert_eq!(root_of(Some(other.clone()), here).unwrap(), other);
     }
 
     #[test]
