@@ -17,7 +17,7 @@ pub struct CompileOptions {
     pub array: ArraySizes,
     /// Which passes of a tile are run.
     pub schedule: Schedule,
-    /// Make every memory just as deep as this program needs, as [`crate::verilog`] does for the same schedule.
+    /// Make every memory just as deep as this program needs, as [`crate::VerilogOptions`] does for the same schedule.
     pub fit: bool,
 }
 

@@ -303,7 +303,7 @@ fn every_size_lints() {
 #[test]
 fn the_bare_array_runs_alike() {
     let design = Design::new(3, 4, Memories::default()).unwrap();
-    let mut random = Random(7);
+    let mut random = Random::new(7);
     let mut block = BareArray::new(&design);
     let verilog = emit(&mut block, "bare_array", "").unwrap();
     lint(&verilog);
