@@ -1,7 +1,7 @@
 //! Verilog from a rust-hdl block: readable, merged, and checked.
 //!
 //! In goes a `Block`, out comes one module per *distinct* body. A front-end, `from_rust_hdl`, makes a tree of it ([`ir`]),
-//! passes rewrite the tree, and [`print`] writes it. rust-hdl's own writer makes a module per instance and lets several
+//! passes rewrite the tree, and `print` writes it. rust-hdl's own writer makes a module per instance and lets several
 //! mistakes through silently; this one
 //!
 //! - merges modules whose text is equal, and names them after their leaf or field;

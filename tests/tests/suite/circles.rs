@@ -91,17 +91,23 @@ impl Files {
         let source = root().join(name).join("src");
         let (mut files, mut folders) = (BTreeMap::new(), vec![source.clone()]);
         while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(&folder).unwrap() {
-                let path = entry.unwrap().path();
+            for entry in fs::read_dir(&folder).expect("the checkout is readable") {
+                let path = entry.expect("the checkout is readable").path();
                 if path.is_dir() {
                     folders.push(path);
                     continue;
                 }
-                let module = path.strip_prefix(&source).unwrap().with_extension("");
-                let module = module.to_str().unwrap().replace(std::path::MAIN_SEPARATOR, "::");
+                let module = path.strip_prefix(&source).expect("it is below").with_extension("");
+                let module = module
+                    .to_str()
+                    .expect("names are UTF-8")
+                    .replace(std::path::MAIN_SEPARATOR, "::");
                 let module = if module == "lib" { String::new() } else { module };
                 if module != "main" && !module.ends_with("tests") {
-                    files.insert(module, fs::read_to_string(&path).unwrap());
+                    files.insert(
+                        module,
+                        fs::read_to_string(&path).expect("the checkout is readable"),
+                    );
                 }
             }
         }
