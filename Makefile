@@ -99,7 +99,6 @@ train: libtorch ## Train the committed default network again from its seed.
 	$(TRAINER) train $(if $(TRAIN_ARGS),$(TRAIN_ARGS),--expect networks/sar-sim-s2d --output build/train --replace) $(TRAINER_FORMAT)
 
 table: libtorch verilator ## Train and compare every row of TABLE on DATA, over SEEDS seeds; goes on where it was cut off.
-	$(CARGO) build --release --bin twofold
 	$(TRAINER) table "$(TABLE)" $(if $(DATA),--data "$(DATA)") --seeds $(SEEDS) $(if $(JOBS),--jobs $(JOBS)) $(TRAINER_FORMAT) $(TABLE_ARGS)
 
 tools: verilator synthesis ## Set up Verilator, Yosys and nextpnr in .tools/, without running anything.

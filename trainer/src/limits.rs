@@ -12,7 +12,5 @@ pub(crate) const METRICS: Limit = Limit::new("a run's metrics", 256 << 20);
 pub(crate) const CHECKPOINT: Limit = Limit::new("a checkpoint", 16 << 30);
 /// What a teacher says of every view.
 pub(crate) const LESSONS: Limit = Limit::new("a teacher's lessons", 256 << 30);
-/// A ROM of a program.
-pub(crate) const ROM: Limit = Limit::new("a ROM file", 1 << 30);
 /// What a run printed.
 pub(crate) const LOG: Limit = Limit::new("a run's log", 16 << 30);

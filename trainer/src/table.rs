@@ -72,7 +72,7 @@ pub struct TableOptions {
     /// Train nothing: print what is done
     #[arg(long)]
     pub no_train: bool,
-    /// Leave out ROM bytes and cycles, for which the program `twofold` is asked
+    /// Leave out ROM bytes and cycles, for which the RTL is simulated
     #[arg(long)]
     pub no_hardware: bool,
     /// How the table is printed
@@ -107,7 +107,6 @@ pub fn run(options: &TableOptions) -> Result<Printed> {
         Some(path) => path.clone(),
         None => std::env::current_exe().context("this program does not find itself")?,
     };
-    let twofold = (!options.no_hardware).then(|| hardware::find_twofold(&trainer)).transpose()?;
 
     let jobs = jobs(&table, &teachers, &data, &output, n_seeds, images_described_once())?;
     check_output(&output)?;
@@ -142,7 +141,7 @@ pub fn run(options: &TableOptions) -> Result<Printed> {
         summary::Context { output: &output, jobs: &jobs, n_seeds, date: &date, command: &command };
     let mut unmeasured = Vec::new();
     let measure = |folder: &Path| {
-        let measured = hardware::measure(twofold.as_ref()?, folder);
+        let measured = (!options.no_hardware).then(|| hardware::measure(folder))?;
         measured.map_err(|error| unmeasured.push(format!("{}: {error:#}", folder.display()))).ok()
     };
     let summary = summary::gather(&table, &teachers, context, measure)?;

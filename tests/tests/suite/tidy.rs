@@ -177,7 +177,7 @@ const BY_PATH: [&str; 24] = [
 ];
 
 /// Where such calls are, beside `spec::files` and `spec::process`, which all others go through.
-const WITH_A_REASON: [(&str, &str, &str); 26] = [
+const WITH_A_REASON: [(&str, &str, &str); 24] = [
     ("flow/src/tools.rs", "Command::new(", "makes commands that others run"),
     ("sim/src/icarus.rs", "Command::new(", "makes commands for spec::process"),
     ("sim/src/icarus.rs", "tempfile::", "the folder of a run"),
@@ -207,8 +207,6 @@ const WITH_A_REASON: [(&str, &str, &str); 26] = [
     ("trainer/src/memory.rs", "Command::new(", "this program itself, in the same process"),
     ("trainer/src/run/report.rs", "Command::new(", "git, for a moment"),
     ("trainer/src/run/report.rs", ".output()", "git, for a moment"),
-    ("trainer/src/table/hardware.rs", "Command::new(", "makes commands for spec::process"),
-    ("trainer/src/table/hardware.rs", "tempfile::", "a folder in that of the system"),
     ("trainer/src/table/schedule.rs", "Command::new(", "a run, which stops with its input"),
     ("trainer/src/table/schedule.rs", ".spawn()", "a run, which stops with its input"),
     ("spec/src/process.rs", "Command::new(", "is the function"),

@@ -1,14 +1,16 @@
-//! What a trained network costs on the accelerator: asked of the `twofold` program, once, and kept in the run folder.
+//! What a trained network costs on the accelerator: asked of `flow`, once, and kept in the run folder.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use dataset::Random;
+use flow::{
+    CompileOptions, ImageChoice, Log, NetworkChoice, RunOptions, RunResult, WorkloadOptions,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::limits::{JSON, ROM};
+use crate::limits::JSON;
 
 pub(crate) const FILE_NAME: &str = "hardware.json";
 const FORMAT_VERSION: u32 = 2;
@@ -33,27 +35,11 @@ pub struct Hardware {
     pub fitted_memories: bool,
 }
 
-/// The `twofold` program beside this one.
-///
-/// # Errors
-/// When it is not there; the message says how to build it.
-pub fn find_twofold(trainer: &Path) -> Result<PathBuf> {
-    let path = trainer.with_file_name(format!("twofold{}", std::env::consts::EXE_SUFFIX));
-    let release = if cfg!(debug_assertions) { "" } else { " --release" };
-    ensure!(
-        path.is_file(),
-        "{} is not there, which counts ROM bytes and cycles; build it with `cargo build{release} --bin twofold` \
-         (`make table` does), or leave them out with --no-hardware",
-        path.display()
-    );
-    Ok(path)
-}
-
 /// Measures the network of a run folder, unless its figures lie there already.
 ///
 /// # Errors
-/// A network that `twofold` refuses, or whose bits are wrong in the RTL; what it said is in the message.
-pub fn measure(twofold: &Path, folder: &Path) -> Result<Hardware> {
+/// A network that does not fit the array whatever its memories, a missing Verilator, or bits that are wrong in the RTL.
+pub fn measure(folder: &Path) -> Result<Hardware> {
     let path = folder.join(FILE_NAME);
     let network = spec::files::read_network(folder)?;
     let tensors_sha256 = tensors_digest(folder)?;
@@ -65,46 +51,57 @@ pub fn measure(twofold: &Path, folder: &Path) -> Result<Hardware> {
     }) {
         return Ok(hardware);
     }
-    let scratch = tempfile::tempdir().context("no temporary folder can be made")?;
-    let images = scratch.path().join("images.bin");
     let mut random = Random::new(&[1]);
-    let bytes: Vec<u8> =
-        (0..N_IMAGES * network.input.n_bytes()).map(|_| random.bits() as u8).collect();
-    spec::files::write_atomically(&images, &bytes)?;
-
-    let simulate = |fit: bool| {
-        let mut command = Command::new(twofold);
-        command.args(["sim", "--format", "json", "--network"]).arg(folder);
-        command.arg("--int8").arg(&images);
-        output(command.args(fit.then_some("--fit")))
+    let mut image = || (0..network.input.n_bytes()).map(|_| random.bits() as i8).collect();
+    let images: Vec<Vec<i8>> = (0..N_IMAGES).map(|_| image()).collect();
+    let network = NetworkChoice::Given(Box::new(network));
+    let simulate = |fit: bool| -> Result<RunResult> {
+        let workload = WorkloadOptions {
+            network: network.clone(),
+            images: ImageChoice::Given(images.clone()),
+            fit,
+            ..WorkloadOptions::default()
+        };
+        let result =
+            flow::run(&RunOptions { workload, log: Log::Silent, ..RunOptions::default() })?;
+        match result.failure() {
+            None => Ok(result),
+            Some(failure) => bail!(failure),
+        }
     };
-    let (report, fitted_memories) = match simulate(false) {
-        Ok(report) => (report, false),
-        Err(first) => match simulate(true) {
-            Ok(report) => (report, true),
-            Err(second) => bail!("{first:#}; with --fit: {second:#}"),
-        },
-    };
-    let report: Value = serde_json::from_str(&report).context("twofold sim printed no report")?;
-    let cycles = |key: &str| {
-        let n_cycles = report["schedule"][key].as_u64();
-        n_cycles.with_context(|| format!("the report of twofold sim lacks `schedule.{key}`"))
-    };
-    let program = scratch.path().join("program");
-    let mut command = Command::new(twofold);
-    command.arg("compile").arg(folder).arg("--out").arg(&program);
-    output(command.args(fitted_memories.then_some("--fit")))?;
+    let (result, fitted_memories) = fitted_if_needed(simulate)?;
+    let schedule = &result.report.schedule;
+    let n_cycles_between_images = schedule
+        .n_cycles_between_images
+        .with_context(|| format!("{N_IMAGES} images are too few for a steady state"))?;
+    let compile = CompileOptions { network, fit: fitted_memories, ..CompileOptions::default() };
     let hardware = Hardware {
         format_version: FORMAT_VERSION,
         tensors_sha256,
-        rom_bytes: rom_bytes(&program)?,
-        n_cycles_between_images: cycles("n_cycles_between_images")?,
-        n_compute_cycles_per_image: cycles("n_compute_cycles_per_image")?,
+        rom_bytes: flow::rom_bytes(&flow::compile(&compile)?),
+        n_cycles_between_images,
+        n_compute_cycles_per_image: schedule.n_compute_cycles_per_image,
         fitted_memories,
     };
     let json = serde_json::to_string_pretty(&hardware)? + "\n";
     spec::files::write_atomically(&path, json.as_bytes())?;
     Ok(hardware)
+}
+
+/// What a step gives with the default memories, or else with memories as deep as the network needs, and which it was.
+fn fitted_if_needed<T>(step: impl Fn(bool) -> Result<T>) -> Result<(T, bool)> {
+    match step(false) {
+        Ok(result) => Ok((result, false)),
+        Err(first) => match step(true) {
+            Ok(result) => Ok((result, true)),
+            Err(second) => bail!("{}; with --fit: {}", one_line(&first), one_line(&second)),
+        },
+    }
+}
+
+/// A message that may list many problems, on the line of a table's failure.
+fn one_line(error: &anyhow::Error) -> String {
+    format!("{error:#}").lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 fn tensors_digest(folder: &Path) -> Result<String> {
@@ -116,33 +113,26 @@ fn tensors_digest(folder: &Path) -> Result<String> {
     Ok(digest.with_context(|| format!("{}: lacks `tensors_sha256`", path.display()))?.to_owned())
 }
 
-/// Bytes of every ROM file of a program: two hexadecimal digits each.
-fn rom_bytes(program: &Path) -> Result<u64> {
-    let context = || format!("{}: cannot be read", program.display());
-    let mut n_digits = 0;
-    for entry in std::fs::read_dir(program).with_context(context)? {
-        let path = entry.with_context(context)?.path();
-        if path.extension().is_some_and(|extension| extension == "hex") {
-            let text = spec::files::read_regular(&path, ROM).with_context(context)?;
-            n_digits += text.iter().filter(|byte| byte.is_ascii_hexdigit()).count();
-        }
-    }
-    ensure!(n_digits > 0, "{}: holds no ROM file", program.display());
-    Ok(n_digits as u64 / 2)
-}
+#[cfg(test)]
+mod tests {
+    use anyhow::ensure;
 
-/// What a command printed, if it succeeded.
-fn output(command: &mut Command) -> Result<String> {
-    let program = command.get_program().to_owned();
-    let output = spec::process::output(command)
-        .with_context(|| format!("{}: cannot be started", Path::new(&program).display()))?;
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    let last = stderr.lines().rfind(|line| line.starts_with("error")).or(stderr.lines().last());
-    ensure!(
-        output.status.success(),
-        "twofold {}: {}",
-        command.get_args().next().unwrap_or_default().display(),
-        last.unwrap_or("failed, without a word")
-    );
-    String::from_utf8(output.stdout).context("twofold printed no text")
+    use super::*;
+
+    #[test]
+    fn memories_are_fitted_where_the_default_ones_do_not_do() {
+        let step = |works: [bool; 2]| {
+            fitted_if_needed(move |fit| {
+                ensure!(works[usize::from(fit)], "memory is full:\n  - with {fit}");
+                Ok("cycles")
+            })
+        };
+        assert_eq!(step([true, false]).unwrap(), ("cycles", false));
+        assert_eq!(step([false, true]).unwrap(), ("cycles", true));
+        let message = step([false, false]).unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "memory is full: - with false; with --fit: memory is full: - with true"
+        );
+    }
 }
