@@ -27,7 +27,7 @@ const N_NETWORKS: u64 = 40;
 /// The longest program, in cycles of its tiles an image.
 const MOST_CYCLES: u64 = 5_000;
 /// Layers of the networks that take every shift.
-const N_SCALES: u64 = 3;
+const N_SCALES: u64 = 8;
 /// Every so many networks are disturbed: frames that are no images, a run that is cut off, an unknown instruction.
 const DISTURB_EVERY: u64 = 6;
 /// Cycles after which a run is cut off.
@@ -218,14 +218,17 @@ fn scales(seed: u64) -> QuantNetwork {
     builder.fully_connected("logits", map, 96, Sparsity::default(), false);
     let mut network = builder.finish("scales");
     change(network.layers.last_mut(), 16);
-    // Logits that a sum of weights would take out of range, or so that biases alone decide.
+    // Small weights leave the sums to the biases; the first half of the logits are biases alone.
     for layer in &mut network.layers {
         let (Op::Conv(Conv { weight, .. }) | Op::FullyConnected(FullyConnected { weight, .. })) =
             &mut layer.op
         else {
             continue;
         };
-        weight.iter_mut().for_each(|weight| *weight = (*weight).clamp(-1, 1));
+        let n_alone = if weight.dim().0 > 48 { 48 } else { 0 };
+        for ((channel, ..), weight) in weight.indexed_iter_mut() {
+            *weight = if channel < n_alone { 0 } else { (*weight).clamp(-1, 1) };
+        }
     }
     network
 }

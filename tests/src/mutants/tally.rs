@@ -28,7 +28,8 @@ pub struct Explanation {
     /// The line of the Verilog; empty for any.
     #[serde(default)]
     pub statement: String,
-    /// What is right.
+    /// What is right; empty for anything on that line.
+    #[serde(default)]
     pub original: String,
     /// What it becomes; empty for anything.
     #[serde(default)]
@@ -41,7 +42,8 @@ impl Explanation {
     /// Whether this is about `mutant`.
     pub fn is_of(&self, mutant: &Mutant) -> bool {
         let Self { module, statement, original, mutated, .. } = self;
-        (module, original) == (&mutant.module, &mutant.original)
+        *module == mutant.module
+            && (original.is_empty() || *original == mutant.original)
             && (statement.is_empty() || *statement == mutant.statement)
             && (mutated.is_empty() || *mutated == mutant.mutated)
     }
