@@ -2,48 +2,30 @@
 //!
 //! A [`spec::QuantNetwork`] and a [`spec::ArrayConfig`] go in; a [`spec::Program`], or every reason why there is none, comes
 //! out. Layers become steps (`plan`), their weights tiles (`tiling`), their outputs pixel blocks (`blocks`) at addresses
-//! in banks (`place`); the first layer's input is packed to its kernel (`pack`, `layouts`); `lower` writes the records.
+//! in banks (`place`); the first layer's input is packed to its kernel (`loader`); `lower` writes the records.
 //! Nothing here reads a file, knows the hardware's timing, or computes an activation.
 
 mod blocks;
 mod cycles;
-mod layouts;
 mod limits;
 mod listing;
+mod loader;
 mod lower;
-mod pack;
+mod options;
 mod place;
 mod plan;
 mod rates;
 mod report;
 mod tiling;
 
-use serde::{Deserialize, Serialize};
 use spec::isa::Stream;
-use spec::{ArrayConfig, Memories, Program, QuantNetwork};
+use spec::{ArrayConfig, Memories, Memory, Program, QuantNetwork};
 
 pub use cycles::{layer_tile_cycles, tile_cycles};
 pub use listing::listing;
+pub use options::{Options, Schedule};
 pub use rates::{Bound, DenseRate, LayerRate, Rates, rates};
 pub use report::{CompileErrors, Cures, Problem, Report, Requirement};
-
-/// Which passes of a tile are run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Schedule {
-    /// One pass where no pair of a tile has two survivors, none where all weights are zero.
-    #[default]
-    Sparse,
-    /// Both passes of every pair, zeros included: the baseline of a speed-up.
-    Dense,
-}
-
-/// Choices of the caller.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// Which passes are run.
-    pub schedule: Schedule,
-}
 
 /// Compiles `network` for the array `config`.
 ///
@@ -81,23 +63,11 @@ pub fn requirements(
     if !problems.is_empty() {
         return Err(CompileErrors { problems });
     }
-    let depth = |memory: &str| {
+    Ok(Memories::from_depths(|memory| {
         let requirement =
             report.requirements.iter().find(|requirement| requirement.memory == memory);
         requirement.map_or(2, |requirement| requirement.needed.max(2))
-    };
-    Ok(Memories {
-        program: depth("program"),
-        tile: depth("tile"),
-        weight: depth("weight"),
-        parameter: depth("parameter"),
-        lane: depth("lane"),
-        image: depth("image"),
-        input: depth("input"),
-        activation: depth("activation"),
-        accumulator: depth("accumulator"),
-        logit: depth("logit"),
-    })
+    }))
 }
 
 /// [`requirements`] of memories that hold the dense schedule of `network` too, so that both can be run and compared;
@@ -145,14 +115,15 @@ fn analyze(
             word_channels: config.word_channels(),
             needed: depth_needed,
             available,
-            largest: Memories::largest("activation"),
+            largest: Memory::Activation.largest(),
             fit_helps: true,
         });
         place::place(&requests, usize::MAX).expect("endless banks hold every map")
     });
     let (program, too_large) = lower::lower(network, config, &plan, &placement);
     let requirements = requirements_of(&plan, &program, depth_needed);
-    let short = requirements.iter().filter(|r| r.needed > r.available && r.memory != "activation");
+    let short =
+        requirements.iter().filter(|r| r.needed > r.available && r.memory != Memory::Activation);
     problems.splice(
         0..0,
         short.map(|r| Problem::Memory {
@@ -160,9 +131,9 @@ fn analyze(
             unit: r.unit,
             needed: r.needed,
             available: r.available,
-            largest: Memories::largest(r.memory),
+            largest: r.memory.largest(),
             fit_helps: true,
-            cures: (r.needed > Memories::largest(r.memory))
+            cures: (r.needed > r.memory.largest())
                 .then(|| cures(r.memory, network, config, options, &plan)),
         }),
     );
@@ -179,7 +150,7 @@ fn analyze(
 
 /// What brings the tiles of a network, of which even the largest tile or weight memory holds too few, down to that.
 fn cures(
-    memory: &str,
+    memory: Memory,
     network: &QuantNetwork,
     config: &ArrayConfig,
     options: &Options,
@@ -195,8 +166,9 @@ fn cures(
             n_words + if pruned { 0 } else { n_two_pass }
         };
         let n_tiles: usize = plan.steps.iter().map(|step| n_tiles(&step.groups)).sum();
-        let n_entries = if memory == "weight" { n_tiles * config.tile_rows() } else { n_tiles };
-        n_entries <= Memories::largest(memory)
+        let n_entries =
+            if memory == Memory::Weight { n_tiles * config.tile_rows() } else { n_tiles };
+        n_entries <= memory.largest()
     };
     let may_prune = options.schedule == Schedule::Sparse;
     Cures {
@@ -213,27 +185,25 @@ fn requirements_of(plan: &plan::Plan, program: &Program, depth_needed: usize) ->
     let n_logits = steps
         .last()
         .map_or(0, |step| step.output.channels.next_multiple_of(program.config.lanes()));
-    let needed = [
-        ("instructions", program.instructions.len()),
-        ("tile records", program.tiles.len()),
-        ("weight rows", program.weights.len()),
-        ("parameter rows", program.parameters.len()),
-        ("lane records", program.lanes.len()),
-        ("bytes", program.n_input_bytes),
-        ("words", plan.loader.n_words()),
-        ("words a bank", depth_needed),
-        ("accumulators a column", blocks.map(blocks::Block::n_pixels).max().unwrap_or(1)),
-        ("logits", n_logits),
-    ];
-    let limits = program.config.memories().limits();
-    limits
-        .into_iter()
-        .zip(needed)
-        .map(|((memory, available, _), (unit, needed))| Requirement {
-            memory,
-            unit,
-            needed,
-            available,
-        })
-        .collect()
+    let need = |memory| match memory {
+        Memory::Program => ("instructions", program.instructions.len()),
+        Memory::Tile => ("tile records", program.tiles.len()),
+        Memory::Weight => ("weight rows", program.weights.len()),
+        Memory::Parameter => ("parameter rows", program.parameters.len()),
+        Memory::Lane => ("lane records", program.lanes.len()),
+        Memory::Image => ("bytes", program.n_input_bytes),
+        Memory::Input => ("words", plan.loader.n_words()),
+        Memory::Activation => ("words a bank", depth_needed),
+        Memory::Accumulator => {
+            let largest = blocks.clone().map(blocks::Block::n_pixels).max();
+            ("accumulators a column", largest.unwrap_or(1))
+        }
+        Memory::Logit => ("logits", n_logits),
+    };
+    let requirement = |memory: Memory| {
+        let (unit, needed) = need(memory);
+        let available = memory.depth(program.config.memories());
+        Requirement { memory, unit, needed, available }
+    };
+    Memory::ALL.map(requirement).into()
 }

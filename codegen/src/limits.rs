@@ -3,7 +3,7 @@
 use spec::ArrayConfig;
 use spec::isa::{Block, Drain, End, Field, FieldError, Lane, Load, Stream, Tile};
 
-use crate::Problem;
+use crate::report::Problem;
 
 /// A value beyond its field.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use spec::{ArrayConfig, LayerInfo, Program, QuantNetwork, Region, isa};
 
 use crate::blocks::Block;
 use crate::limits::TooLarge;
-use crate::pack::View;
+use crate::loader::View;
 use crate::place::{MapId, Place, Placement, Reads};
 use crate::plan::{Plan, Step};
 use crate::tiling::Tile;

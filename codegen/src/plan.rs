@@ -13,10 +13,11 @@ use spec::{
 };
 
 use crate::blocks::{Block, Limits, split};
-use crate::pack::{Loader, View, pack};
+use crate::loader::{Loader, View, pack};
+use crate::options::Options;
 use crate::place::{MapId, Request};
+use crate::report::Problem;
 use crate::tiling::{Tile, identity_groups, natural_anchors, tile_groups};
-use crate::{Options, Problem};
 
 /// A layer of the program.
 #[derive(Clone, Debug)]

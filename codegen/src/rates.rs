@@ -9,9 +9,9 @@ use std::fmt;
 use serde::Serialize;
 use spec::{ArrayConfig, Pattern, QuantNetwork, Sparsity};
 
+use crate::options::{Options, Schedule};
 use crate::plan::{Plan, Step, plan};
 use crate::tiling::Tile;
-use crate::{Options, Schedule};
 
 /// Cycles of a drain beside its steps: from the address of the last accumulator to the last write, and to the next unit.
 const DRAIN_LATENCY: u64 = 16;

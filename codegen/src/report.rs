@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
-use spec::{ArrayConfig, NetworkError};
+use spec::{ArrayConfig, Memory, NetworkError};
 
 /// What brings weights that not even the largest memory holds down to it, beside a smaller network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,11 +49,11 @@ pub enum Problem {
     #[error(
         "{memory} memory: {needed} {unit} are needed, {limit}; help: {help}",
         limit = limit("it has", *needed, *available, *largest),
-        help = memory_help(memory, *needed <= *largest, *fit_helps, *cures)
+        help = memory_help(*memory, *needed <= *largest, *fit_helps, *cures)
     )]
     Memory {
-        /// Field of [`spec::Memories`].
-        memory: &'static str,
+        /// Which one.
+        memory: Memory,
         /// What one entry is.
         unit: &'static str,
         /// Entries needed.
@@ -72,7 +72,7 @@ pub enum Problem {
         "layer {layer:?}: activation memory: {n_maps} map(s) of {n_words} words of {word_channels} channels in all are alive, \
          which takes banks of {needed} words, {limit}; help: {help}",
         limit = limit("banks have", *needed, *available, *largest),
-        help = memory_help("activation", *needed <= *largest, *fit_helps, None)
+        help = memory_help(Memory::Activation, *needed <= *largest, *fit_helps, None)
     )]
     Activation {
         /// The first layer whose output finds no room.
@@ -158,14 +158,14 @@ fn limit(has: &str, needed: usize, available: usize, largest: usize) -> String {
 }
 
 fn memory_help(
-    memory: &str,
+    memory: Memory,
     is_curable: bool,
     fit_helps: bool,
     cures: Option<Cures>,
 ) -> Cow<'static, str> {
     if is_curable {
         return Cow::Borrowed(match (fit_helps, memory) {
-            (true, "activation") => {
+            (true, Memory::Activation) => {
                 "size the memories with --fit, where the device has room, or use fewer channels or smaller maps"
             }
             (true, _) => {
@@ -174,32 +174,34 @@ fn memory_help(
             (false, _) => "make the network smaller; --fit cures this, but not the other problems",
         });
     }
-    if let ("weight" | "tile", Some(cures)) = (memory, cures) {
+    if let (Memory::Weight | Memory::Tile, Some(cures)) = (memory, cures) {
         return Cow::Owned(format!(
             "--fit does not cure this; use fewer channels or layers{cures}"
         ));
     }
     Cow::Borrowed(match memory {
-        "program" => "--fit does not cure this; use fewer layers or smaller maps",
-        "parameter" => {
+        Memory::Program => "--fit does not cure this; use fewer layers or smaller maps",
+        Memory::Parameter => {
             "--fit does not cure this; use fewer output channels or classes, or an even number of rows, which drains \
              four channels at a time"
         }
-        "lane" => {
+        Memory::Lane => {
             "--fit does not cure this; use fewer input channels or a smaller space-to-depth block"
         }
-        "image" => {
+        Memory::Image => {
             "--fit does not cure this; use smaller images, cropped or reduced before they come here"
         }
-        "input" => {
+        Memory::Input => {
             "--fit does not cure this; use smaller images or a larger space-to-depth block, or more rows, which make \
              words wider"
         }
-        "activation" => {
+        Memory::Activation => {
             "--fit does not cure this; use a larger stride or a max-pool earlier, fewer channels, or more rows, which \
              make words wider"
         }
-        _ => "--fit does not cure this; use fewer classes",
+        Memory::Weight | Memory::Tile | Memory::Accumulator | Memory::Logit => {
+            "--fit does not cure this; use fewer classes"
+        }
     })
 }
 
@@ -228,8 +230,8 @@ impl fmt::Display for CompileErrors {
 /// How much of a memory a network takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Requirement {
-    /// Field of [`spec::Memories`].
-    pub memory: &'static str,
+    /// The memory.
+    pub memory: Memory,
     /// What one entry is.
     pub unit: &'static str,
     /// Entries needed.

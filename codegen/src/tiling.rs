@@ -7,7 +7,7 @@
 use ndarray::Array4;
 use spec::ArrayConfig;
 
-use crate::Schedule;
+use crate::options::Schedule;
 
 /// One weight of a kernel, without its output channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
 use spec::files::Limit;
 
 use crate::{Chip, DatasetError, ImageSet, Result};
@@ -116,7 +115,7 @@ impl TrainedImages {
 
     /// SHA-256 of a file's content, as a network's provenance holds it.
     pub fn sha256(text: &str) -> String {
-        base16ct::lower::encode_string(&Sha256::digest(text))
+        spec::hex_digest(text.as_bytes())
     }
 }
 

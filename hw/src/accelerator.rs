@@ -1,10 +1,10 @@
 //! The accelerator: image bytes in, logits and class out, everything between on chip.
 
 use rust_hdl_core::prelude::*;
-use spec::{Design, Program};
+use spec::{Design, Memory, Parameter, Program};
 
 use crate::comment;
-use crate::control::context::{AccumulateControl, State};
+use crate::control::context::{AccumulateControl, ParameterDecoder, State};
 use crate::control::counters::Counters;
 use crate::control::drain::Drain;
 use crate::control::fetch::Fetch;
@@ -22,13 +22,11 @@ use crate::memory::loader::Loader;
 use crate::memory::output::Output;
 use crate::native::NativeError;
 
-/// Bits of a parameter ROM lane, see [`spec::Parameter`].
-const PARAMETER_BITS: usize = 72;
-
 /// The top module. ARCHITECTURE.md has the timing between its blocks.
 ///
-/// Reset: hold it for at least `rows + cols + 16` cycles, so that the control delay lines are empty. Where flip-flops
-/// power up with the initial values of the Verilog, as in an FPGA, no reset is needed: they equal the reset values.
+/// Reset: hold it for at least [`spec::ArrayConfig::reset_cycles`], so that the control delay lines are empty. Where
+/// flip-flops power up with the initial values of the Verilog, as in an FPGA, no reset is needed: they equal the reset
+/// values.
 #[derive(LogicBlock)]
 pub struct Accelerator {
     /// Rising edge.
@@ -68,7 +66,7 @@ pub struct Accelerator {
     program_memory: Rom<16, 32>,
     tile_memory: Rom<16, 32>,
     weight_memory: Rom<16, 8>,
-    parameter_memory: Rom<16, PARAMETER_BITS>,
+    parameter_memory: Rom<16, { Parameter::BITS }>,
     lane_memory: Rom<16, 32>,
     fetch: Fetch,
     weight_loader: WeightLoader,
@@ -86,7 +84,8 @@ pub struct Accelerator {
     accumulator: Vec<Accumulator>,
     drain: Drain,
     lane_select: LaneSelect,
-    parameter_register: Vec<EnabledRegister<Bits<PARAMETER_BITS>>>,
+    parameter_decoder: Vec<ParameterDecoder>,
+    parameter_register: Vec<EnabledRegister<Bits<{ Parameter::BITS }>>>,
     requantize: Vec<Requantize>,
     pool: Vec<Pool>,
     logit_output: Output,
@@ -104,7 +103,6 @@ impl Accelerator {
     pub fn new(design: &Design) -> Self {
         let config = design.array();
         let (rows, cols, lanes) = (config.rows(), config.cols(), config.lanes());
-        let memories = config.memories();
         Self {
             clock: Signal::default(),
             reset: Signal::default(),
@@ -123,16 +121,11 @@ impl Accelerator {
             error: Signal::default(),
             stream_layer: Signal::default(),
             drained_layers: Signal::default(),
-            program_memory: Rom::new("program_memory", "program.hex", memories.program, 4),
-            tile_memory: Rom::new("tile_memory", "tile.hex", memories.tile, 2),
-            weight_memory: Rom::new("weight_memory", "weight.hex", memories.weight, cols),
-            parameter_memory: Rom::new(
-                "parameter_memory",
-                "parameter.hex",
-                memories.parameter,
-                lanes,
-            ),
-            lane_memory: Rom::new("lane_memory", "lane.hex", memories.lane, 1),
+            program_memory: Rom::of(Memory::Program, config),
+            tile_memory: Rom::of(Memory::Tile, config),
+            weight_memory: Rom::of(Memory::Weight, config),
+            parameter_memory: Rom::of(Memory::Parameter, config),
+            lane_memory: Rom::of(Memory::Lane, config),
             fetch: Fetch::default(),
             weight_loader: WeightLoader::new(config),
             streamer: Streamer::default(),
@@ -148,6 +141,7 @@ impl Accelerator {
             accumulator: (0..cols).map(|_| Accumulator::new(config)).collect(),
             drain: Drain::new(config),
             lane_select: LaneSelect::new(config),
+            parameter_decoder: (0..lanes).map(|_| ParameterDecoder::default()).collect(),
             parameter_register: (0..lanes).map(|_| EnabledRegister::default()).collect(),
             requantize: (0..lanes).map(|_| Requantize::new(design.technology())).collect(),
             pool: (0..lanes).map(|_| Pool::new()).collect(),
@@ -170,24 +164,23 @@ impl Accelerator {
     /// A program with more rows than a memory.
     pub(crate) fn load(&mut self, program: &Program) -> Result<(), NativeError> {
         fn fill<const LANE: usize>(
-            (name, rom): (&'static str, &mut Rom<16, LANE>),
-            files: &[(&str, String)],
+            program: &Program,
+            memory: Memory,
+            rom: &mut Rom<16, LANE>,
         ) -> Result<(), NativeError> {
-            let file = files.iter().find(|(file, _)| *file == rom.file());
-            let (_, text) = file.expect("a program has the file of every ROM");
-            let (rows, depth) = (text.lines().count(), rom.depth());
-            if rows > depth {
-                return Err(NativeError::Memory { memory: name, rows, depth });
+            let (rows, depth) = (program.rom(memory), rom.depth());
+            if rows.len() > depth {
+                let memory = memory.instances()[0];
+                return Err(NativeError::Memory { memory, rows: rows.len(), depth });
             }
-            rom.load(text);
+            rom.load(&rows);
             Ok(())
         }
-        let files = program.to_files();
-        fill(("program_memory", &mut self.program_memory), &files)?;
-        fill(("tile_memory", &mut self.tile_memory), &files)?;
-        fill(("weight_memory", &mut self.weight_memory), &files)?;
-        fill(("parameter_memory", &mut self.parameter_memory), &files)?;
-        fill(("lane_memory", &mut self.lane_memory), &files)
+        fill(program, Memory::Program, &mut self.program_memory)?;
+        fill(program, Memory::Tile, &mut self.tile_memory)?;
+        fill(program, Memory::Weight, &mut self.weight_memory)?;
+        fill(program, Memory::Parameter, &mut self.parameter_memory)?;
+        fill(program, Memory::Lane, &mut self.lane_memory)
     }
 
     /// A byte of an activation bank in native simulation.
@@ -348,17 +341,17 @@ impl Logic for Accelerator {
             self.parameter_register[i].clock.next = self.clock.val();
             self.parameter_register[i].enable.next = self.drain.drain_active.val();
             self.parameter_register[i].d.next = self.parameter_memory.data[i].val();
+            self.parameter_decoder[i].channel.next = self.parameter_register[i].q.val();
             self.requantize[i].clock.next = self.clock.val();
             self.requantize[i].enable.next = self.drain.drain_active.val();
             self.requantize[i].relu.next = self.drain.relu.val();
             self.requantize[i].logits.next = self.drain.logits.val();
             self.requantize[i].accumulator.next = self.lane_select.value[i].val();
-            self.requantize[i].bias.next = self.parameter_register[i].q.val().get_bits::<32>(0);
-            self.requantize[i].multiplier.next =
-                self.parameter_register[i].q.val().get_bits::<15>(32);
-            self.requantize[i].shift.next = self.parameter_register[i].q.val().get_bits::<6>(48);
+            self.requantize[i].bias.next = self.parameter_decoder[i].bias.val();
+            self.requantize[i].multiplier.next = self.parameter_decoder[i].multiplier.val();
+            self.requantize[i].shift.next = self.parameter_decoder[i].shift.val();
             self.requantize[i].residual_multiplier.next =
-                self.parameter_register[i].q.val().get_bits::<16>(56);
+                self.parameter_decoder[i].residual_multiplier.val();
             self.requantize[i].residual.next = self.activation_memory.residual[i].val();
             self.pool[i].clock.next = self.clock.val();
             self.pool[i].enable.next = self.drain.drain_active.val();

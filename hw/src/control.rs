@@ -7,5 +7,6 @@ pub mod context;
 pub mod counters;
 pub mod drain;
 pub mod fetch;
+pub mod status_select;
 pub mod streamer;
 pub mod weight_loader;

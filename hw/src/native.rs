@@ -177,7 +177,7 @@ impl Native {
         top.input_valid.next = false;
         top.input_last.next = false;
         top.output_ready.next = false;
-        for _ in 0..self.program.config.rows() + self.program.config.cols() + 16 {
+        for _ in 0..self.program.config.reset_cycles() {
             self.tick()?;
         }
         self.accelerator.reset.next = false;

@@ -1,6 +1,7 @@
 //! Where the cycles of a run went, as the hardware counts them.
 
 use serde::{Deserialize, Serialize};
+use spec::status;
 
 /// The hardware's counters, of an image or of a layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,21 +35,16 @@ pub struct LostCycles {
 }
 
 impl Counters {
-    /// From status registers 2 to 10.
+    /// From the status registers.
     pub(crate) fn from_registers(registers: &[u32], n_pes: usize) -> Self {
         let at = |index: usize| u64::from(registers[index]);
+        let [idle_pes, fetch, weight_load, dependency, accumulator, drain] = status::LOST.map(at);
         Self {
-            n_cycles: at(2),
-            useful: at(3),
-            lost: LostCycles {
-                idle_pes: at(4),
-                fetch: at(5),
-                weight_load: at(6),
-                dependency: at(7),
-                accumulator: at(8),
-                drain: at(9),
-            },
-            n_useful_macs: (at(3) * n_pes as u64).saturating_sub(at(10)),
+            n_cycles: at(status::CYCLES),
+            useful: at(status::USEFUL),
+            lost: LostCycles { idle_pes, fetch, weight_load, dependency, accumulator, drain },
+            n_useful_macs: (at(status::USEFUL) * n_pes as u64)
+                .saturating_sub(at(status::IDLE_REMAINDER)),
         }
     }
 
@@ -79,13 +75,8 @@ impl Counters {
 impl LostCycles {
     /// Cause and cycles, in a fixed order.
     pub fn by_cause(&self) -> [(&'static str, u64); 6] {
-        [
-            ("idle_pes", self.idle_pes),
-            ("fetch", self.fetch),
-            ("weight_load", self.weight_load),
-            ("dependency", self.dependency),
-            ("accumulator", self.accumulator),
-            ("drain", self.drain),
-        ]
+        let Self { idle_pes, fetch, weight_load, dependency, accumulator, drain } = *self;
+        let n_cycles = [idle_pes, fetch, weight_load, dependency, accumulator, drain];
+        std::array::from_fn(|cause| (status::LOST_CAUSES[cause], n_cycles[cause]))
     }
 }

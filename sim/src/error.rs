@@ -95,7 +95,7 @@ pub enum SimError {
     },
     /// The Verilog is not an accelerator: a memory is missing, or there are several of its name.
     #[error(
-        "the Verilog has {n} memories named {name}, the simulator needs one; help: keep the instance names of docs/isa.md"
+        "the Verilog has {n} memories named {name}, the simulator needs one; help: keep the instance names of docs/memory_map.md"
     )]
     Memory {
         /// Instance name.

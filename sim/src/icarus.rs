@@ -17,7 +17,6 @@ use tempfile::TempDir;
 
 use crate::SimError;
 use crate::loaded::{Loaded, RtlExecutor, RunOptions, RunOutput};
-use crate::machine::reset_cycles;
 use crate::tools::{IcarusTools, Tools};
 
 use bench::Bench;
@@ -101,7 +100,7 @@ impl Icarus {
     ) -> Result<RunOutput, SimError> {
         let loaded = self.loaded.as_ref().ok_or(SimError::NoProgram)?;
         let cycle_limit = options.cycle_limit.unwrap_or(loaded.cycle_limit);
-        let reset_cycles = if self.options.reset { reset_cycles(&self.config) } else { 0 };
+        let reset_cycles = if self.options.reset { self.config.reset_cycles() as u64 } else { 0 };
         let seed = match self.options.power_up {
             PowerUp::Random(seed) => seed,
             PowerUp::Initial | PowerUp::Unknown => 0,

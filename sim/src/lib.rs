@@ -23,4 +23,6 @@ pub use loaded::{BadImages, ImageResult, LayerResult, RtlExecutor, RunOptions, R
 pub use machine::Machine;
 pub use report::{ArrayReport, Bound, FORMAT_VERSION, LayerReport, Report, ScheduleReport};
 pub use tally::{ReportInput, Tally};
-pub use verilator::{BareModel, BareRun, Linted, Model, TraceMode, lint};
+pub use verilator::{
+    BareModel, BareRun, BlockModel, BlockOutputs, BlockSource, Linted, Model, TraceMode, lint,
+};

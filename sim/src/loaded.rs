@@ -3,14 +3,11 @@
 use std::time::Duration;
 
 use ndarray::Array3;
-use spec::{ArrayConfig, Logits, Program, Region, status};
+use spec::{ArrayConfig, Logits, Memory, Program, Region, status};
 
 use crate::SimError;
 use crate::counters::Counters;
 use crate::verilator::{Copy, Ending, N_REGISTERS, RunResult};
-
-/// Instance names of the banks.
-pub(crate) const BANKS: [&str; 4] = ["bank0", "bank1", "bank2", "bank3"];
 
 /// What the accelerator gave for a layer of one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -228,7 +225,7 @@ impl Loaded {
             for copy in self.copies.iter().filter(|copy| copy.layer == index) {
                 let (own, rest) = bytes.split_at(copy.n_words * word_bytes);
                 bytes = rest;
-                let bank = BANKS
+                let bank = Memory::BANKS
                     .iter()
                     .position(|bank| *bank == copy.memory)
                     .expect("copies are of banks");
@@ -248,7 +245,7 @@ impl Loaded {
             logits: Logits { values, class: result.classes[image] as usize },
             layers,
             counters: before,
-            n_load_cycles: u64::from(registers[11]),
+            n_load_cycles: u64::from(registers[status::LOAD_CYCLES]),
             done_at: result.done_cycles[image],
             status: status.to_vec(),
         })
@@ -262,8 +259,13 @@ fn copies(
     region: Region,
 ) -> impl Iterator<Item = Copy> + use<> {
     let n_words = region.height * region.width * region.channels.div_ceil(config.word_channels());
-    let banks = (0..BANKS.len()).filter(move |bank| region.banks >> bank & 1 == 1);
-    banks.map(move |bank| Copy { layer, memory: BANKS[bank], address: region.address, n_words })
+    let banks = (0..Memory::BANKS.len()).filter(move |bank| region.banks >> bank & 1 == 1);
+    banks.map(move |bank| Copy {
+        layer,
+        memory: Memory::BANKS[bank],
+        address: region.address,
+        n_words,
+    })
 }
 
 fn region_map(region: Region, word_bytes: usize, bytes: &[u8]) -> Array3<i8> {

@@ -2,20 +2,11 @@
 
 use std::path::Path;
 
-use spec::{ArrayConfig, Program};
+use spec::{ArrayConfig, Memory, Program};
 
 use crate::SimError;
-use crate::loaded::{BANKS, Loaded, RtlExecutor, RunOptions, RunOutput};
+use crate::loaded::{Loaded, RtlExecutor, RunOptions, RunOutput};
 use crate::verilator::{Copy, Instance, Job, MemoryShape, Model, RunResult, Watch};
-
-/// File of a program and the memory that holds it.
-const ROMS: [(&str, &str); 5] = [
-    ("program.hex", "program_memory"),
-    ("tile.hex", "tile_memory"),
-    ("weight.hex", "weight_memory"),
-    ("parameter.hex", "parameter_memory"),
-    ("lane.hex", "lane_memory"),
-];
 
 /// One accelerator. Many can run at once, each on a thread of its own.
 pub struct Machine {
@@ -31,11 +22,11 @@ impl Machine {
     /// If the model cannot be set up, or its banks are not those of `config`.
     pub fn new(model: &Model, config: &ArrayConfig) -> Result<Self, SimError> {
         let instance = model.instance()?;
-        let depths = [config.memories().input, config.memories().activation];
-        for (index, name) in BANKS.into_iter().enumerate() {
-            let (n_rows, row_bytes) = (depths[index.min(1)], config.word_channels());
-            let shape = instance.memory_shape(name);
-            check_size(name, shape, n_rows, row_bytes)?;
+        for memory in [Memory::Input, Memory::Activation] {
+            let (n_rows, row_bytes) = (memory.depth(config.memories()), memory.bits(config) / 8);
+            for name in memory.instances() {
+                check_size(name, instance.memory_shape(name), n_rows, row_bytes)?;
+            }
         }
         Ok(Self { instance, config: config.clone(), loaded: None })
     }
@@ -46,18 +37,13 @@ impl Machine {
     /// A program for another configuration, or one that a memory cannot hold.
     pub fn load(&mut self, program: &Program) -> Result<(), SimError> {
         let loaded = Loaded::new(program, &self.config)?;
-        let files = program.to_files();
-        for (file, memory) in ROMS {
-            let (_, text) =
-                files.iter().find(|(name, _)| *name == file).expect("a program has every file");
-            let (bytes, row_bytes) = rom_bytes(text);
-            check_size(
-                memory,
-                self.instance.memory_shape(memory),
-                bytes.len() / row_bytes,
-                row_bytes,
-            )?;
-            self.instance.poke(memory, &bytes, row_bytes).expect("the size was checked");
+        for memory in Memory::ROMS {
+            let (rows, row_bytes) = (program.rom(memory), memory.bits(&self.config) / 8);
+            for name in memory.instances() {
+                check_size(name, self.instance.memory_shape(name), rows.len(), row_bytes)?;
+                let poked = self.instance.poke(name, &rows.concat(), row_bytes);
+                poked.expect("the size was checked");
+            }
         }
         for Copy { memory, address, n_words, .. } in &loaded.copies {
             let row_bytes = self.config.word_channels();
@@ -158,8 +144,7 @@ impl Machine {
             n_layers: loaded.program.layers.len(),
             copies: if watch.is_some() { &[] } else { &loaded.copies },
             word_bytes: self.config.word_channels(),
-            // The control delay lines of the array have no reset: they are flushed.
-            reset_cycles: reset_cycles(&self.config),
+            reset_cycles: self.config.reset_cycles() as u64,
             cycle_limit: options.cycle_limit.unwrap_or(loaded.cycle_limit),
             back_to_back: options.back_to_back,
             stall_seed: options.stall_seed,
@@ -185,18 +170,13 @@ impl RtlExecutor for Machine {
         bank: usize,
         [word, byte]: [usize; 2],
     ) -> Result<Option<u64>, SimError> {
-        let watch = Watch { image: 0, layer, memory: BANKS[bank], address: word, byte };
+        let watch = Watch { image: 0, layer, memory: Memory::BANKS[bank], address: word, byte };
         let options = RunOptions::default();
         let result = self.run_raw(&[image], &options, Some(watch))?;
         let loaded = self.loaded.as_ref().ok_or(SimError::NoProgram)?;
         loaded.check_ending(&result, loaded.cycle_limit, || self.instance.message())?;
         Ok(Some(result.watch_cycle).filter(|cycle| *cycle != 0))
     }
-}
-
-/// Cycles of reset after which the delay lines without a reset of their own are flushed.
-pub(crate) fn reset_cycles(config: &ArrayConfig) -> u64 {
-    (config.rows() + config.cols() + 16) as u64
 }
 
 fn check_size(
@@ -216,28 +196,4 @@ fn check_size(
         });
     }
     Ok(())
-}
-
-/// The rows of a ROM file, least significant byte first, and their width.
-fn rom_bytes(text: &str) -> (Vec<u8>, usize) {
-    let digit = |digit: u8| {
-        (digit as char).to_digit(16).expect("a ROM file holds hexadecimal digits") as u8
-    };
-    let mut bytes = Vec::with_capacity(text.len() / 2);
-    for line in text.lines() {
-        let (pairs, _) = line.as_bytes().as_chunks::<2>();
-        bytes.extend(pairs.iter().rev().map(|[high, low]| digit(*high) << 4 | digit(*low)));
-    }
-    (bytes, text.lines().next().map_or(1, |line| line.len() / 2))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rom_rows_are_reversed_into_memory_order() {
-        assert_eq!(rom_bytes("0102\na0ff\n"), (vec![2, 1, 0xff, 0xa0], 2));
-        assert_eq!(rom_bytes(""), (vec![], 1));
-    }
 }

@@ -6,32 +6,31 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use spec::Memory;
+
 use crate::SimError;
 use crate::tools::Tools;
 
 mod bare;
+mod blocks;
 mod build;
 mod cache;
+mod definitions;
 mod ffi;
+mod job;
 mod lint;
 
 pub use bare::{BareModel, BareRun};
+pub use blocks::{BlockModel, BlockOutputs, BlockSource};
 pub use lint::{Linted, lint};
 
-pub(crate) use ffi::{Copy, Ending, Instance, Job, MemoryShape, N_REGISTERS, RunResult, Watch};
+pub(crate) use ffi::Instance;
+pub(crate) use job::{Copy, Ending, Job, MemoryShape, N_REGISTERS, RunResult, Watch};
 
 /// Instance names of the memories that are written before and read after a run.
-pub(crate) const MEMORIES: [&str; 9] = [
-    "program_memory",
-    "tile_memory",
-    "weight_memory",
-    "parameter_memory",
-    "lane_memory",
-    "bank0",
-    "bank1",
-    "bank2",
-    "bank3",
-];
+pub(crate) fn memories() -> impl Iterator<Item = &'static str> {
+    Memory::ROMS.iter().flat_map(|memory| memory.instances()).chain(&Memory::BANKS).copied()
+}
 
 /// Whether a model can write the history of its signals. A model that can is 30 to 100 times slower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,15 +4,17 @@
 //! Nothing here knows rust-hdl, Verilator or libtorch, and nothing computes in floating point: a `scale` is only a
 //! label. Files are read and written in [`files`] alone, programs are started in [`process`] alone.
 
+mod digest;
 pub mod files;
 pub mod machine;
 pub mod network;
 pub mod process;
 mod shown;
 
+pub use digest::hex_digest;
 pub use machine::{
-    ArrayConfig, ConfigError, Design, LayerInfo, Memories, Parameter, Program, ProgramError,
-    Region, Technology, isa, status,
+    ArrayConfig, ConfigError, Design, LayerInfo, Memories, Memory, Parameter, ParameterField,
+    Program, ProgramError, Region, Technology, isa, status,
 };
 pub use network::{
     Conv, Foreign, FullyConnected, Inference, InputSpec, KeyFault, Layer, LayerOutput, Logits,

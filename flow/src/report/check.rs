@@ -63,7 +63,7 @@ impl CheckReport {
             let mut memories = new_table(&["memory", "needed", "available", "unit"]);
             for Requirement { memory, unit, needed, available } in &report.memories {
                 let (needed, available) = (grouped(*needed as u64), grouped(*available as u64));
-                memories.add_row([memory, needed.as_str(), available.as_str(), unit]);
+                memories.add_row([memory.key(), needed.as_str(), available.as_str(), unit]);
             }
             text += &format!("\n{memories}\n");
         }

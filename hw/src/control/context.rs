@@ -10,6 +10,7 @@
 
 use rust_hdl_core::prelude::*;
 use spec::isa::{self, Field};
+use spec::{Parameter, ParameterField};
 
 use crate::leaf::{Drive, verilog};
 
@@ -283,11 +284,53 @@ decoder!(LaneDecoder, "lane_decoder", LaneContext, Lane, [word_0], {
     offset, dy, dx, valid, word_end, pixel_end,
 });
 
+macro_rules! parameter_decoder {
+    ($($field:ident: $part:ident),+) => {
+        /// Combinational decoder of a channel's part of a parameter row, see [`spec::Parameter`].
+        #[derive(LogicBlock, Default)]
+        pub struct ParameterDecoder {
+            /// The channel's bits of the row.
+            pub channel: Signal<In, Bits<{ Parameter::BITS }>>,
+            $(
+                #[doc = concat!("`", stringify!($field), "`, as [`spec::Parameter`] has it.")]
+                pub $field: Signal<Out, Bits<{ Parameter::$part.width }>>,
+            )+
+        }
+
+        impl Logic for ParameterDecoder {
+            fn update(&mut self) {
+                let channel = self.channel.val();
+                $(self.$field.next = channel.get_bits(Parameter::$part.lsb.into());)+
+            }
+
+            fn connect(&mut self) {
+                $(self.$field.drive();)+
+            }
+
+            fn hdl(&self) -> Verilog {
+                let assign = |ParameterField { name, lsb, width, .. }| {
+                    format!("assign {name} = channel[{}:{lsb}];\n", lsb + width - 1)
+                };
+                let body: String = Parameter::FIELDS.into_iter().map(assign).collect();
+                verilog("parameter_decoder", "The constants of a channel, from a parameter row.", &body)
+            }
+        }
+    };
+}
+
+parameter_decoder!(
+    bias: BIAS,
+    multiplier: MULTIPLIER,
+    shift: SHIFT,
+    residual_multiplier: RESIDUAL_MULTIPLIER
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::leaf::settle;
     use crate::random::Random;
+    use spec::status;
 
     /// The fields of the words, as wide as in the bundle: bits from the table alone, the first in the lowest bits.
     fn bundle(layout: &[(Field, usize)], words: &[u32]) -> VerilogLiteral {
@@ -331,6 +374,42 @@ mod tests {
                 assert_eq!(hex(&seen), hex(&bundle(&layout, &words)), "{words:x?}");
             }
         }};
+    }
+
+    #[test]
+    fn the_state_has_its_bits_where_the_register_has_them() {
+        let names: Vec<String> =
+            widths(State::descriptor()).into_iter().map(|(name, _)| name).collect();
+        let position = |name: &str| names.iter().position(|known| known == name);
+        assert_eq!(position("busy"), Some(status::BUSY_BIT));
+        assert_eq!(position("done"), Some(status::DONE_BIT));
+        assert_eq!(position("error"), Some(status::ERROR_BIT));
+        assert_eq!(position("bad_image"), Some(status::BAD_IMAGE_BIT));
+    }
+
+    #[test]
+    fn parameters_come_apart_as_they_were_put_together() {
+        let mut random = Random::new(2);
+        let mut decoder = ParameterDecoder::default();
+        for _ in 0..100 {
+            let parameter = Parameter {
+                bias: random.below(1 << 32) as u32 as i32,
+                multiplier: random.below(1 << 15) as u16,
+                shift: random.below(48) as u8,
+                residual_multiplier: random.below(1 << 16) as u16,
+            };
+            let channel = parameter.to_bits();
+            decoder.channel.next = (0..Parameter::BITS)
+                .fold(Bits::default(), |bits, at| bits.replace_bit(at, channel >> at & 1 == 1));
+            settle(&mut decoder).unwrap();
+            let seen = Parameter {
+                bias: decoder.bias.val().to_u64() as u32 as i32,
+                multiplier: decoder.multiplier.val().to_u64() as u16,
+                shift: decoder.shift.val().to_u64() as u8,
+                residual_multiplier: decoder.residual_multiplier.val().to_u64() as u16,
+            };
+            assert_eq!(seen, parameter);
+        }
     }
 
     #[test]

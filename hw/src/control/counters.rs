@@ -5,6 +5,8 @@ use crate::{comment, dff_setup};
 use rust_hdl_core::prelude::*;
 use spec::ArrayConfig;
 
+use crate::control::status_select::StatusSelect;
+
 /// Gives every running cycle one cause, and reads all counts out.
 ///
 /// A streaming cycle is useful or, whenever the idle PE-cycles of partly filled tiles add up to a whole one, idle. Any
@@ -59,6 +61,7 @@ pub struct Counters {
     drain_cycles: Register<Bits<32>>,
     output_cycles: Register<Bits<32>>,
     idle_remainder: Register<Bits<10>>,
+    select: StatusSelect,
     idle: Signal<Local, Bits<10>>,
     n_pes: Constant<Bits<10>>,
     size: Constant<Bits<32>>,
@@ -126,40 +129,24 @@ impl Logic for Counters {
             self.output_cycles.d.next = 0.into();
         }
 
-        self.status_data.next = 0.into();
-        if self.status_address.val() == 0 {
-            self.status_data.next = bit_cast::<32, 4>(self.state.val());
-        } else if self.status_address.val() == 1 {
-            self.status_data.next = self.images.q.val();
-        } else if self.status_address.val() == 2 {
-            self.status_data.next = self.cycles.q.val();
-        } else if self.status_address.val() == 3 {
-            self.status_data.next = self.useful.q.val();
-        } else if self.status_address.val() == 4 {
-            self.status_data.next = self.idle_pes.q.val();
-        } else if self.status_address.val() == 5 {
-            self.status_data.next = self.fetch_cycles.q.val();
-        } else if self.status_address.val() == 6 {
-            self.status_data.next = self.weight_cycles.q.val();
-        } else if self.status_address.val() == 7 {
-            self.status_data.next = self.dependency_cycles.q.val();
-        } else if self.status_address.val() == 8 {
-            self.status_data.next = self.accumulator_cycles.q.val();
-        } else if self.status_address.val() == 9 {
-            self.status_data.next = self.drain_cycles.q.val();
-        } else if self.status_address.val() == 10 {
-            self.status_data.next = bit_cast::<32, 10>(self.idle_remainder.q.val());
-        } else if self.status_address.val() == 11 {
-            self.status_data.next = self.load_cycles.val();
-        } else if self.status_address.val() == 12 {
-            self.status_data.next = self.output_cycles.q.val();
-        } else if self.status_address.val() == 13 {
-            self.status_data.next = bit_cast::<32, 16>(self.program_counter.val());
-        } else if self.status_address.val() == 14 {
-            self.status_data.next = self.size.val();
-        } else if self.status_address.val() == 15 {
-            self.status_data.next = self.bad_images.val();
-        }
+        self.select.address.next = self.status_address.val();
+        self.select.state.next = bit_cast::<32, 4>(self.state.val());
+        self.select.images.next = self.images.q.val();
+        self.select.cycles.next = self.cycles.q.val();
+        self.select.useful.next = self.useful.q.val();
+        self.select.idle_pes.next = self.idle_pes.q.val();
+        self.select.fetch.next = self.fetch_cycles.q.val();
+        self.select.weight_load.next = self.weight_cycles.q.val();
+        self.select.dependency.next = self.dependency_cycles.q.val();
+        self.select.accumulator.next = self.accumulator_cycles.q.val();
+        self.select.drain.next = self.drain_cycles.q.val();
+        self.select.idle_remainder.next = bit_cast::<32, 10>(self.idle_remainder.q.val());
+        self.select.load_cycles.next = self.load_cycles.val();
+        self.select.output_cycles.next = self.output_cycles.q.val();
+        self.select.program_counter.next = bit_cast::<32, 16>(self.program_counter.val());
+        self.select.sizes.next = self.size.val();
+        self.select.bad_images.next = self.bad_images.val();
+        self.status_data.next = self.select.data.val();
 
         if self.clear.val() | self.reset.val() {
             self.cycles.d.next = 0.into();

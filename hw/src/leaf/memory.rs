@@ -7,6 +7,7 @@
 use super::{Drive, ports, verilog};
 use crate::verilog::range_of;
 use rust_hdl_core::prelude::*;
+use spec::{ArrayConfig, Memory};
 use std::fmt::Write;
 
 /// A memory with one write and one read port. A read takes one cycle; the output holds nothing else. Writing and
@@ -166,6 +167,17 @@ impl<const ADDRESS: usize, const LANE: usize> Rom<ADDRESS, LANE> {
         }
     }
 
+    /// The ROM of a program on an array, named as simulators find it.
+    ///
+    /// # Panics
+    /// If the memory is no ROM, or its rows are not whole lanes.
+    pub fn of(memory: Memory, config: &ArrayConfig) -> Self {
+        let (name, file) = (memory.instances()[0], memory.file().expect("a ROM has a file"));
+        let bits = memory.bits(config);
+        assert!(bits.is_multiple_of(LANE), "{name}: {bits} bits are no whole lanes of {LANE}");
+        Self::new(name, file, memory.depth(config.memories()), bits / LANE)
+    }
+
     /// Contents for native simulation: words of one value a lane; the rest stays zero.
     ///
     /// # Panics
@@ -182,32 +194,26 @@ impl<const ADDRESS: usize, const LANE: usize> Rom<ADDRESS, LANE> {
         self
     }
 
-    /// What `$readmemh` opens.
-    pub fn file(&self) -> &str {
-        &self._file
-    }
-
     /// Words of the memory.
     pub fn depth(&self) -> usize {
         self._depth
     }
 
-    /// Contents for native simulation: the text of the file, a line a word; the rest becomes zero.
+    /// Contents for native simulation: words of bytes, the least significant first; the rest becomes zero.
     ///
     /// # Panics
-    /// If a line is no word of this memory, there are more lines than words, or lanes are no whole digits of up to 128
-    /// bits.
-    pub fn load(&mut self, text: &str) {
-        assert!(LANE.is_multiple_of(4) && LANE <= 128, "lanes of {LANE} bits are no whole digits");
-        let (lanes, digits) = (self.data.len(), LANE / 4);
+    /// If there are more words than the memory has, a word has another number of bytes, or lanes are no whole bytes of
+    /// up to 128 bits.
+    pub fn load(&mut self, words: &[Vec<u8>]) {
+        assert!(LANE.is_multiple_of(8) && LANE <= 128, "lanes of {LANE} bits are no whole bytes");
+        assert!(words.len() <= self._depth, "{} words do not fit {}", words.len(), self._depth);
+        let lanes = self.data.len();
         self._words.fill(Bits::default());
-        for (i, line) in text.lines().enumerate() {
-            assert!(i < self._depth, "more than {} words", self._depth);
-            assert_eq!(line.len(), lanes * digits, "digits of word {i}");
-            for lane in 0..lanes {
-                let low = (lanes - 1 - lane) * digits;
-                let value = u128::from_str_radix(&line[low..low + digits], 16)
-                    .unwrap_or_else(|e| panic!("word {i}: {e}"));
+        for (i, word) in words.iter().enumerate() {
+            assert_eq!(word.len(), lanes * LANE / 8, "bytes of word {i}");
+            for (lane, bytes) in word.chunks(LANE / 8).enumerate() {
+                let value =
+                    bytes.iter().rev().fold(0, |value, byte| value << 8 | u128::from(*byte));
                 self._words[i * lanes + lane] = wide(value);
             }
         }

@@ -8,7 +8,7 @@ use crate::control::context::{LaneDecoder, LoadContext};
 use crate::leaf::{Ram, Register, ports};
 use crate::{comment, dff_setup};
 use rust_hdl_core::prelude::*;
-use spec::ArrayConfig;
+use spec::{ArrayConfig, Memory};
 
 /// What the loader does.
 #[derive(LogicState, Clone, Copy, Debug, PartialEq)]
@@ -131,7 +131,8 @@ impl Loader {
             load_cycles: Signal::default(),
             bad_image: Signal::default(),
             bad_images: Signal::default(),
-            image_memory: Ram::new("image_memory", config.memories().image, 1, 1).visible(),
+            image_memory: Ram::new(Memory::Image.instances()[0], config.memories().image, 1, 1)
+                .visible(),
             lane_decoder: LaneDecoder::default(),
             word_packer: WordPacker::new(config),
             state: Register::default(),

@@ -4,12 +4,14 @@
 
 use crate::verilated::lint;
 use rust_hdl_core::prelude::*;
-use spec::{ArrayConfig, Design, Memories, Technology};
+use spec::{ArrayConfig, Design, Memories, Memory, Technology};
 use std::fmt::Write;
 use twofold_hw::accelerator::Accelerator;
 use twofold_hw::control::context::{
-    BlockDecoder, DrainDecoder, EndDecoder, LaneDecoder, LoadDecoder, StreamDecoder, TileDecoder,
+    BlockDecoder, DrainDecoder, EndDecoder, LaneDecoder, LoadDecoder, ParameterDecoder,
+    StreamDecoder, TileDecoder,
 };
+use twofold_hw::control::status_select::StatusSelect;
 use twofold_hw::datapath::accumulator::Accumulator;
 use twofold_hw::datapath::array::Array;
 use twofold_hw::datapath::lane_select::LaneSelect;
@@ -111,6 +113,8 @@ fn decoders() {
     all += &text(EndDecoder::default(), "end_decoder");
     all += &text(TileDecoder::default(), "tile_decoder");
     all += &text(LaneDecoder::default(), "lane_decoder");
+    all += &text(ParameterDecoder::default(), "parameter_decoder");
+    all += &text(StatusSelect::default(), "status_select");
     insta::assert_snapshot!(all);
 }
 
@@ -138,6 +142,30 @@ fn the_modules_and_ports_of_the_accelerator() {
     }
     let ports = design.top().text.split_once("(\n").unwrap().1.split_once("\n);").unwrap().0;
     insta::assert_snapshot!(format!("{} modules\n{all}\n{ports}", design.modules.len()));
+}
+
+/// Instance, width and depth of every memory that simulators find by name.
+#[test]
+fn the_memories_are_those_of_the_table() {
+    let array = array(3, 5);
+    let design = accelerator(3, 5);
+    for memory in Memory::ALL {
+        for instance in memory.instances() {
+            let mark = format!(" {instance} (");
+            let mut lines = design.modules.iter().flat_map(|module| module.text.lines());
+            let line = lines
+                .find(|line| line.contains(&mark) && !line.starts_with("module "))
+                .unwrap_or_else(|| panic!("{instance}"));
+            let name = line.split_whitespace().next().unwrap();
+            let module = design.modules.iter().find(|module| module.name == name).unwrap();
+            let (width, depth) = (memory.bits(&array), memory.depth(array.memories()));
+            let declared = format!("reg [{}:0] mem [0:{}]", width - 1, depth - 1);
+            assert!(module.text.contains(&declared), "{instance}: {declared}");
+            if let Some(file) = memory.file() {
+                assert!(module.text.contains(&format!("$readmemh(\"{file}\", mem)")), "{file}");
+            }
+        }
+    }
 }
 
 #[test]

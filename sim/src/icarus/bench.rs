@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use spec::status;
+
 use crate::loaded::{Loaded, RunOptions};
 use crate::verilator::N_REGISTERS;
 
@@ -58,6 +60,12 @@ impl Bench<'_> {
         for (name, value) in constants {
             let _ = writeln!(text, "    localparam [63:0] {name} = 64'd{value};");
         }
+        let bits = status::ADDRESS_BITS;
+        let _ = writeln!(text, "    localparam STATUS_BITS = {bits};");
+        for status::Register { address, name, .. } in status::REGISTERS {
+            let name = name.to_uppercase();
+            let _ = writeln!(text, "    localparam [{}:0] {name} = {bits}'d{address};", bits - 1);
+        }
         text + BODY.trim_start_matches('\n') + &self.copies()
     }
 
@@ -80,7 +88,7 @@ impl Bench<'_> {
 const BODY: &str = r#"
     reg clock, reset, input_valid, input_last, output_ready;
     reg [7:0] input_data;
-    reg [4:0] status_address;
+    reg [STATUS_BITS-1:0] status_address;
     wire input_ready, output_valid, output_last, busy, done, error;
     wire [15:0] output_data;
     wire [31:0] status_data;
@@ -99,7 +107,7 @@ const BODY: &str = r#"
     reg [15:0] data;
     integer i, word;
 
-    task read(input [4:0] address);
+    task read(input [STATUS_BITS-1:0] address);
         begin
             status_address = address;
             #1;
@@ -194,7 +202,7 @@ const BODY: &str = r#"
                 if (drained_layers < drained) drained = 0;
                 for (drained = drained; drained < drained_layers; drained = drained + 1)
                     if (computed < N_IMAGES && drained < N_LAYERS) begin
-                        read(2);
+                        read(CYCLES);
                         $display("twofold written %0d %0d %h", computed, drained, status_data);
                         copy_layer(drained);
                     end
@@ -218,13 +226,13 @@ const BODY: &str = r#"
         end
         stop("finished");
         $write("twofold end %0d %0d %0d %0d %0d", n_cycles, computed, answered, stream_layer, drained_layers);
-        read(12);
+        read(OUTPUT_CYCLES);
         $write(" %h", status_data);
-        read(13);
+        read(PROGRAM_COUNTER);
         $write(" %h", status_data);
-        read(0);
+        read(STATE);
         $write(" %h", status_data);
-        read(15);
+        read(BAD_IMAGES);
         $display(" %h", status_data);
         $finish(0);
     end

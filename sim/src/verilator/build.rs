@@ -15,8 +15,9 @@ use spec::process;
 use tempfile::TempDir;
 
 use super::cache::{self, cache_error};
+use super::definitions::definitions;
 use super::ffi::ABI;
-use super::{MEMORIES, TraceMode};
+use super::{TraceMode, memories};
 use crate::SimError;
 use crate::tools::{Compiler, Tools, VERILATOR_VERSION, Verilator};
 
@@ -66,7 +67,7 @@ type Unity<'a> = &'a dyn Fn(&[String], &str) -> Result<String, SimError>;
 
 /// Everything that a build needs, found and identified.
 pub(super) struct Toolchain {
-    verilator: Verilator,
+    pub(super) verilator: Verilator,
     compiler: Compiler,
     flags: Vec<String>,
     /// Hash of the tools, their flags and the processor.
@@ -103,7 +104,7 @@ fn key(verilog: &str, trace: TraceMode) -> String {
     let mut key = Sha256::new();
     key.update(ABI.to_le_bytes());
     let traced = if trace == TraceMode::Fst { "fst" } else { "" };
-    let texts = [VERILATOR_VERSION, traced, &processor(), SHIM, verilog];
+    let texts = [VERILATOR_VERSION, traced, &processor(), &definitions(), SHIM, verilog];
     let headers = FST_HEADERS.iter().map(|(_, text)| *text);
     for text in VERILATOR_FLAGS.into_iter().chain(COMPILER_FLAGS).chain(texts).chain(headers) {
         key.update((text.len() as u64).to_le_bytes());
@@ -211,11 +212,7 @@ impl Toolchain {
         if self.trace == TraceMode::Fst {
             verilate.args(["--trace-fst", "--trace-structs"]);
         }
-        let output = run(verilate.arg(&source))?;
-        if !output.status.success() {
-            let log = first_errors(&output, "%Error");
-            return Err(no_room("Verilator", &output).unwrap_or(SimError::Verilate { log }));
-        }
+        self::verilate(verilate.arg(&source))?;
 
         let generated = generated_files(&sources)?;
         let header = sources.join(format!("{PREFIX}___024root.h"));
@@ -271,7 +268,7 @@ impl Toolchain {
     }
 
     /// The compiler with its flags and Verilator's headers, and with those of `fst/` first, written to `headers`.
-    fn compile_command(&self, headers: &Path) -> Result<Command, SimError> {
+    pub(super) fn compile_command(&self, headers: &Path) -> Result<Command, SimError> {
         let mut command = self.compiler.command();
         command.args(&self.flags);
         if self.trace == TraceMode::Fst {
@@ -285,7 +282,7 @@ impl Toolchain {
         Ok(command)
     }
 
-    fn compile(&self, command: &Command) -> Result<(), SimError> {
+    pub(super) fn compile(&self, command: &Command) -> Result<(), SimError> {
         let output = run(command)?;
         if output.status.success() {
             return Ok(());
@@ -297,6 +294,16 @@ impl Toolchain {
     }
 }
 
+/// Runs Verilator to a success.
+pub(super) fn verilate(command: &Command) -> Result<(), SimError> {
+    let output = run(command)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let log = first_errors(&output, "%Error");
+    Err(no_room("Verilator", &output).unwrap_or(SimError::Verilate { log }))
+}
+
 /// The error of a tool that says that the disk is full.
 fn no_room(tool: &str, output: &Output) -> Option<SimError> {
     let text = String::from_utf8_lossy(&output.stderr);
@@ -306,7 +313,7 @@ fn no_room(tool: &str, output: &Output) -> Option<SimError> {
 
 /// The names of what Verilator wrote, sorted, once every file is known to have its end: Verilator itself does not notice
 /// that a disk is full.
-fn generated_files(folder: &Path) -> Result<Vec<String>, SimError> {
+pub(super) fn generated_files(folder: &Path) -> Result<Vec<String>, SimError> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(cache_error(folder))? {
         let path = entry.map_err(cache_error(folder))?.path();
@@ -330,7 +337,7 @@ pub(super) fn partial_folder(cache: &Path) -> Result<TempDir, SimError> {
     tempfile::Builder::new().prefix(PARTIAL).tempdir_in(cache).map_err(cache_error(cache))
 }
 
-fn run(command: &Command) -> Result<Output, SimError> {
+pub(super) fn run(command: &Command) -> Result<Output, SimError> {
     process::output(command)
         .map_err(|source| SimError::Start { program: command.get_program().into(), source })
 }
@@ -362,9 +369,9 @@ fn unity_source(names: &[String], header: &str, trace: TraceMode) -> Result<Stri
         text += "#include \"verilated_fst_c.h\"\n#define TWOFOLD_TRACE VerilatedFstC\n";
     }
     text += &unity_start(names, header);
-    text += &format!("#define TWOFOLD_ABI {ABI}\n");
+    text += &definitions();
     text += "#define TWOFOLD_MEMORIES(X)";
-    for name in MEMORIES {
+    for name in memories() {
         let found = members(header, |member| member.ends_with(&format!("__DOT__{name}__DOT__mem")));
         let [member] = found[..] else { return Err(SimError::Memory { name, n: found.len() }) };
         text += &format!(" X(\"{name}\", {member})");
@@ -372,7 +379,7 @@ fn unity_source(names: &[String], header: &str, trace: TraceMode) -> Result<Stri
     // Memories that only this design has.
     for member in members(header, |member| member.ends_with("__DOT__mem")) {
         let Some(name) = member.rsplit("__DOT__").nth(1) else { continue };
-        if !MEMORIES.contains(&name) {
+        if !memories().any(|known| known == name) {
             text += &format!(" X(\"{name}\", {member})");
         }
     }

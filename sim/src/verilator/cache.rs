@@ -8,10 +8,9 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use base16ct::lower::encode_string;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use spec::files::{self, Limit};
+use spec::hex_digest;
 
 use crate::SimError;
 
@@ -34,7 +33,7 @@ impl Record {
     fn of(paths: &[PathBuf]) -> Result<Self, SimError> {
         let digest = |path: &PathBuf| {
             let bytes = files::read_regular(path, LIBRARY).map_err(cache_error(path))?;
-            Ok((name(path), encode_string(&Sha256::digest(bytes))))
+            Ok((name(path), hex_digest(&bytes)))
         };
         let sha256 = paths.iter().map(digest).collect::<Result<_, SimError>>()?;
         Ok(Self { format: "twofold-model".to_owned(), format_version: 1, sha256 })

@@ -5,251 +5,18 @@
     reason = "a library that is compiled at run time can only be called through raw symbols"
 )]
 
-use std::ffi::{CStr, CString, c_char, c_void};
+mod raw;
+
+use std::ffi::{CStr, CString, c_void};
 use std::path::Path;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::time::Duration;
 
-use libloading::{Library, Symbol};
+use super::job::{Ending, Job, MemoryShape, N_REGISTERS, RunResult};
+use raw::{RawJob, RawMemory, RawRegion, RawResult};
 
-/// Changes with every change of the structures below or of `shim.cpp`'s functions.
-pub(crate) const ABI: u32 = 3;
-/// Status registers in a snapshot.
-pub(crate) const N_REGISTERS: usize = 16;
-
-/// A memory of the model as the library describes it.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct RawMemory {
-    data: *mut u8,
-    stride: u64,
-    depth: u64,
-}
-
-#[repr(C)]
-struct RawRegion {
-    layer: u64,
-    data: *const u8,
-    stride: u64,
-    n_words: u64,
-}
-
-#[repr(C)]
-struct RawJob {
-    images: *const u8,
-    frames: *const u64,
-    n_frames: u64,
-    image_bytes: u64,
-    n_images: u64,
-    n_logits: u64,
-    n_layers: u64,
-    regions: *const RawRegion,
-    n_regions: u64,
-    word_bytes: u64,
-    image_output_bytes: u64,
-    reset_cycles: u64,
-    cycle_limit: u64,
-    back_to_back: u64,
-    stall_seed: u64,
-    watch: *mut u8,
-    watch_image: u64,
-    watch_layer: u64,
-}
-
-#[repr(C)]
-struct RawResult {
-    outputs: *mut u8,
-    logits: *mut i16,
-    classes: *mut u32,
-    registers: *mut u32,
-    drained_cycles: *mut u32,
-    done_cycles: *mut u64,
-    n_cycles: u64,
-    cpu_ns: u64,
-    watch_cycle: u64,
-    output_cycles: u32,
-    status: u32,
-    image: u32,
-    stream_layer: u32,
-    drained_layers: u32,
-    program_counter: u32,
-    state: u32,
-    n_bad_images: u32,
-}
-
-/// Words of a bank to copy out when a layer has been written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Copy {
-    /// Index of the layer.
-    pub(crate) layer: usize,
-    /// Memory that holds it.
-    pub(crate) memory: &'static str,
-    /// First word.
-    pub(crate) address: usize,
-    /// Number of words.
-    pub(crate) n_words: usize,
-}
-
-/// A byte whose last change within a layer is to be timed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Watch {
-    /// Index of the image.
-    pub(crate) image: usize,
-    /// Index of the layer.
-    pub(crate) layer: usize,
-    /// Memory that holds the byte.
-    pub(crate) memory: &'static str,
-    /// Word of the memory.
-    pub(crate) address: usize,
-    /// Byte of the word.
-    pub(crate) byte: usize,
-}
-
-/// What to run.
-#[derive(Clone, Debug)]
-pub(crate) struct Job<'a> {
-    /// The bytes for the input port.
-    pub(crate) bytes: &'a [u8],
-    /// How many of them go up to each byte that is the last of an image, at least one. Those of `image_bytes` are images
-    /// and get an answer.
-    pub(crate) frames: &'a [u64],
-    /// Bytes of an image, at least one.
-    pub(crate) image_bytes: usize,
-    /// Logits of the program.
-    pub(crate) n_logits: usize,
-    /// Layers of the program, at least one.
-    pub(crate) n_layers: usize,
-    /// Ordered by layer.
-    pub(crate) copies: &'a [Copy],
-    /// Bytes of a word of the banks.
-    pub(crate) word_bytes: usize,
-    /// Cycles of reset.
-    pub(crate) reset_cycles: u64,
-    /// Cycles without any image coming to its end.
-    pub(crate) cycle_limit: u64,
-    /// Whether an image is offered while the one before is computed.
-    pub(crate) back_to_back: bool,
-    /// Nonzero: the input pauses and the output is held at random.
-    pub(crate) stall_seed: u64,
-    /// A byte to time.
-    pub(crate) watch: Option<Watch>,
-}
-
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    Finished,
-    Timeout,
-    HardwareError,
-    ProtocolError,
-    Fatal,
-}
-
-/// What a run gave.
-#[derive(Clone, Debug)]
-pub(crate) struct RunResult {
-    /// All words of all copies, packed, image after image.
-    pub(crate) outputs: Vec<u8>,
-    /// `n_logits` an image.
-    pub(crate) logits: Vec<i16>,
-    /// One an image.
-    pub(crate) classes: Vec<u32>,
-    /// `N_REGISTERS` a layer and image, as they were when the layer's last word had been streamed.
-    pub(crate) registers: Vec<u32>,
-    /// The cycle counter when the layer had been written, one a layer and image.
-    pub(crate) drained_cycles: Vec<u32>,
-    /// Cycle of the run at which the image's last layer had been written, one an image.
-    pub(crate) done_cycles: Vec<u64>,
-    /// Cycles simulated, reset not counted.
-    pub(crate) n_cycles: u64,
-    /// Processor time that the simulation took.
-    pub(crate) cpu_time: Duration,
-    /// The cycle counter at the watched byte's last change, zero if it did not change.
-    pub(crate) watch_cycle: u64,
-    /// Cycles of sending the logits and the class of the image that was sent last.
-    pub(crate) output_cycles: u32,
-    /// How it ended.
-    pub(crate) ending: Ending,
-    /// Image that was being computed at the end.
-    pub(crate) image: usize,
-    /// Layer that was streaming at the end.
-    pub(crate) stream_layer: u32,
-    /// Layers written at the end.
-    pub(crate) drained_layers: u32,
-    /// Program counter at the end.
-    pub(crate) program_counter: u32,
-    /// Status register 0 at the end.
-    pub(crate) state: u32,
-    /// Bad images at the end.
-    pub(crate) n_bad_images: u32,
-}
-
-/// Depth and stride of a memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct MemoryShape {
-    pub(crate) depth: usize,
-    /// Bytes from row to row; a row's bytes come first, least significant first.
-    pub(crate) stride: usize,
-}
-
-type New = unsafe extern "C" fn() -> *mut c_void;
-type Free = unsafe extern "C" fn(*mut c_void);
-type Message = unsafe extern "C" fn(*mut c_void) -> *const c_char;
-type FindMemory = unsafe extern "C" fn(*mut c_void, *const c_char, *mut RawMemory) -> u32;
-type Run = unsafe extern "C" fn(*mut c_void, *const RawJob, *mut RawResult);
-type Trace = unsafe extern "C" fn(*mut c_void, *const c_char) -> u32;
-
-/// A loaded library and its functions.
-pub(crate) struct Functions {
-    new: New,
-    free: Free,
-    message: Message,
-    find_memory: FindMemory,
-    run: Run,
-    trace: Trace,
-    end_trace: Free,
-    // Last, so that it outlives the pointers above.
-    _library: Library,
-}
-
-impl Functions {
-    /// Loads a library that `build` made.
-    pub(crate) fn load(path: &Path) -> Result<Self, String> {
-        let reason = |error: libloading::Error| error.to_string();
-        // SAFETY: the library is compiled from the shim and Verilator's sources, whose initializers only set up their
-        // own static data.
-        let library = unsafe { Library::new(path) }.map_err(reason)?;
-        // SAFETY: the shim defines the symbol with this signature in every version.
-        let abi = unsafe {
-            library.get::<unsafe extern "C" fn() -> u32>(b"twofold_abi\0").map_err(reason)?()
-        };
-        if abi != ABI {
-            return Err(format!("it has interface {abi}, this program needs {ABI}"));
-        }
-        // SAFETY: the interface number matches, so each symbol has the signature that is written here.
-        unsafe {
-            let new: Symbol<New> = library.get(b"twofold_new\0").map_err(reason)?;
-            let free: Symbol<Free> = library.get(b"twofold_free\0").map_err(reason)?;
-            let message: Symbol<Message> = library.get(b"twofold_message\0").map_err(reason)?;
-            let find_memory: Symbol<FindMemory> =
-                library.get(b"twofold_memory\0").map_err(reason)?;
-            let run: Symbol<Run> = library.get(b"twofold_run\0").map_err(reason)?;
-            let trace: Symbol<Trace> = library.get(b"twofold_trace\0").map_err(reason)?;
-            let end_trace: Symbol<Free> = library.get(b"twofold_end_trace\0").map_err(reason)?;
-            Ok(Self {
-                new: *new,
-                free: *free,
-                message: *message,
-                find_memory: *find_memory,
-                run: *run,
-                trace: *trace,
-                end_trace: *end_trace,
-                _library: library,
-            })
-        }
-    }
-}
+pub(crate) use raw::{ABI, Functions};
 
 /// One accelerator: its state, and the library that computes it.
 pub(crate) struct Instance {
@@ -384,7 +151,7 @@ impl Instance {
             cpu_ns: 0,
             watch_cycle: 0,
             output_cycles: 0,
-            status: 0,
+            status: Ending::Finished as u32,
             image: 0,
             stream_layer: 0,
             drained_layers: 0,
@@ -401,13 +168,7 @@ impl Instance {
             cpu_time: Duration::from_nanos(result.cpu_ns),
             watch_cycle: result.watch_cycle,
             output_cycles: result.output_cycles,
-            ending: match result.status {
-                0 => Ending::Finished,
-                1 => Ending::Timeout,
-                2 => Ending::HardwareError,
-                3 => Ending::ProtocolError,
-                _ => Ending::Fatal,
-            },
+            ending: Ending::of(result.status),
             image: result.image as usize,
             stream_layer: result.stream_layer,
             drained_layers: result.drained_layers,

@@ -1,7 +1,8 @@
 // The loops that run for every simulated cycle, compiled together with the Verilated model.
 //
 // Before this file come: the model's own sources, `TWOFOLD_EDGE` (the variable in which the model keeps the clock's
-// last value, if it was found) and `TWOFOLD_MEMORIES(X)` (name and member of every memory). The structures below are
+// last value, if it was found), `TWOFOLD_MEMORIES(X)` (name and member of every memory) and what definitions.rs lists:
+// status registers and the ways in which a run ends. The structures below are
 // `#[repr(C)]` structures of ffi.rs, field by field.
 //
 // The ports follow one rule: `input_ready` and all outputs but `status_data` depend on registers alone, so that what
@@ -32,8 +33,7 @@ void vl_fatal(const char* file, int line, const char*, const char* message) {
 
 namespace {
 
-constexpr unsigned n_registers = 16;
-enum Status : uint32_t { finished = 0, timeout = 1, hardware_error = 2, protocol_error = 3, fatal = 4 };
+constexpr unsigned n_registers = TWOFOLD_N_REGISTERS;
 
 struct Memory {
     uint8_t* data;
@@ -142,7 +142,7 @@ void reset(Model& model, uint64_t n_cycles) {
     root.input_last = 0;
     root.input_data = 0;
     root.output_ready = 0;
-    root.status_address = 0;
+    root.status_address = TWOFOLD_STATUS_STATE;
     model.top->eval();
     root.clock = 1;
     model.top->eval();
@@ -228,7 +228,7 @@ void run(Model& model, const Job& job, Result& result) {
 
         if (took) {
             if (answered >= job.n_images || last != (n_beats == job.n_logits)) {
-                result.status = protocol_error;
+                result.status = TWOFOLD_PROTOCOL_ERROR;
                 break;
             }
             if (last) {
@@ -244,7 +244,7 @@ void run(Model& model, const Job& job, Result& result) {
             for (; drained < root.drained_layers; ++drained) {
                 if (computed >= job.n_images || drained >= job.n_layers) continue;
                 copy_layer(job, result, computed, drained);
-                result.drained_cycles[computed * job.n_layers + drained] = read_register(model, 2);
+                result.drained_cycles[computed * job.n_layers + drained] = read_register(model, TWOFOLD_STATUS_CYCLES);
             }
         }
         if (root.stream_layer != layer) {
@@ -262,24 +262,24 @@ void run(Model& model, const Job& job, Result& result) {
         }
         if (job.watch && *job.watch != watched) {
             watched = *job.watch;
-            if (in_watched_layer) result.watch_cycle = read_register(model, 2);
+            if (in_watched_layer) result.watch_cycle = read_register(model, TWOFOLD_STATUS_CYCLES);
         }
         if (root.error) {
-            result.status = hardware_error;
+            result.status = TWOFOLD_HARDWARE_ERROR;
             break;
         }
         if (++idle > job.cycle_limit) {
-            result.status = timeout;
+            result.status = TWOFOLD_TIMEOUT;
             break;
         }
     }
-    result.image = static_cast<uint32_t>(result.status == hardware_error ? computed : answered);
+    result.image = static_cast<uint32_t>(result.status == TWOFOLD_HARDWARE_ERROR ? computed : answered);
     result.stream_layer = root.stream_layer;
     result.drained_layers = root.drained_layers;
-    result.output_cycles = read_register(model, 12);
-    result.program_counter = read_register(model, 13);
-    result.state = read_register(model, 0);
-    result.n_bad_images = read_register(model, 15);
+    result.output_cycles = read_register(model, TWOFOLD_STATUS_OUTPUT_CYCLES);
+    result.program_counter = read_register(model, TWOFOLD_STATUS_PROGRAM_COUNTER);
+    result.state = read_register(model, TWOFOLD_STATUS_STATE);
+    result.n_bad_images = read_register(model, TWOFOLD_STATUS_BAD_IMAGES);
 }
 
 // Processor time of this thread: what it takes, however busy the machine is.
@@ -332,7 +332,7 @@ TWOFOLD_EXPORT uint32_t twofold_memory(void* handle, const char* name, Memory* m
 TWOFOLD_EXPORT void twofold_run(void* handle, const Job* job, Result* result) {
     auto& model = *static_cast<Model*>(handle);
     const uint64_t start = thread_ns();
-    if (!guarded(model, [&] { run(model, *job, *result); })) result->status = fatal;
+    if (!guarded(model, [&] { run(model, *job, *result); })) result->status = TWOFOLD_FATAL;
     result->cpu_ns = thread_ns() - start;
 }
 

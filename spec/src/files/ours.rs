@@ -16,7 +16,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::read::{Limit, open_regular, read_regular, read_text};
-use crate::network::hex_digest;
+use crate::digest::hex_digest;
 
 /// What a command writes to a file that the user names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

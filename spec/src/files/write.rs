@@ -12,43 +12,12 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::FileError;
+use super::error::{FileError, Refusal};
 use super::ours::Kind;
 use super::read::kind as name;
 
 /// How the name of a file begins that is still written.
 const ASIDE: &str = ".twofold-";
-
-/// Why a file is not replaced.
-#[derive(Debug, thiserror::Error)]
-pub enum Refusal {
-    /// A device, a FIFO, a socket, a folder.
-    #[error("it is {kind}; help: name a new file, or a regular one")]
-    NotRegular {
-        /// What it is, with its article.
-        kind: &'static str,
-    },
-    /// A symbolic link to a file that is not there.
-    #[error("it is a link that leads nowhere; help: name the file itself, or remove the link")]
-    DanglingLink,
-    /// A symbolic link where this program keeps a file of its own.
-    #[error(
-        "it is a link, whose file is somebody else's perhaps; help: move it, Twofold writes a file of its own there"
-    )]
-    Link,
-    /// The same file, or a file of the folder, is read by the command.
-    #[error("the command also reads {input}; help: name a file elsewhere", input = input.display())]
-    Input {
-        /// The input as it was named.
-        input: PathBuf,
-    },
-    /// A file of somebody else.
-    #[error("it is no {kind} that Twofold wrote; help: {help}, or replace it with --force", help = kind.instead(), kind = kind.name())]
-    NotOurs {
-        /// What would have been replaced.
-        kind: Kind,
-    },
-}
 
 /// The rules that all results of one command follow.
 #[derive(Debug, Clone, Default)]
@@ -356,4 +325,11 @@ pub fn remove(path: &Path) -> Result<(), FileError> {
         }
         metadata => metadata.and_then(|_| fs::remove_file(path)).map_err(error),
     }
+}
+
+/// Writes all files aside, then renames one after the other.
+pub(super) fn write_all(targets: &[Target], contents: &[&[u8]]) -> Result<(), FileError> {
+    let aside = targets.iter().zip(contents).map(|(target, bytes)| target.aside(bytes));
+    let aside = aside.collect::<Result<Vec<_>, _>>()?;
+    aside.into_iter().try_for_each(Aside::place)
 }

@@ -2,48 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Depths of the on-chip memories, in entries of each memory's own width.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Memories {
-    /// Instructions of 128 bits.
-    pub program: usize,
-    /// Tile records of 64 bits.
-    pub tile: usize,
-    /// Weight rows of `cols` bytes; a tile takes [`ArrayConfig::tile_rows`] of them.
-    pub weight: usize,
-    /// Parameter rows: bias, multiplier, shift and residual multiplier of `lanes` channels.
-    pub parameter: usize,
-    /// Entries of the loader's lane table, 32 bits each.
-    pub lane: usize,
-    /// Bytes of the raw image buffer.
-    pub image: usize,
-    /// Words of activation bank 0, which only the loader writes.
-    pub input: usize,
-    /// Words of each of the activation banks 1, 2 and 3.
-    pub activation: usize,
-    /// Accumulators of a column in each of its two banks: the largest pixel block.
-    pub accumulator: usize,
-    /// Logits of the last layer.
-    pub logit: usize,
-}
-
-impl Default for Memories {
-    fn default() -> Self {
-        Self {
-            program: 2048,
-            tile: 4096,
-            weight: 32768,
-            parameter: 1024,
-            lane: 512,
-            image: 16384,
-            input: 2048,
-            activation: 2048,
-            accumulator: 256,
-            logit: 1024,
-        }
-    }
-}
+use super::isa::{INSTRUCTION_WORDS, LANE_WORDS, TILE_WORDS};
+use super::memories::{Memories, Memory};
+use super::parameter::Parameter;
 
 /// A validated accelerator size: every number that hardware and compiler share derives from it.
 ///
@@ -116,10 +77,6 @@ impl ArrayConfig {
     pub const ROWS: (usize, usize) = (2, 16);
     /// Fewest and most columns (output channels).
     pub const COLS: (usize, usize) = (2, 32);
-    /// Cycles between two pixels' visits to one accumulator: read, register, add, write.
-    pub const ACCUMULATE_LATENCY: usize = 4;
-    /// Cycles from a PE's activation input to its partial sum: activation, product and sum registers.
-    pub const PE_LATENCY: usize = 3;
 
     /// Checks the sizes.
     ///
@@ -131,9 +88,10 @@ impl ArrayConfig {
                 return Err(ConfigError::Size { name, value, min, max });
             }
         }
-        for (name, depth, max) in memories.limits() {
+        for memory in Memory::ALL {
+            let (depth, max) = (memory.depth(&memories), memory.largest());
             if !(2..=max).contains(&depth) {
-                return Err(ConfigError::Depth { name, depth, max });
+                return Err(ConfigError::Depth { name: memory.key(), depth, max });
             }
         }
         Ok(Self { rows, cols, memories })
@@ -183,50 +141,21 @@ impl ArrayConfig {
     pub fn granules(&self) -> usize {
         self.word_channels() / self.lanes()
     }
-
-    /// Weight rows that a tile takes in the weight memory: `rows`, and no fewer than the accumulator's latency, so
-    /// that two visits to one accumulator are always far enough apart.
-    pub fn tile_rows(&self) -> usize {
-        self.rows.max(Self::ACCUMULATE_LATENCY)
-    }
 }
 
-impl Memories {
-    /// Name, depth and largest addressable depth of every memory, in the order of the fields.
-    pub fn limits(&self) -> [(&'static str, usize, usize); 10] {
-        [
-            ("program", self.program, 1 << 16),
-            ("tile", self.tile, 1 << 16),
-            ("weight", self.weight, 1 << 16),
-            ("parameter", self.parameter, 1 << 16),
-            ("lane", self.lane, 1 << 16),
-            ("image", self.image, 1 << 16),
-            ("input", self.input, 1 << 16),
-            ("activation", self.activation, 1 << 16),
-            ("accumulator", self.accumulator, 1 << 8),
-            ("logit", self.logit, 1 << 16),
-        ]
-    }
-
-    /// The largest addressable depth of the memory of this name, 0 if there is none.
-    pub fn largest(name: &str) -> usize {
-        let limits = Self::default().limits();
-        limits.iter().find(|(memory, ..)| *memory == name).map_or(0, |(_, _, largest)| *largest)
-    }
-
-    /// The larger depth of each memory.
-    pub fn max(&self, other: &Self) -> Self {
-        Self {
-            program: self.program.max(other.program),
-            tile: self.tile.max(other.tile),
-            weight: self.weight.max(other.weight),
-            parameter: self.parameter.max(other.parameter),
-            lane: self.lane.max(other.lane),
-            image: self.image.max(other.image),
-            input: self.input.max(other.input),
-            activation: self.activation.max(other.activation),
-            accumulator: self.accumulator.max(other.accumulator),
-            logit: self.logit.max(other.logit),
+impl Memory {
+    /// Bits of an entry.
+    pub fn bits(self, config: &ArrayConfig) -> usize {
+        match self {
+            Self::Program => 32 * INSTRUCTION_WORDS,
+            Self::Tile => 32 * TILE_WORDS,
+            Self::Weight => 8 * config.cols(),
+            Self::Parameter => Parameter::BITS * config.lanes(),
+            Self::Lane => 32 * LANE_WORDS,
+            Self::Image => 8,
+            Self::Input | Self::Activation => 8 * config.word_channels(),
+            Self::Accumulator => 32,
+            Self::Logit => 16,
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::config::{ArrayConfig, ConfigError, Memories};
+use super::config::{ArrayConfig, ConfigError};
+use super::memories::Memories;
 
 /// What the Verilog is for. Every bit and every cycle is the same, whatever the choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -11,6 +11,9 @@ pub struct Register {
     pub meaning: &'static str,
 }
 
+/// Bits of a register's address.
+pub const ADDRESS_BITS: usize = 5;
+
 /// Bit of [`STATE`]: an image is being computed.
 pub const BUSY_BIT: usize = 0;
 /// Bit of [`STATE`]: the last image is finished and no other has started.
@@ -51,7 +54,7 @@ const fn register(address: usize, name: &'static str, meaning: &'static str) -> 
     Register { address, name, meaning }
 }
 
-/// Every register, in the order of addresses; the others of the 32 read as zero.
+/// Every register, in the order of addresses; beyond the last all read as zero.
 pub const REGISTERS: &[Register] = &[
     register(
         STATE,
@@ -100,6 +103,7 @@ mod tests {
         for (index, register) in REGISTERS.iter().enumerate() {
             assert_eq!(register.address, index, "{}", register.name);
         }
+        assert!(REGISTERS.len() <= 1 << ADDRESS_BITS);
         for (address, name) in LOST.iter().zip(LOST_CAUSES) {
             assert_eq!(REGISTERS[*address].name, name);
         }

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use ndarray::{Array1, Array4};
 use serde_json::Value;
 
-use super::json::{Fields, KeyFault, Tree, parse};
-use super::view::{InputView, LayerView, OpKind, ResidualView, View};
-use super::{
-    Conv, FullyConnected, InputSpec, Layer, NetworkError, Op, QuantNetwork, Requantize, Residual,
-    TensorRef,
+use super::error::{KeyFault, NetworkError};
+use super::json::{Fields, Tree, parse};
+use super::layers::{
+    Conv, FullyConnected, InputSpec, Layer, Op, QuantNetwork, Requantize, Residual, TensorRef,
 };
-use crate::{Normalize, Pattern, Preprocess, Sparsity, Transfer};
+use super::preprocess::{Normalize, Preprocess, Transfer};
+use super::sparsity::{Pattern, Sparsity};
+use super::view::{InputView, LayerView, OpKind, ResidualView, View};
 
 pub(super) const FORMAT: &str = "twofold-network";
 pub(super) const FORMAT_VERSION: u64 = 1;

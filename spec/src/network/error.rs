@@ -1,8 +1,45 @@
 //! What can be wrong with a network file.
 
+use std::fmt;
+
 use super::foreign::Foreign;
-use super::json::KeyFault;
-use crate::PreprocessError;
+use super::preprocess::PreprocessError;
+
+/// What is wrong with a key of a network file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyFault {
+    /// The format has no such key here.
+    Unknown {
+        /// Those that it has.
+        known: &'static [&'static str],
+    },
+    /// It is not there.
+    Missing,
+    /// It is there more than once.
+    Repeated,
+    /// It holds something else than it should.
+    Value {
+        /// What it holds.
+        found: String,
+        /// What it should.
+        expected: &'static str,
+    },
+}
+
+impl fmt::Display for KeyFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { known } => {
+                write!(f, "is unknown; help: remove it, the keys here are {}", known.join(", "))
+            }
+            Self::Missing => write!(f, "is missing; help: add it as docs/network.md says"),
+            Self::Repeated => write!(f, "is given more than once; help: keep one"),
+            Self::Value { found, expected } => {
+                write!(f, "is {found}; help: give {expected}, as docs/network.md says")
+            }
+        }
+    }
+}
 
 /// A problem of a network, one variant a kind. Several may hold at once: functions that check return all of them.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -6,13 +6,15 @@ use ndarray::{Array1, Array4};
 use safetensors::tensor::{Dtype, TensorView};
 use serde::Serialize;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::draft::{Draft, FORMAT, FORMAT_VERSION, INPUT};
+use super::error::NetworkError;
+use super::layers::{Conv, InputSpec, Layer, Op, QuantNetwork, TensorRef};
+use super::preprocess::Preprocess;
+use super::rules::check;
+use super::sparsity::Sparsity;
 use super::tensors::attach;
-use super::validate::check;
-use super::{Conv, InputSpec, Layer, NetworkError, Op, QuantNetwork, TensorRef};
-use crate::{Preprocess, Sparsity};
+use crate::digest::hex_digest;
 
 #[derive(Serialize)]
 struct NetworkFile {
@@ -245,9 +247,4 @@ pub(crate) fn structure_errors(json: &str) -> Vec<NetworkError> {
         }
         Err(error) => vec![error],
     }
-}
-
-/// Hexadecimal digits of the SHA-256 of some bytes.
-pub(crate) fn hex_digest(bytes: &[u8]) -> String {
-    base16ct::lower::encode_string(&Sha256::digest(bytes))
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 
-use super::NetworkError;
+use super::error::{KeyFault, NetworkError};
 
 /// A JSON value whose objects keep every key, given twice or not.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,42 +16,6 @@ pub(super) enum Tree {
     Text(String),
     List(Vec<Tree>),
     Object(Vec<(String, Tree)>),
-}
-
-/// What is wrong with a key of a network file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeyFault {
-    /// The format has no such key here.
-    Unknown {
-        /// Those that it has.
-        known: &'static [&'static str],
-    },
-    /// It is not there.
-    Missing,
-    /// It is there more than once.
-    Repeated,
-    /// It holds something else than it should.
-    Value {
-        /// What it holds.
-        found: String,
-        /// What it should.
-        expected: &'static str,
-    },
-}
-
-impl fmt::Display for KeyFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown { known } => {
-                write!(f, "is unknown; help: remove it, the keys here are {}", known.join(", "))
-            }
-            Self::Missing => write!(f, "is missing; help: add it as docs/network.md says"),
-            Self::Repeated => write!(f, "is given more than once; help: keep one"),
-            Self::Value { found, expected } => {
-                write!(f, "is {found}; help: give {expected}, as docs/network.md says")
-            }
-        }
-    }
 }
 
 /// Parses a text.

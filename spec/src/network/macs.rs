@@ -2,7 +2,8 @@
 
 use ndarray::Axis;
 
-use crate::{Conv, Op, QuantNetwork, Shape, kept_positions};
+use super::layers::{Conv, Op, QuantNetwork, Shape};
+use super::sparsity::kept_positions;
 
 /// Multiplications of a layer, of one image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use ndarray::Array4;
 
-use super::NetworkError;
-use crate::{Pattern, Sparsity, fixed_channel};
+use super::error::NetworkError;
+use super::sparsity::{Pattern, Sparsity, fixed_channel};
 
 /// The first weight that breaks the pattern, in the order group, tap, pair, channel.
 pub(super) fn first_violation(

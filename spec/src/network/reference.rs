@@ -2,10 +2,9 @@
 
 use ndarray::{Array3, Array4, s};
 
-use crate::{
-    Conv, Layer, NetworkError, Op, QuantNetwork, Residual, Shape, TensorRef, clamp_i8, clamp_i16,
-    scale_round,
-};
+use super::error::NetworkError;
+use super::layers::{Conv, Layer, Op, QuantNetwork, Residual, Shape, TensorRef};
+use super::quant::{clamp_i8, clamp_i16, scale_round};
 
 /// The result of the last layer.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use ndarray::{Array1, Array4};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use super::NetworkError;
 use super::draft::{Draft, DraftLayer};
+use super::error::NetworkError;
 use super::foreign::foreign;
 use super::view::OpKind;
 

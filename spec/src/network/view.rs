@@ -2,8 +2,9 @@
 
 use ndarray::{Array1, Array4};
 
-use super::{Conv, Layer, Op, QuantNetwork, Residual, TensorRef};
-use crate::{Preprocess, Sparsity};
+use super::layers::{Conv, Layer, Op, QuantNetwork, Residual, TensorRef};
+use super::preprocess::Preprocess;
+use super::sparsity::Sparsity;
 
 /// The kind of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use spec::isa::{Field, OPCODE, TABLES};
-use spec::{ArrayConfig, Memories, QuantNetwork, status};
+use spec::{ArrayConfig, Memory, Parameter, QuantNetwork, status};
 
 use crate::support::toy;
 
@@ -91,16 +91,56 @@ fn status_table_is_the_registers() {
 #[test]
 fn memory_table_is_the_configuration() {
     let config = ArrayConfig::default();
-    let (word, lanes, cols) = (8 * config.word_channels(), config.lanes(), config.cols());
-    let widths = [128, 64, 8 * cols, 72 * lanes, 32, 8, word, word, 32, 16];
     let rows = table(&page("memory_map.md"), "## Memories");
-    assert_eq!(rows.len(), widths.len());
-    for ((row, (name, depth, max)), width) in
-        rows.iter().zip(Memories::default().limits()).zip(widths)
-    {
-        let expected = [format!("`{name}`"), width.to_string(), depth.to_string(), max.to_string()];
+    assert_eq!(rows.len(), Memory::ALL.len());
+    for (row, memory) in rows.iter().zip(Memory::ALL) {
+        let instances: Vec<String> =
+            memory.instances().iter().map(|name| format!("`{name}`")).collect();
+        if !instances.is_empty() {
+            assert_eq!(row[0], instances.join(", "));
+        }
+        let expected = [
+            format!("`{memory}`"),
+            memory.bits(&config).to_string(),
+            memory.depth(config.memories()).to_string(),
+            memory.largest().to_string(),
+        ];
         assert_eq!([&row[1], &row[3], &row[4], &row[5]].map(String::clone), expected);
     }
+}
+
+#[test]
+fn rom_table_is_the_files() {
+    let rows = table(&page("isa.md"), "## Program files");
+    let files: Vec<String> = rows.iter().map(|row| row[0].clone()).collect();
+    let expected = Memory::ROMS.map(|memory| format!("`{}`", memory.file().expect("a ROM")));
+    assert_eq!(files, expected);
+}
+
+#[test]
+fn parameter_table_is_the_fields() {
+    let (mut expected, mut end) = (Vec::new(), 0);
+    let bits = |low: usize, high: usize| {
+        if low == high { format!("{low}") } else { format!("{high}..{low}") }
+    };
+    for field in Parameter::FIELDS {
+        if field.lsb > end {
+            expected.push(vec![bits(end, field.lsb - 1), String::new(), "zero".to_owned()]);
+        }
+        end = field.lsb + field.width;
+        let name = format!("`{}`", field.name);
+        expected.push(vec![bits(field.lsb, end - 1), name, field.meaning.to_owned()]);
+    }
+    assert_eq!(end, Parameter::BITS);
+    assert_table("isa.md", "## Parameter row", expected);
+    assert!(page("isa.md").contains(&format!("L channels of {} bits", Parameter::BITS)));
+    assert!(page("memory_map.md").contains(&format!("| {} L |", Parameter::BITS)));
+}
+
+#[test]
+fn the_length_of_reset_is_that_of_the_machine() {
+    let length = format!("rows + cols + {} cycles", ArrayConfig::RESET_MARGIN);
+    assert_eq!(page("memory_map.md").matches(&length).count(), 2);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use codegen::{
     DenseRate, Options, Problem, Schedule, check, compile, requirements, requirements_with_dense,
 };
 use proptest::prelude::*;
-use spec::{ArrayConfig, Memories, Pattern, QuantNetwork, Sparsity, TensorRef};
+use spec::{ArrayConfig, Memories, Memory, Pattern, QuantNetwork, Sparsity, TensorRef};
 use twofold_tests::differential::compare;
 
 fn resnet20(pattern: Pattern) -> QuantNetwork {
@@ -55,7 +55,7 @@ fn each_fitted_memory_is_needed_to_its_last_entry() {
         shrink(&mut memories);
         let problems = check(&network, &with(memories), &Options::default()).problems;
         assert!(
-            matches!(problems[..], [Problem::Memory { memory, needed, available, .. }] if memory == name && needed == available + 1),
+            matches!(problems[..], [Problem::Memory { memory, needed, available, .. }] if memory.key() == name && needed == available + 1),
             "{name}: {problems:?}"
         );
     }
@@ -117,7 +117,7 @@ fn no_hint_is_given_that_does_not_help() {
         let config = ArrayConfig::new(rows, cols, Memories::default()).unwrap();
         let problems = check(network, &config, &Options::default()).problems;
         let is_weight =
-            |problem: &&Problem| matches!(problem, Problem::Memory { memory: "weight", .. });
+            |problem: &&Problem| matches!(problem, Problem::Memory { memory: Memory::Weight, .. });
         let text = problems.iter().find(is_weight).unwrap().to_string();
         text.split_once("use fewer channels or layers").unwrap().1.to_owned()
     };
@@ -198,7 +198,8 @@ fn what_no_memory_cures_says_its_limit_and_does_not_send_the_user_to_fit() {
     let network = builder.finish("large");
     let config = ArrayConfig::default();
     let report = check(&network, &config, &Options::default());
-    let needed = report.requirements.iter().find(|found| found.memory == "weight").unwrap().needed;
+    let needed =
+        report.requirements.iter().find(|found| found.memory == Memory::Weight).unwrap().needed;
     assert!(needed > 65536, "{needed}");
     let find = |problems: &[Problem], what: &str| -> String {
         let mut texts = problems.iter().map(ToString::to_string);

@@ -9,6 +9,7 @@ mod executors;
 mod fit;
 mod icarus;
 mod images;
+mod invariants;
 mod killed;
 mod listing;
 mod macs;

@@ -1,3 +1,5 @@
+//! Every field of every record against its layout.
+
 use super::*;
 
 /// Calls `$check` with the default record, every field's layout and a setter that takes a number.

@@ -5,21 +5,15 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::{LayerInfo, Parameter, Program};
-use crate::ArrayConfig;
-use crate::isa::{INSTRUCTION_WORDS, TILE_WORDS};
-use crate::network::hex_digest;
+use super::contents::{LayerInfo, Program};
+use crate::digest::hex_digest;
+use crate::machine::config::ArrayConfig;
+use crate::machine::memories::Memory;
+use crate::machine::parameter::Parameter;
 
 const FORMAT: &str = "twofold-program";
 const FORMAT_VERSION: u64 = 1;
 const MANIFEST: &str = "program.json";
-const PROGRAM: &str = "program.hex";
-const TILE: &str = "tile.hex";
-const WEIGHT: &str = "weight.hex";
-const PARAMETER: &str = "parameter.hex";
-const LANE: &str = "lane.hex";
-/// Bytes of a channel in a parameter row.
-const PARAMETER_BYTES: usize = 9;
 
 /// What can be wrong with the files of a program.
 #[derive(Debug, thiserror::Error)]
@@ -148,22 +142,25 @@ struct Rows {
 
 impl Program {
     /// The names of its files, the manifest first.
-    pub const FILE_NAMES: [&'static str; 6] = [MANIFEST, PROGRAM, TILE, WEIGHT, PARAMETER, LANE];
+    pub const FILE_NAMES: [&'static str; 1 + Memory::ROMS.len()] = {
+        let mut names = [MANIFEST; 1 + Memory::ROMS.len()];
+        let mut index = 0;
+        while index < Memory::ROMS.len() {
+            names[1 + index] = match Memory::ROMS[index].file() {
+                Some(file) => file,
+                None => panic!("a ROM has a file"),
+            };
+            index += 1;
+        }
+        names
+    };
 
     /// Every file of the program, in the order of [`Self::FILE_NAMES`]: name and text.
     pub fn to_files(&self) -> Vec<(&'static str, String)> {
-        let roms = [
-            (PROGRAM, rom_text(self.instructions.iter().map(|words| word_bytes(words)))),
-            (TILE, rom_text(self.tiles.iter().map(|words| word_bytes(words)))),
-            (
-                WEIGHT,
-                rom_text(
-                    self.weights.iter().map(|row| row.iter().map(|weight| *weight as u8).collect()),
-                ),
-            ),
-            (PARAMETER, rom_text(self.parameters.iter().map(|row| parameter_bytes(row)))),
-            (LANE, rom_text(self.lanes.iter().map(|word| word_bytes(&[*word])))),
-        ];
+        let roms: Vec<_> = Memory::ROMS
+            .into_iter()
+            .map(|memory| (rom_file(memory), rom_text(&self.rom(memory))))
+            .collect();
         let digest =
             |(name, text): &(&str, String)| (String::from(*name), hex_digest(text.as_bytes()));
         let manifest = Manifest {
@@ -187,6 +184,25 @@ impl Program {
         [(MANIFEST, json + "\n")].into_iter().chain(roms).collect()
     }
 
+    /// The rows of a ROM as bytes, the least significant of each first; none of a memory that is no ROM.
+    pub fn rom(&self, memory: Memory) -> Vec<Vec<u8>> {
+        match memory {
+            Memory::Program => self.instructions.iter().map(|words| word_bytes(words)).collect(),
+            Memory::Tile => self.tiles.iter().map(|words| word_bytes(words)).collect(),
+            Memory::Weight => {
+                let bytes = |row: &Vec<i8>| row.iter().map(|weight| *weight as u8).collect();
+                self.weights.iter().map(bytes).collect()
+            }
+            Memory::Parameter => self.parameters.iter().map(|row| parameter_bytes(row)).collect(),
+            Memory::Lane => self.lanes.iter().map(|word| word_bytes(&[*word])).collect(),
+            Memory::Image
+            | Memory::Input
+            | Memory::Activation
+            | Memory::Accumulator
+            | Memory::Logit => Vec::new(),
+        }
+    }
+
     /// Reads a program from its files; `read` gives the text of the file of a name.
     ///
     /// # Errors
@@ -198,21 +214,19 @@ impl Program {
         };
         let manifest = parse_manifest(&text(MANIFEST)?)?;
         let Manifest { config, rows, .. } = manifest;
-        let memories = config.memories();
-        let rom = |file, memory, rows, depth, n_bytes| -> Result<Vec<Vec<u8>>, ProgramError> {
+        let rom = |memory: Memory, rows| -> Result<Vec<Vec<u8>>, ProgramError> {
+            let (file, depth) = (rom_file(memory), memory.depth(config.memories()));
             if rows > depth {
+                let memory = memory.key();
                 return Err(ProgramError::Memory { file: String::from(file), rows, memory, depth });
             }
-            parse_rom(file, &text(file)?, rows, n_bytes)
+            parse_rom(file, &text(file)?, rows, memory.bits(&config) / 8)
         };
-        let instructions =
-            rom(PROGRAM, "program", rows.program, memories.program, 4 * INSTRUCTION_WORDS)?;
-        let tiles = rom(TILE, "tile", rows.tile, memories.tile, 4 * TILE_WORDS)?;
-        let weights = rom(WEIGHT, "weight", rows.weight, memories.weight, config.cols())?;
-        let parameter_width = PARAMETER_BYTES * config.lanes();
-        let parameters =
-            rom(PARAMETER, "parameter", rows.parameter, memories.parameter, parameter_width)?;
-        let lanes = rom(LANE, "lane", rows.lane, memories.lane, 4)?;
+        let instructions = rom(Memory::Program, rows.program)?;
+        let tiles = rom(Memory::Tile, rows.tile)?;
+        let weights = rom(Memory::Weight, rows.weight)?;
+        let parameters = rom(Memory::Parameter, rows.parameter)?;
+        let lanes = rom(Memory::Lane, rows.lane)?;
         Ok(Self {
             network: manifest.network,
             classes: manifest.classes,
@@ -231,6 +245,10 @@ impl Program {
     }
 }
 
+fn rom_file(memory: Memory) -> &'static str {
+    memory.file().expect("a ROM has a file")
+}
+
 fn parse_manifest(text: &str) -> Result<Manifest, ProgramError> {
     let file = MANIFEST.to_owned();
     let message = |error: serde_json::Error| ProgramError::Manifest {
@@ -245,7 +263,7 @@ fn parse_manifest(text: &str) -> Result<Manifest, ProgramError> {
 }
 
 /// Rows as bytes, least significant first, become one line of digits each, most significant first.
-fn rom_text(rows: impl Iterator<Item = Vec<u8>>) -> String {
+fn rom_text(rows: &[Vec<u8>]) -> String {
     let mut text = String::new();
     for row in rows {
         text.extend(row.iter().rev().map(|byte| format!("{byte:02x}")));
@@ -293,35 +311,22 @@ fn bytes_words<const N: usize>(bytes: &[u8]) -> [u32; N] {
 
 fn parameter_bytes(row: &[Parameter]) -> Vec<u8> {
     let channel = |parameter: &Parameter| {
-        let Parameter { bias, multiplier, shift, residual_multiplier } = *parameter;
-        let bits = u128::from(bias as u32)
-            | u128::from(multiplier) << 32
-            | u128::from(shift) << 48
-            | u128::from(residual_multiplier) << 56;
-        bits.to_le_bytes().into_iter().take(PARAMETER_BYTES)
+        parameter.to_bits().to_le_bytes().into_iter().take(Parameter::BYTES)
     };
     row.iter().flat_map(channel).collect()
 }
 
 fn bytes_parameters(rows: &[Vec<u8>]) -> Result<Vec<Vec<Parameter>>, ProgramError> {
+    let channel = |bytes: &[u8; Parameter::BYTES]| {
+        Parameter::from_bits(bytes.iter().rev().fold(0, |bits, byte| bits << 8 | u128::from(*byte)))
+    };
     let row_parameters = |(index, row): (usize, &Vec<u8>)| {
-        let (channels, _) = row.as_chunks::<PARAMETER_BYTES>();
-        let channel = |bytes: &[u8; PARAMETER_BYTES]| {
-            let [b0, b1, b2, b3, m0, m1, shift, r0, r1] = *bytes;
-            if m1 >> 7 != 0 || shift >> 6 != 0 {
-                return Err(ProgramError::UnusedBit {
-                    file: PARAMETER.to_owned(),
-                    line: index + 1,
-                });
-            }
-            Ok(Parameter {
-                bias: i32::from_le_bytes([b0, b1, b2, b3]),
-                multiplier: u16::from_le_bytes([m0, m1]),
-                shift,
-                residual_multiplier: u16::from_le_bytes([r0, r1]),
-            })
-        };
-        channels.iter().map(channel).collect()
+        let (channels, _) = row.as_chunks();
+        let row: Option<Vec<Parameter>> = channels.iter().map(channel).collect();
+        row.ok_or_else(|| ProgramError::UnusedBit {
+            file: rom_file(Memory::Parameter).to_owned(),
+            line: index + 1,
+        })
     };
     rows.iter().enumerate().map(row_parameters).collect()
 }

@@ -8,17 +8,17 @@ use std::collections::{BTreeSet, HashMap};
 use itertools::iproduct;
 use spec::{ArrayConfig, Conv, InputSpec, Pattern, Shape};
 
-use crate::Schedule;
-use crate::pack::{Loader, Source, View};
+use super::packed::{Loader, Source, View};
+use crate::options::Schedule;
 use crate::tiling::{Anchor, Tap, natural_anchors};
 
 /// What the loader does, how the layer walks the result, and what its lanes serve.
-pub(crate) type Layout = (Loader, View, Vec<Anchor>);
+pub(super) type Layout = (Loader, View, Vec<Anchor>);
 
 type Word = Vec<Option<Tap>>;
 
 /// Every layout that computes `conv`; the natural one is first. `output` is what is computed, before pooling.
-pub(crate) fn layouts(
+pub(super) fn layouts(
     input: &InputSpec,
     conv: &Conv,
     output: Shape,

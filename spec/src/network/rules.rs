@@ -5,10 +5,12 @@ use std::collections::{HashMap, HashSet};
 use ndarray::{Array1, Array4};
 
 use super::draft::{INPUT, layer_name};
+use super::error::NetworkError;
+use super::layers::{QuantNetwork, Shape, TensorRef};
 use super::pattern::first_violation;
+use super::quant::{MAX_MULTIPLIER, MAX_RESIDUAL_MULTIPLIER, MAX_SHIFT};
+use super::sparsity::{Pattern, Sparsity};
 use super::view::{InputView, LayerView, OpKind, View};
-use super::{NetworkError, QuantNetwork, Shape, TensorRef};
-use crate::{MAX_MULTIPLIER, MAX_RESIDUAL_MULTIPLIER, MAX_SHIFT, Pattern, Sparsity};
 
 /// Largest side of the image and largest number of its channels.
 const MAX_INPUT: usize = 2047;

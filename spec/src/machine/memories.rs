@@ -1,0 +1,215 @@
+//! The memories on chip: names, files and depths, as in docs/memory_map.md.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A memory, or several that are alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Memory {
+    /// Instructions.
+    Program,
+    /// Tile records.
+    Tile,
+    /// Weight rows of `cols` bytes.
+    Weight,
+    /// Parameter rows of `lanes` channels.
+    Parameter,
+    /// Lane records of the loader.
+    Lane,
+    /// The image as received.
+    Image,
+    /// The packed image: activation bank 0.
+    Input,
+    /// Feature maps: activation banks 1, 2 and 3, alike.
+    Activation,
+    /// Partial sums of a block, two banks a column.
+    Accumulator,
+    /// Results of the last layer.
+    Logit,
+}
+
+impl Memory {
+    /// Every memory, in the order of the documentation.
+    pub const ALL: [Self; 10] = [
+        Self::Program,
+        Self::Tile,
+        Self::Weight,
+        Self::Parameter,
+        Self::Lane,
+        Self::Image,
+        Self::Input,
+        Self::Activation,
+        Self::Accumulator,
+        Self::Logit,
+    ];
+    /// Those whose contents are files of a program.
+    pub const ROMS: [Self; 5] =
+        [Self::Program, Self::Tile, Self::Weight, Self::Parameter, Self::Lane];
+    /// Instance names of the activation banks, by their numbers in the ISA.
+    pub const BANKS: [&'static str; 4] = ["bank0", "bank1", "bank2", "bank3"];
+
+    /// The name in files and messages, and the field of [`Memories`].
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Program => "program",
+            Self::Tile => "tile",
+            Self::Weight => "weight",
+            Self::Parameter => "parameter",
+            Self::Lane => "lane",
+            Self::Image => "image",
+            Self::Input => "input",
+            Self::Activation => "activation",
+            Self::Accumulator => "accumulator",
+            Self::Logit => "logit",
+        }
+    }
+
+    /// Instance names in the Verilog, which simulators and waveforms know; none of the accumulators and logits, which
+    /// lie within their blocks.
+    pub const fn instances(self) -> &'static [&'static str] {
+        match self {
+            Self::Program => &["program_memory"],
+            Self::Tile => &["tile_memory"],
+            Self::Weight => &["weight_memory"],
+            Self::Parameter => &["parameter_memory"],
+            Self::Lane => &["lane_memory"],
+            Self::Image => &["image_memory"],
+            Self::Input => Self::BANKS.split_at(1).0,
+            Self::Activation => Self::BANKS.split_at(1).1,
+            Self::Accumulator | Self::Logit => &[],
+        }
+    }
+
+    /// The file of a program that holds the contents; `None` of what is written while the accelerator runs.
+    pub const fn file(self) -> Option<&'static str> {
+        match self {
+            Self::Program => Some("program.hex"),
+            Self::Tile => Some("tile.hex"),
+            Self::Weight => Some("weight.hex"),
+            Self::Parameter => Some("parameter.hex"),
+            Self::Lane => Some("lane.hex"),
+            Self::Image | Self::Input | Self::Activation | Self::Accumulator | Self::Logit => None,
+        }
+    }
+
+    /// Entries that `memories` gives it.
+    pub const fn depth(self, memories: &Memories) -> usize {
+        match self {
+            Self::Program => memories.program,
+            Self::Tile => memories.tile,
+            Self::Weight => memories.weight,
+            Self::Parameter => memories.parameter,
+            Self::Lane => memories.lane,
+            Self::Image => memories.image,
+            Self::Input => memories.input,
+            Self::Activation => memories.activation,
+            Self::Accumulator => memories.accumulator,
+            Self::Logit => memories.logit,
+        }
+    }
+
+    /// The largest depth that the ISA can address.
+    pub const fn largest(self) -> usize {
+        match self {
+            Self::Accumulator => 1 << 8,
+            _ => 1 << 16,
+        }
+    }
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.key())
+    }
+}
+
+/// Depths of the on-chip memories, in entries of each memory's own width.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Memories {
+    /// Instructions of 128 bits.
+    pub program: usize,
+    /// Tile records of 64 bits.
+    pub tile: usize,
+    /// Weight rows of `cols` bytes; a tile takes [`super::ArrayConfig::tile_rows`] of them.
+    pub weight: usize,
+    /// Parameter rows: bias, multiplier, shift and residual multiplier of `lanes` channels.
+    pub parameter: usize,
+    /// Entries of the loader's lane table, 32 bits each.
+    pub lane: usize,
+    /// Bytes of the raw image buffer.
+    pub image: usize,
+    /// Words of activation bank 0, which only the loader writes.
+    pub input: usize,
+    /// Words of each of the activation banks 1, 2 and 3.
+    pub activation: usize,
+    /// Accumulators of a column in each of its two banks: the largest pixel block.
+    pub accumulator: usize,
+    /// Logits of the last layer.
+    pub logit: usize,
+}
+
+impl Default for Memories {
+    fn default() -> Self {
+        Self {
+            program: 2048,
+            tile: 4096,
+            weight: 32768,
+            parameter: 1024,
+            lane: 512,
+            image: 16384,
+            input: 2048,
+            activation: 2048,
+            accumulator: 256,
+            logit: 1024,
+        }
+    }
+}
+
+impl Memories {
+    /// Depths that `depth` gives.
+    pub fn from_depths(depth: impl Fn(Memory) -> usize) -> Self {
+        Self {
+            program: depth(Memory::Program),
+            tile: depth(Memory::Tile),
+            weight: depth(Memory::Weight),
+            parameter: depth(Memory::Parameter),
+            lane: depth(Memory::Lane),
+            image: depth(Memory::Image),
+            input: depth(Memory::Input),
+            activation: depth(Memory::Activation),
+            accumulator: depth(Memory::Accumulator),
+            logit: depth(Memory::Logit),
+        }
+    }
+
+    /// The larger depth of each memory.
+    pub fn max(&self, other: &Self) -> Self {
+        Self::from_depths(|memory| memory.depth(self).max(memory.depth(other)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_the_fields_of_the_depths() {
+        let json = serde_json::to_value(Memories::default()).unwrap();
+        for memory in Memory::ALL {
+            assert_eq!(json[memory.key()], memory.depth(&Memories::default()), "{memory}");
+            assert_eq!(serde_json::to_value(memory).unwrap(), memory.key());
+        }
+        assert_eq!(json.as_object().unwrap().len(), Memory::ALL.len());
+    }
+
+    #[test]
+    fn roms_have_a_file_and_an_instance() {
+        for memory in Memory::ALL {
+            assert_eq!(memory.file().is_some(), Memory::ROMS.contains(&memory));
+            assert!(memory.file().is_none() || memory.instances().len() == 1);
+        }
+    }
+}
