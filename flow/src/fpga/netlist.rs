@@ -106,13 +106,12 @@ impl Netlist {
                 FpgaError::NotANetlist { path, reason }
             }
         })?;
-        Self::from_json(file, top)
-            .ok_or_else(|| FpgaError::NoModule { path: path.to_owned(), top: top.to_owned() })
+        Self::from_json(file, path, top)
     }
 
-    /// `None` without a module of that name.
-    fn from_json(mut file: JsonFile, top: &str) -> Option<Self> {
-        let module = file.modules.remove(top)?;
+    fn from_json(mut file: JsonFile, path: &Path, top: &str) -> Result<Self, FpgaError> {
+        let missing = || FpgaError::NoModule { path: path.to_owned(), top: top.to_owned() };
+        let module = file.modules.remove(top).ok_or_else(missing)?;
         let ports = module.ports.into_iter().map(|(name, port)| {
             let is_input = port.direction == "input";
             (name, Port { is_input, n_bits: port.bits.len() })
@@ -130,7 +129,7 @@ impl Netlist {
                 net_names.entry(bit).or_default().push(name);
             }
         }
-        Some(Self { creator: file.creator, ports: ports.collect(), cells: module.cells, net_names })
+        Ok(Self { creator: file.creator, ports: ports.collect(), cells: module.cells, net_names })
     }
 
     /// Bits of all ports.
@@ -204,7 +203,8 @@ pub(super) mod tests {
                 "core.sum": {"hide_name": 0, "bits": [6, 5]},
                 "$auto$1": {"hide_name": 1, "bits": [5]},
                 "late": {"hide_name": 0, "bits": [8]}}}}}"#;
-        Netlist::from_json(serde_json::from_str(json).unwrap(), "toy").unwrap()
+        Netlist::from_json(serde_json::from_str(json).unwrap(), Path::new("toy.json"), "toy")
+            .unwrap()
     }
 
     #[test]
@@ -231,11 +231,11 @@ pub(super) mod tests {
 
     #[test]
     fn a_missing_top_is_named() {
-        let text = r#"{"creator": "Yosys 0.70", "modules": {}}"#;
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
-        let error = Netlist::read(file.path(), "accelerator").err().unwrap().to_string();
-        let expected = "no module accelerator; help: synthesize again with top accelerator";
-        assert!(error.ends_with(expected), "{error}");
+        let file = JsonFile { creator: String::new(), modules: HashMap::new() };
+        let error = Netlist::from_json(file, Path::new("a.json"), "accelerator").err().unwrap();
+        assert_eq!(
+            error.to_string(),
+            "netlist a.json: no module accelerator; help: synthesize again with top accelerator"
+        );
     }
 }
