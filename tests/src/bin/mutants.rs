@@ -75,18 +75,19 @@ fn main() -> Result<ExitCode> {
         }
     };
     let verdicts = campaign.run(&chosen, n_threads, progress)?;
-    let survivors: Vec<&Mutant> = chosen
+    let explanations = Explanations::read(&root)?;
+    let unexplained: Vec<&Mutant> = chosen
         .iter()
         .zip(&verdicts)
         .filter(|(_, verdict)| verdict.killed_by.is_none())
         .map(|(mutant, _)| *mutant)
+        .filter(|mutant| explanations.of(mutant).is_none())
         .collect();
-    let explanations = Explanations::read(&root)?;
     let proofs = if args.no_proofs {
         BTreeMap::new()
     } else {
-        eprintln!("asking Yosys about {} survivors", survivors.len());
-        prove(&tools, &schemata, &survivors, &folder.join("proofs"))?
+        eprintln!("asking Yosys about {} survivors", unexplained.len());
+        prove(&tools, &schemata, &unexplained, &folder.join("proofs"))?
     };
     let equivalent = |mutant: &Mutant| proofs.get(&mutant.number) == Some(&Proof::Equivalent);
     let tally = Tally::new(&chosen, &verdicts, equivalent, &explanations);

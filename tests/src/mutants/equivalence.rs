@@ -94,7 +94,7 @@ pub fn prove(
             script += &prepare(module, &wrong, "gate");
             script += "design -stash gate\ndesign -load gold\ndesign -copy-from gate -as gate gate\n\
                        equiv_make gold gate equiv\nhierarchy -top equiv\nopt_expr\nopt_clean\n\
-                       equiv_struct\nequiv_simple -ignore-unknown-cells\n\
+                       equiv_struct -icells\nequiv_simple -ignore-unknown-cells\n\
                        equiv_induct -ignore-unknown-cells\nequiv_status\n";
         }
     }

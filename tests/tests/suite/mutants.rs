@@ -32,15 +32,17 @@ fn a_sample_of_mistakes_is_found() {
     let folder = tempfile::tempdir_in(root().join("build")).unwrap();
     let campaign = Campaign::new(&schemata, model, &suite, folder.path()).unwrap();
     let verdicts = campaign.run(&chosen, 2, |_| {}).unwrap();
-    let survivors: Vec<&Mutant> = chosen
+    let explanations = Explanations::read(root()).unwrap();
+    let unexplained: Vec<&Mutant> = chosen
         .iter()
         .zip(&verdicts)
         .filter(|(_, verdict)| verdict.killed_by.is_none())
         .map(|(mutant, _)| *mutant)
+        .filter(|mutant| explanations.of(mutant).is_none())
         .collect();
-    let proofs = prove(&tools, &schemata, &survivors, &folder.path().join("proofs")).unwrap();
+    let proofs = prove(&tools, &schemata, &unexplained, &folder.path().join("proofs")).unwrap();
     let is_equivalent = |mutant: &Mutant| proofs.get(&mutant.number) == Some(&Proof::Equivalent);
-    let tally = Tally::new(&chosen, &verdicts, is_equivalent, &Explanations::read(root()).unwrap());
+    let tally = Tally::new(&chosen, &verdicts, is_equivalent, &explanations);
     eprintln!("{tally}");
     assert!(tally.share() >= LEAST_OF_SAMPLE, "{tally}");
 }
