@@ -91,7 +91,7 @@ pub enum FileError {
     },
 }
 
-/// What helps against an error of [`read_regular`].
+/// What helps against an error of `read_regular`.
 fn read_help(reason: &io::Error) -> &'static str {
     match reason.kind() {
         io::ErrorKind::InvalidInput => "give a regular file",
