@@ -2,19 +2,27 @@
 
 use spec::Design;
 
+use serde_json::Value;
+
 use crate::accelerator::Accelerator;
 use crate::datapath::bare_array::BareArray;
-use crate::verilog::{Error, Verilog, emit as emit_block};
+use crate::verilog::ir::{Body, Item, Literal, Module, Signal};
+use crate::verilog::{self, Error, Verilog};
 
 /// Name of the top module.
 pub const TOP: &str = "accelerator";
 
-/// The accelerator of a design, its header saying which.
+/// The accelerator of a design: its first line says which array it is, the first lines of its top module hold every size.
 ///
 /// # Errors
 /// A block that the emitter refuses.
 pub fn emit(design: &Design) -> Result<Verilog, Error> {
-    emit_block(&mut Accelerator::new(design), TOP, &header(design))
+    let mut tree = verilog::design(&mut Accelerator::new(design), TOP)?;
+    if let Some(Module { body: Body::Items(items), .. }) = tree.modules.last_mut() {
+        let sizes = sizes(design).into_iter();
+        items.splice(0..0, sizes.map(|(name, value)| parameter(name, value)));
+    }
+    Ok(Verilog::new(&tree, &title(design)))
 }
 
 /// Name of the top module of [`emit_bare_array`].
@@ -25,16 +33,33 @@ pub const BARE_TOP: &str = "bare_array";
 /// # Errors
 /// A block that the emitter refuses.
 pub fn emit_bare_array(design: &Design) -> Result<Verilog, Error> {
-    emit_block(&mut BareArray::new(design), BARE_TOP, &header(design))
+    verilog::emit(&mut BareArray::new(design), BARE_TOP, &title(design))
 }
 
-/// What the first lines of the Verilog say: the sizes, and all of them as JSON.
-fn header(design: &Design) -> String {
+/// What the first lines of the Verilog say.
+fn title(design: &Design) -> String {
     let array = design.array();
-    format!(
-        "Twofold accelerator, {} rows x {} columns\n{}",
-        array.rows(),
-        array.cols(),
-        serde_json::to_string(array).expect("keys are strings")
-    )
+    format!("Twofold accelerator, {} rows x {} columns", array.rows(), array.cols())
+}
+
+/// Every number of the configuration by its name in the configuration: `ROWS`, `MEMORIES_TILE`.
+fn sizes(design: &Design) -> Vec<(String, u64)> {
+    fn add(name: &str, value: &Value, out: &mut Vec<(String, u64)>) {
+        match value {
+            Value::Object(fields) => fields.iter().for_each(|(field, value)| {
+                let name = if name.is_empty() { field.clone() } else { format!("{name}_{field}") };
+                add(&name, value, out);
+            }),
+            value => out.extend(value.as_u64().map(|value| (name.to_uppercase(), value))),
+        }
+    }
+    let mut out = vec![];
+    let value = serde_json::to_value(design.array()).expect("keys are strings");
+    add("", &value, &mut out);
+    out
+}
+
+fn parameter(name: String, value: u64) -> Item {
+    let signal = Signal { name, width: 32, signed: false, fields: vec![] };
+    Item::Parameter(signal, Literal::new(value.into(), 32).into())
 }

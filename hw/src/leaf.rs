@@ -50,7 +50,7 @@
 //!
 //! # Text of a leaf
 //! Ports are declared by the emitter, `Vec` port `a` as `a_0`, `a_1`, ..; an output with an `assign` is a wire, any other
-//! a reg. Run-time sizes are formatted into the text, and belong in the module name when they change it.
+//! a reg. A leaf may have sub-blocks if its text instantiates them, under the names that [`module_of`] tells. Run-time sizes are formatted into the text, and belong in the module name when they change it.
 
 mod constant;
 mod memory;
@@ -102,6 +102,16 @@ impl<D: Drive> Drive for Vec<D> {
 /// The Verilog of a leaf: module name, one sentence, and everything between the port list and `endmodule`.
 pub fn verilog(name: &str, sentence: &str, body: &str) -> Verilog {
     Verilog::Custom(format!("// module {name}: {sentence}\n{body}"))
+}
+
+/// The name of a leaf's module, for the text of a leaf that instantiates it.
+///
+/// # Panics
+/// If the block is no leaf.
+pub fn module_of(leaf: &impl Logic) -> String {
+    let Verilog::Custom(text) = leaf.hdl() else { panic!("only a leaf names its module") };
+    let title = text.strip_prefix("// module ").and_then(|rest| rest.split_once(':'));
+    title.expect("the text of a leaf begins with its module's name").0.to_owned()
 }
 
 /// Ports for `n` lanes.

@@ -20,6 +20,7 @@ mod error;
 mod from_rust_hdl;
 pub mod ir;
 mod names;
+mod parse;
 mod passes;
 pub mod print;
 
@@ -42,22 +43,23 @@ pub struct Module {
 /// An emitted design: sub-modules first, the top module last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verilog {
-    /// The header, as comment lines.
+    /// The header: comment lines, and the directive that makes an undeclared name an error.
     pub header: String,
     /// The modules, each after the ones it uses.
     pub modules: Vec<Module>,
 }
 
 impl Verilog {
-    /// The text of a design. `header` says what was built, such as the array configuration; each of its lines becomes a
-    /// comment, and the rust-hdl version follows.
+    /// The text of a design. `header` says what was built, such as the size of the array; each of its lines becomes a
+    /// comment between the license and the rust-hdl version.
     pub fn new(design: &Design, header: &str) -> Verilog {
-        let mut text = String::new();
+        let mut text = format!("// SPDX-License-Identifier: {}\n", env!("CARGO_PKG_LICENSE"));
         for line in header.lines() {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{}", format!("// {line}").trim_end());
         }
         let _ = writeln!(text, "// Generated from rust-hdl {RUST_HDL_VERSION}; do not edit.");
+        text.push_str("\n`default_nettype none\n");
         let modules = design.modules.iter();
         let modules =
             modules.map(|module| Module { name: module.name.clone(), text: print::module(module) });
@@ -71,6 +73,8 @@ impl Verilog {
             out.push('\n');
             out.push_str(&module.text);
         }
+        // What is read behind this file may rely on the default.
+        out.push_str("\n`default_nettype wire\n");
         out
     }
 

@@ -2,12 +2,15 @@
 //!
 //! Weights stay, activations and control move right, partial sums move down. In go unskewed rows and columns; out come
 //! partial sums that are skewed by one cycle a column, as the accumulators want them.
+//!
+//! Its Verilog is written by hand, because a loop over rows and columns says more than its instances one by one; the
+//! tests run it against the native block.
 
-use crate::comment;
 use crate::datapath::pe::Pe;
-use crate::leaf::{Constant, Register, Skew, ports};
+use crate::leaf::{Drive, Register, Skew, module_of, ports, verilog};
 use rust_hdl_core::prelude::*;
 use spec::Design;
+use std::fmt::Write;
 
 /// `psum[c] = sum over r of activation[r] * weight[r][c]`, one activation vector a cycle.
 ///
@@ -36,7 +39,6 @@ pub struct Array {
     load_line: Vec<Register<Bit>>,
     /// Of diagonals 1, 2, ..
     swap_line: Vec<Register<Bit>>,
-    zero: Constant<Bits<32>>,
     _rows: usize,
     _cols: usize,
 }
@@ -58,7 +60,6 @@ impl Array {
             weight_skew: Skew::new(cols),
             load_line: line(),
             swap_line: line(),
-            zero: Constant::default(),
             _rows: rows,
             _cols: cols,
         }
@@ -66,11 +67,8 @@ impl Array {
 }
 
 impl Logic for Array {
-    #[hdl_gen]
     fn update(&mut self) {
-        comment!(
-            "module array: A weight-stationary array; activations move right, partial sums down."
-        );
+        let n = self._cols;
         self.activation_skew.clock.next = self.clock.val();
         for r in 0..self._rows {
             self.activation_skew.d[r].next = self.activation[r].val();
@@ -79,48 +77,139 @@ impl Logic for Array {
         for c in 0..self._cols {
             self.weight_skew.d[c].next = self.weight[c].val();
         }
-        for i in 1..(self._rows + self._cols - 1) {
-            self.load_line[i - 1].clock.next = self.clock.val();
-            self.swap_line[i - 1].clock.next = self.clock.val();
-            if i == 1 {
-                self.load_line[i - 1].d.next = self.load.val();
-                self.swap_line[i - 1].d.next = self.swap.val();
-            } else {
-                self.load_line[i - 1].d.next = self.load_line[i - 2].q.val();
-                self.swap_line[i - 1].d.next = self.swap_line[i - 2].q.val();
+        let (mut load, mut swap) = (self.load.val(), self.swap.val());
+        for i in 0..self.load_line.len() {
+            self.load_line[i].clock.next = self.clock.val();
+            self.swap_line[i].clock.next = self.clock.val();
+            self.load_line[i].d.next = load;
+            self.swap_line[i].d.next = swap;
+            load = self.load_line[i].q.val();
+            swap = self.swap_line[i].q.val();
+        }
+        for r in 0..self._rows {
+            for c in 0..n {
+                let at = r * n + c;
+                self.pe[at].clock.next = self.clock.val();
+                self.pe[at].weight.next = self.weight_skew.q[c].val();
+                (self.pe[at].load.next, self.pe[at].swap.next) = match (r + c).checked_sub(1) {
+                    Some(i) => (self.load_line[i].q.val(), self.swap_line[i].q.val()),
+                    None => (self.load.val(), self.swap.val()),
+                };
+                self.pe[at].activation.next = match c {
+                    0 => self.activation_skew.q[r].val(),
+                    _ => self.pe[at - 1].activation_out.val(),
+                };
+                self.pe[at].psum.next = match r {
+                    0 => Bits::default(),
+                    _ => self.pe[at - n].psum_out.val(),
+                };
             }
         }
-        for n in self._cols..(self._cols + 1) {
-            for r in 0..self._rows {
-                for c in 0..self._cols {
-                    self.pe[r * n + c].clock.next = self.clock.val();
-                    self.pe[r * n + c].weight.next = self.weight_skew.q[c].val();
-                    if r + c == 0 {
-                        self.pe[r * n + c].load.next = self.load.val();
-                        self.pe[r * n + c].swap.next = self.swap.val();
-                    } else {
-                        self.pe[r * n + c].load.next = self.load_line[r + c - 1].q.val();
-                        self.pe[r * n + c].swap.next = self.swap_line[r + c - 1].q.val();
-                    }
-                    if c == 0 {
-                        self.pe[r * n].activation.next = self.activation_skew.q[r].val();
-                    } else {
-                        self.pe[r * n + c].activation.next =
-                            self.pe[r * n + c - 1].activation_out.val();
-                    }
-                    if r == 0 {
-                        self.pe[r * n + c].psum.next = self.zero.val();
-                    } else {
-                        self.pe[r * n + c].psum.next = self.pe[(r - 1) * n + c].psum_out.val();
-                    }
-                }
-            }
-            for m in self._rows..(self._rows + 1) {
-                for c in 0..self._cols {
-                    self.psum[c].next = self.pe[(m - 1) * n + c].psum_out.val();
-                }
-            }
+        for c in 0..n {
+            self.psum[c].next = self.pe[(self._rows - 1) * n + c].psum_out.val();
         }
+    }
+
+    fn connect(&mut self) {
+        self.psum.drive();
+        self.activation_skew.clock.connect();
+        self.weight_skew.clock.connect();
+        self.activation_skew.d.iter_mut().for_each(|d| d.connect());
+        self.weight_skew.d.iter_mut().for_each(|d| d.connect());
+        for register in self.load_line.iter_mut().chain(&mut self.swap_line) {
+            register.clock.connect();
+            register.d.connect();
+        }
+        for pe in &mut self.pe {
+            pe.clock.connect();
+            pe.load.connect();
+            pe.swap.connect();
+            pe.weight.connect();
+            pe.activation.connect();
+            pe.psum.connect();
+        }
+    }
+
+    fn hdl(&self) -> Verilog {
+        let (rows, cols) = (self._rows, self._cols);
+        let mut edges = String::new();
+        let mut skew =
+            |skew: &Skew, name: &str, ports: [&str; 2], part: &dyn Fn(usize) -> String| {
+                let lanes = 0..skew.d.len();
+                let inputs: Vec<_> =
+                    lanes.clone().map(|i| format!(".d_{i}({}_{i})", ports[0])).collect();
+                let outputs: Vec<_> =
+                    lanes.map(|i| format!(".q_{i}({}{})", ports[1], part(i))).collect();
+                // Writing to a String cannot fail.
+                let _ = writeln!(
+                    edges,
+                    "{} {name} (\n    .clock(clock),\n    {},\n    {}\n);",
+                    module_of(skew),
+                    inputs.join(", "),
+                    outputs.join(", ")
+                );
+            };
+        let byte = |i: usize| format!("[{}:{}]", 8 * i + 7, 8 * i);
+        skew(&self.activation_skew, "activation_skew", ["activation", "activation_at"], &|r| {
+            byte(r * (cols + 1))
+        });
+        skew(&self.weight_skew, "weight_skew", ["weight", "weight_at"], &byte);
+        let last = 32 * rows * cols;
+        for c in 0..cols {
+            let (high, low) = (last + 32 * c + 31, last + 32 * c);
+            let _ = writeln!(edges, "assign psum_{c} = psum_at[{high}:{low}];");
+        }
+        let lines = rows + cols - 2;
+        let body = format!(
+            "\
+localparam ROWS = {rows};
+localparam COLS = {cols};
+
+// Control moves along diagonals, as activations do: PE (r, c) is on diagonal r + c.
+reg [ROWS+COLS-2:1] load_line;
+reg [ROWS+COLS-2:1] swap_line;
+initial begin
+    load_line = {lines}'d0;
+    swap_line = {lines}'d0;
+end
+wire [ROWS+COLS-2:0] load_at = {{load_line, load}};
+wire [ROWS+COLS-2:0] swap_at = {{swap_line, swap}};
+always @(posedge clock) begin
+    load_line <= load_at[ROWS+COLS-3:0];
+    swap_line <= swap_at[ROWS+COLS-3:0];
+end
+
+// What enters PE (r, c): byte c of the weights, byte r * (COLS + 1) + c of the activations, word r * COLS + c of the sums.
+wire [8*COLS-1:0] weight_at;
+wire [8*ROWS*(COLS+1)-1:0] activation_at;
+wire [32*(ROWS+1)*COLS-1:0] psum_at;
+assign psum_at[32*COLS-1:0] = {{COLS{{32'd0}}}};
+{edges}
+genvar r, c;
+generate
+    for (r = 0; r < ROWS; r = r + 1) begin : row
+        for (c = 0; c < COLS; c = c + 1) begin : col
+            {pe} pe (
+                .clock(clock),
+                .load(load_at[r+c]),
+                .swap(swap_at[r+c]),
+                .weight(weight_at[8*c +: 8]),
+                .activation(activation_at[8*(r*(COLS+1)+c) +: 8]),
+                .psum(psum_at[32*(r*COLS+c) +: 32]),
+                .activation_out(activation_at[8*(r*(COLS+1)+c+1) +: 8]),
+                .psum_out(psum_at[32*((r+1)*COLS+c) +: 32])
+            );
+        end
+    end
+endgenerate
+",
+            pe = module_of(&self.pe[0]),
+        );
+        verilog(
+            "array",
+            "A weight-stationary array; activations move right, partial sums down.",
+            &body,
+        )
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Module {
     pub comments: Vec<String>,
     /// The ports in order.
     pub ports: Vec<Port>,
+    /// Whether it is written by hand, so that its items stand in the order that was chosen for them.
+    pub handwritten: bool,
     /// What stands between the port list and `endmodule`.
     pub body: Body,
 }
@@ -83,6 +85,17 @@ pub struct Signal {
     pub width: usize,
     /// Two's complement.
     pub signed: bool,
+    /// What it is made of, the lowest bits first; empty for plain bits.
+    pub fields: Vec<Field>,
+}
+
+/// A field of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Field {
+    /// Its name; that of a field of a field holds both names.
+    pub name: String,
+    /// Where it is.
+    pub part: Part,
 }
 
 /// One thing inside a module.
@@ -111,6 +124,8 @@ pub struct Net {
     pub signal: Signal,
     /// `wire` or `reg`.
     pub storage: Storage,
+    /// What drives a wire, if that stands in its declaration.
+    pub value: Option<Expr>,
     /// Whether it exists only to reach a port of a sub-module.
     pub of_instance: bool,
 }

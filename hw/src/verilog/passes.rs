@@ -3,41 +3,43 @@
 
 pub(super) mod flow;
 
+mod cases;
+mod clocked;
 mod connect;
+mod defaults;
+mod fields;
+mod layout;
+mod registers;
 mod split;
 
-use super::ir::{Body, Design, Direction, Item, Module, Statement, Storage};
-use std::collections::{BTreeMap, BTreeSet};
+use super::ir::{Body, Design, Item, Statement};
+use std::collections::BTreeMap;
 
 /// Rewrites a design in which each composed module is one `always @(*)` and every port of an instance has a net of its own.
 pub(super) fn run(design: &mut Design) {
+    let registers = registers::find(design);
     for module in &mut design.modules {
-        if let Body::Items(items) = &mut module.body {
+        let Body::Items(items) = &mut module.body else { continue };
+        if !module.handwritten {
+            defaults::run(items);
             split::run(items, &module.ports);
-            connect::run(items, &module.ports);
+            connect::run(items);
+            registers::inline(items, &registers);
+            clocked::run(items);
+            cases::run(items);
+            fields::run(items, &module.ports);
+            layout::order(items);
         }
-        declare(module);
+        layout::declare(items, &mut module.ports);
     }
+    layout::drop_unused(design);
 }
 
-/// Declares what a procedure assigns as `reg`, and the rest as `wire`.
-fn declare(module: &mut Module) {
-    let Body::Items(items) = &mut module.body else { return };
-    let mut assigned = BTreeSet::new();
-    for item in items.iter().filter(|item| !matches!(item, Item::Assign(..))) {
-        item.targets(&mut |target| {
-            assigned.insert(target.name.clone());
-        });
-    }
-    let storage = |name: &str| if assigned.contains(name) { Storage::Reg } else { Storage::Wire };
-    for port in module.ports.iter_mut().filter(|port| port.direction == Direction::Output) {
-        port.storage = storage(&port.signal.name);
-    }
-    for item in items {
-        if let Item::Net(net) = item {
-            net.storage = storage(&net.signal.name);
-        }
-    }
+/// How many times each name is read.
+fn n_reads(items: &[Item]) -> BTreeMap<&str, usize> {
+    let mut n = BTreeMap::new();
+    items.iter().for_each(|item| item.reads(&mut |name, _| *n.entry(name).or_default() += 1));
+    n
 }
 
 /// For each signal, how many statements assign it and where the last one is.

@@ -6,6 +6,9 @@ use super::ir::{
 };
 use std::fmt::{self, Display, Formatter, Write};
 
+/// A line that would be longer is broken where that is easy.
+const MOST_COLUMNS: usize = 120;
+
 /// From the comment above `module` to `endmodule`, with a final newline.
 pub fn module(module: &Module) -> String {
     let mut out = String::new();
@@ -81,7 +84,10 @@ fn write_item(out: &mut String, item: &Item) {
         Item::Parameter(signal, value) => {
             write_line(out, 1, &format!("localparam {signal} = {value};"))
         }
-        Item::Net(net) => write_line(out, 1, &format!("{} {};", net.storage, net.signal)),
+        Item::Net(net) => {
+            let value = net.value.as_ref().map(|value| format!(" = {value}")).unwrap_or_default();
+            write_line(out, 1, &format!("{} {}{value};", net.storage, net.signal));
+        }
         Item::Assign(target, value) => write_line(out, 1, &format!("assign {target} = {value};")),
         Item::Instance(instance) => write_instance(out, instance),
         Item::Initial(body) => write_procedure(out, "initial", body),
@@ -107,15 +113,29 @@ fn write_instance(out: &mut String, instance: &Instance) {
 
 fn write_procedure(out: &mut String, head: &str, body: &[Statement]) {
     match body {
+        // Initial values stand one a line, so that each is found by its name at the start of a line.
+        _ if head == "initial" => write_block(out, 1, head, body),
         [one @ Statement::Assign { .. }] => {
-            write_line(out, 1, &format!("{head} {}", assignment(one)))
+            write_line(out, 1, &format!("{head} {}", assignment(one)));
         }
-        _ => {
-            write_line(out, 1, &format!("{head} begin"));
-            body.iter().for_each(|s| write_statement(out, 2, s));
-            write_line(out, 1, "end");
+        [Statement::If { test, then, otherwise }] if otherwise.is_empty() => {
+            write_if(out, 1, &format!("{head} if ({test})"), then, otherwise);
         }
+        _ => write_block(out, 1, head, body),
     }
+}
+
+fn write_block(out: &mut String, indent: usize, head: &str, body: &[Statement]) {
+    write_line(out, indent, &format!("{head} begin"));
+    body.iter().for_each(|s| write_statement(out, indent + 1, s));
+    write_line(out, indent, "end");
+}
+
+/// The one assignment of a body, if it fits behind `head`.
+fn short(indent: usize, head: &str, body: &[Statement]) -> Option<String> {
+    let [one @ Statement::Assign { .. }] = body else { return None };
+    let line = format!("{head} {}", assignment(one));
+    (4 * indent + line.len() <= MOST_COLUMNS).then_some(line)
 }
 
 fn assignment(statement: &Statement) -> String {
@@ -136,8 +156,7 @@ fn write_statement(out: &mut String, indent: usize, statement: &Statement) {
         Statement::Comment(text) => write_line(out, indent, &format!("// {text}")),
         Statement::Assign { .. } => write_line(out, indent, &assignment(statement)),
         Statement::If { test, then, otherwise } => {
-            write_line(out, indent, &format!("if ({test}) begin"));
-            write_branches(out, indent, then, otherwise);
+            write_if(out, indent, &format!("if ({test})"), then, otherwise);
         }
         Statement::Case { test, arms } => {
             write_line(out, indent, &format!("case ({test})"));
@@ -148,29 +167,65 @@ fn write_statement(out: &mut String, indent: usize, statement: &Statement) {
                     (true, false) => format!("/* {labels} */ default"),
                     (false, _) => labels,
                 };
-                write_line(out, indent + 1, &format!("{label}: begin"));
-                body.iter().for_each(|s| write_statement(out, indent + 2, s));
-                write_line(out, indent + 1, "end");
+                let label = format!("{label}:");
+                match short(indent + 1, &label, body) {
+                    _ if body.is_empty() => write_line(out, indent + 1, &format!("{label} ;")),
+                    Some(line) => write_line(out, indent + 1, &line),
+                    None => write_block(out, indent + 1, &label, body),
+                }
             }
             write_line(out, indent, "endcase");
         }
     }
 }
 
-/// What follows `if (..) begin`.
-fn write_branches(out: &mut String, indent: usize, then: &[Statement], otherwise: &[Statement]) {
+/// `head` is `if (..)` with what stands before it on the line.
+fn write_if(
+    out: &mut String,
+    indent: usize,
+    head: &str,
+    then: &[Statement],
+    otherwise: &[Statement],
+) {
+    match short_chain(indent, head, then, otherwise) {
+        Some(lines) => lines.iter().for_each(|line| write_line(out, indent, line)),
+        None => write_branches(out, indent, head, then, otherwise),
+    }
+}
+
+/// An `if` in which every branch is one assignment that fits behind its test.
+fn short_chain(
+    indent: usize,
+    head: &str,
+    then: &[Statement],
+    otherwise: &[Statement],
+) -> Option<Vec<String>> {
+    let mut lines = vec![short(indent, head, then)?];
+    match otherwise {
+        [] => {}
+        [Statement::If { test, then, otherwise }] => {
+            lines.extend(short_chain(indent, &format!("else if ({test})"), then, otherwise)?);
+        }
+        _ => lines.push(short(indent, "else", otherwise)?),
+    }
+    Some(lines)
+}
+
+fn write_branches(
+    out: &mut String,
+    indent: usize,
+    head: &str,
+    then: &[Statement],
+    otherwise: &[Statement],
+) {
+    write_line(out, indent, &format!("{head} begin"));
     then.iter().for_each(|s| write_statement(out, indent + 1, s));
     match otherwise {
         [] => write_line(out, indent, "end"),
         [Statement::If { test, then, otherwise }] => {
-            write_line(out, indent, &format!("end else if ({test}) begin"));
-            write_branches(out, indent, then, otherwise);
+            write_branches(out, indent, &format!("end else if ({test})"), then, otherwise);
         }
-        _ => {
-            write_line(out, indent, "end else begin");
-            otherwise.iter().for_each(|s| write_statement(out, indent + 1, s));
-            write_line(out, indent, "end");
-        }
+        _ => write_block(out, indent, "end else", otherwise),
     }
 }
 
@@ -239,7 +294,8 @@ impl Display for Expr {
             }
             Expr::Conditional(test, then, otherwise) => {
                 let nested = |e: &Expr| matches!(e, Expr::Conditional(..));
-                let test = Operand { e: test, needs: nested(test) };
+                let combined = |e: &Expr| matches!(e, Expr::Binary(op, ..) if !op.compares());
+                let test = Operand { e: test, needs: nested(test) || combined(test) };
                 let then = Operand { e: then, needs: nested(then) };
                 write!(f, "{test} ? {then} : {otherwise}")
             }

@@ -3,7 +3,7 @@
 use spec::{Design, Memories, Technology};
 use std::collections::BTreeMap;
 use twofold_hw::accelerator::Accelerator;
-use twofold_hw::verilog::{Verilog, emit};
+use twofold_hw::verilog::emit;
 
 /// What `name = value;` lines of the `initial` statements of a module say.
 fn initial(text: &str) -> BTreeMap<&str, &str> {
@@ -21,27 +21,30 @@ fn initial(text: &str) -> BTreeMap<&str, &str> {
 }
 
 /// The assignments of a module under `if (.. reset ..)`: target and value.
-fn resets(text: &str) -> Vec<(&str, &str)> {
+fn resets<'a>(text: &'a str) -> Vec<(&'a str, &'a str)> {
     let mut found = Vec::new();
     let mut lines = text.lines().map(str::trim);
     while let Some(line) = lines.next() {
-        if line.starts_with("if (") && line.contains("reset") {
-            let body = lines.by_ref().take_while(|line| !line.starts_with("end"));
-            for line in body {
-                let (target, value) = line.split_once(" <= ").or(line.split_once(" = ")).unwrap();
-                found.push((target, value.trim_end_matches(';')));
-            }
+        let Some((_, test)) = line.split_once("if (").filter(|(_, test)| test.contains("reset"))
+        else {
+            continue;
+        };
+        let mut assignment = |line: &'a str| {
+            let (target, value) = line.split_once(" <= ").or(line.split_once(" = ")).unwrap();
+            found.push((target, value.trim_end_matches(';')));
+        };
+        match test.rsplit_once(") ") {
+            Some((_, one)) if one.ends_with(';') => assignment(one),
+            _ => lines.by_ref().take_while(|line| !line.starts_with("end")).for_each(assignment),
         }
     }
     found
 }
 
-/// The module of an instance.
-fn module_of<'a>(design: &'a Verilog, text: &'a str, instance: &str) -> Option<&'a str> {
-    let ending = format!(" {instance} (");
-    let line = text.lines().map(str::trim).find(|line| line.ends_with(&ending))?;
-    let name = line.split(' ').next()?;
-    design.modules.iter().find(|module| module.name == name).map(|module| module.text.as_str())
+/// The register that stores `next`, if one does.
+fn register_of<'a>(text: &'a str, next: &str) -> Option<&'a str> {
+    let ending = format!(" <= {next};");
+    text.lines().find_map(|line| line.trim().strip_suffix(&ending))
 }
 
 /// The bits of `target` in the literal `value` of a whole register.
@@ -78,13 +81,9 @@ fn every_register_that_reset_acts_on_starts_at_its_reset_value() {
             for (target, value) in resets(&module.text) {
                 let value = constants.get(value).copied().unwrap_or(value);
                 let name = target.split('[').next().unwrap();
-                let register = name
-                    .strip_suffix("_d")
-                    .and_then(|instance| module_of(&design, &module.text, instance));
-                let start = match register {
-                    Some(register) => initial(register).get("q").copied(),
-                    None => initial(&module.text).get(name).copied(),
-                };
+                let values = initial(&module.text);
+                let stored = || values.get(register_of(&module.text, name)?);
+                let start = values.get(name).or_else(stored).copied();
                 let start = start
                     .unwrap_or_else(|| panic!("{}: {target} has no initial value", module.name));
                 assert_eq!(part(start, target), part(value, name), "{}: {target}", module.name);

@@ -225,5 +225,5 @@ fn a_register_that_starts_elsewhere_than_reset_leads_is_refused() {
         "{error}"
     );
     let text = emit(&mut ResetToOne::starting_at(true), "top", "").unwrap().text();
-    assert!(text.contains("initial q = 1'd1;"), "{text}");
+    assert!(text.contains("        x = 1'd1;\n"), "{text}");
 }

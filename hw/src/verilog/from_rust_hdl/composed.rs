@@ -52,7 +52,13 @@ pub(super) fn composed(path: &str, frame: &Frame, block: &VerilogBlock) -> Resul
         items.push(Item::Always(Always { trigger: Trigger::Combinational, body: statements }));
     }
     let ports = frame.ports.iter().map(|port| port.declared(Storage::Wire)).collect();
-    let module = Module { name: String::new(), comments, ports, body: Body::Items(items) };
+    let module = Module {
+        name: String::new(),
+        comments,
+        ports,
+        handwritten: false,
+        body: Body::Items(items),
+    };
     Ok(Draft { name, module })
 }
 
@@ -62,11 +68,16 @@ pub(super) fn net_of(child: &str, port: &str) -> String {
 }
 
 fn signal(name: &str, named: &Named) -> Signal {
-    Signal { name: name.into(), width: named.width, signed: named.signed }
+    Signal {
+        name: name.into(),
+        width: named.width,
+        signed: named.signed,
+        fields: named.fields.clone(),
+    }
 }
 
 fn net(name: &str, named: &Named, of_instance: bool) -> Item {
-    Item::Net(Net { signal: signal(name, named), storage: Storage::Wire, of_instance })
+    Item::Net(Net { signal: signal(name, named), storage: Storage::Wire, value: None, of_instance })
 }
 
 /// The enum variants and constants that are read.

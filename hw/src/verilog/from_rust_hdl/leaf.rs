@@ -1,9 +1,11 @@
 //! Leaves: the text of a module that is written by hand, with the ports that rust-hdl knows.
 
-use super::probe::{Frame, Port};
+use super::names::{clean, stem};
+use super::probe::{Child, Frame, Port};
 use super::reset;
 use crate::verilog::error::Error;
 use crate::verilog::ir::{Body, Module, Storage};
+use crate::verilog::parse;
 use std::collections::BTreeSet;
 
 /// What a block becomes before it has a name: the name that it asks for, and the rest of its module.
@@ -23,13 +25,6 @@ pub(super) fn title(line: &str) -> Option<(String, Vec<String>)> {
 
 /// The module of a leaf.
 pub(super) fn leaf(path: &str, frame: &Frame, text: &str) -> Result<Draft, Error> {
-    if let Some(child) = frame.children.first() {
-        return Err(Error::Unsupported {
-            path: path.into(),
-            what: format!("a leaf with a sub-block `{}`", child.raw),
-            help: "write the composition with `#[hdl_gen]`",
-        });
-    }
     reset::check_leaf(path, text)?;
     let mut lines = text.trim().lines();
     let (name, comments) = match lines.next().and_then(title) {
@@ -44,6 +39,16 @@ pub(super) fn leaf(path: &str, frame: &Frame, text: &str) -> Result<Draft, Error
         .iter()
         .flat_map(|line| line.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '$')))
         .collect();
+    // Registers are the one kind of sub-block that a text may write out instead.
+    let written_out = |child: &Child| words.contains(clean(stem(&child.raw)).as_str());
+    let unused = |child: &&Child| !words.contains(child.module.as_str()) && !written_out(child);
+    if let Some(child) = frame.children.iter().find(unused) {
+        return Err(Error::Unsupported {
+            path: path.into(),
+            what: format!("a leaf without its sub-block `{}`", child.raw),
+            help: "instantiate it in the text, or write the composition with `#[hdl_gen]`",
+        });
+    }
     if let Some(port) = frame.ports.iter().find(|p| !p.input && !words.contains(p.name.as_str())) {
         return Err(Error::Undriven { path: path.into(), signal: port.raw.clone() });
     }
@@ -61,6 +66,10 @@ pub(super) fn leaf(path: &str, frame: &Frame, text: &str) -> Result<Draft, Error
         false => Storage::Reg,
     };
     let ports = frame.ports.iter().map(|port| port.declared(storage(port))).collect();
-    let body = Body::Text(body.iter().map(|line| format!("{line}\n")).collect());
-    Ok(Draft { name, module: Module { name: String::new(), comments, ports, body } })
+    let text: String = body.iter().map(|line| format!("{line}\n")).collect();
+    let body = parse::body(&text).map_or(Body::Text(text), Body::Items);
+    Ok(Draft {
+        name,
+        module: Module { name: String::new(), comments, ports, handwritten: true, body },
+    })
 }

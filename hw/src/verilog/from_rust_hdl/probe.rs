@@ -6,7 +6,7 @@ use super::names::{clean, stem};
 use super::reset::initial_values;
 use super::scope::{Kind, Named, literal_of};
 use crate::verilog::error::Error;
-use crate::verilog::ir::{self, Design, Direction, Literal, Module, Signal, Storage};
+use crate::verilog::ir::{self, Design, Direction, Field, Literal, Module, Part, Signal, Storage};
 use crate::verilog::names::{is_identifier, is_keyword};
 use rust_hdl_core::atom::is_atom_signed;
 use rust_hdl_core::prelude::{
@@ -31,7 +31,12 @@ impl Port {
     pub(super) fn declared(&self, storage: Storage) -> ir::Port {
         ir::Port {
             direction: if self.input { Direction::Input } else { Direction::Output },
-            signal: Signal { name: self.name.clone(), width: self.width, signed: self.signed },
+            signal: Signal {
+                name: self.name.clone(),
+                width: self.width,
+                signed: self.signed,
+                fields: fields(&self.ty),
+            },
             storage,
             doc: vec![],
         }
@@ -139,7 +144,12 @@ impl Builder {
             frame.order.push(name.clone());
         }
         let value = (kind == Kind::Constant).then(|| literal_of(&atom.verilog(), width));
-        insert(&path, &mut frame.names, name, Named { raw, kind, width, signed, value })?;
+        insert(
+            &path,
+            &mut frame.names,
+            name,
+            Named { raw, kind, width, signed, value, fields: fields(&atom.descriptor()) },
+        )?;
         add_variants(&path, &mut frame.names, &atom.descriptor())
     }
 
@@ -288,7 +298,8 @@ fn add_variants(
             for (value, variant) in variants.iter().enumerate() {
                 let raw = variant.replace("::", "$");
                 let value = Some(Literal::new(value as u128, width).into());
-                let named = Named { raw, kind: Kind::Variant, width, signed: false, value };
+                let named =
+                    Named { raw, kind: Kind::Variant, width, signed: false, value, fields: vec![] };
                 match names.get(&clean(variant)) {
                     Some(same) if same.raw == named.raw && same.value == named.value => {}
                     _ => insert(path, names, clean(variant), named)?,
@@ -301,6 +312,34 @@ fn add_variants(
         }
         _ => Ok(()),
     }
+}
+
+/// The fields of a bundle, those of its bundles included; none for a type that is no bundle.
+fn fields(ty: &TypeDescriptor) -> Vec<Field> {
+    fn add(ty: &TypeDescriptor, name: &str, low: usize, out: &mut Vec<Field>) -> usize {
+        let width = match &ty.kind {
+            TypeKind::Bits(width) | TypeKind::Signed(width) => *width,
+            TypeKind::Enum(variants) => clog2(variants.len()),
+            TypeKind::Composite(inner) => {
+                let mut at = low;
+                for field in inner {
+                    let name = match name {
+                        "" => field.fieldname.clone(),
+                        outer => format!("{outer}_{}", field.fieldname),
+                    };
+                    at += add(&field.kind, &name, at, out);
+                }
+                return at - low;
+            }
+        };
+        out.push(Field { name: name.into(), part: Part { low, width } });
+        width
+    }
+    let mut out = vec![];
+    if matches!(ty.kind, TypeKind::Composite(_)) {
+        add(ty, "", 0, &mut out);
+    }
+    out
 }
 
 /// Makes the ports of sub-blocks known as `child_port`, and instance names reserved.
@@ -317,7 +356,14 @@ fn add_children(path: &str, frame: &mut Frame) -> Result<(), Error> {
         for port in &child.ports {
             let raw = format!("{}${}", child.raw, port.raw);
             let kind = if port.input { Kind::ChildInput } else { Kind::ChildOutput };
-            let named = Named { raw, kind, width: port.width, signed: port.signed, value: None };
+            let named = Named {
+                raw,
+                kind,
+                width: port.width,
+                signed: port.signed,
+                value: None,
+                fields: fields(&port.ty),
+            };
             insert(path, &mut frame.names, net_of(&child.raw, &port.name), named)?;
             add_variants(path, &mut frame.names, &port.ty)?;
         }

@@ -5,7 +5,7 @@
 
 use super::names::{clean, resolve_indices};
 use crate::verilog::error::Error;
-use crate::verilog::ir::{Binary, Expr, Literal, Part, Unary};
+use crate::verilog::ir::{Binary, Expr, Field, Literal, Part, Unary};
 use rust_hdl_core::ast::{VerilogExpression, VerilogLiteral};
 use std::collections::BTreeMap;
 
@@ -31,6 +31,8 @@ pub(super) struct Named {
     pub(super) signed: bool,
     /// The value of a constant or variant.
     pub(super) value: Option<Expr>,
+    /// Those of a bundle.
+    pub(super) fields: Vec<Field>,
 }
 
 /// An expression, with what is known about it.

@@ -2,7 +2,7 @@
 
 use super::scope::{Kind, Scope};
 use crate::verilog::error::Error;
-use crate::verilog::ir::{Arm, Assignment, Expr, Literal, Part, Statement, Target};
+use crate::verilog::ir::{Arm, Expr, Literal, Part, Statement, Target};
 use rust_hdl_core::ast::{
     VerilogBlock, VerilogBlockOrConditional, VerilogConditional, VerilogExpression, VerilogMatch,
     VerilogStatement,
@@ -77,7 +77,7 @@ fn assign(
     let value = scope.expression(right)?;
     let context = format!("{target} = {}", value.e);
     let value = scope.fit(value, width, signed, &context)?;
-    Ok(Statement::Assign { target, value, kind: Assignment::Blocking })
+    Ok(Statement::blocking(target, value))
 }
 
 fn lower_if(

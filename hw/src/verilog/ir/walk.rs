@@ -1,6 +1,6 @@
 //! Walks over the tree: every name read, every target, every expression.
 
-use super::{Arm, Expr, Item, Statement, Target};
+use super::{Arm, Assignment, Expr, Item, Statement, Target};
 
 impl Expr {
     /// A signal or `localparam` as a whole.
@@ -49,6 +49,16 @@ impl Expr {
 }
 
 impl Statement {
+    /// `target = value;`
+    pub fn blocking(target: Target, value: Expr) -> Statement {
+        Statement::Assign { target, value, kind: Assignment::Blocking }
+    }
+
+    /// `target <= value;`
+    pub fn nonblocking(target: Target, value: Expr) -> Statement {
+        Statement::Assign { target, value, kind: Assignment::Nonblocking }
+    }
+
     /// Calls `f` on every assignment, also nested ones.
     pub fn targets<'a>(&'a self, f: &mut dyn FnMut(&'a Target)) {
         match self {
@@ -111,7 +121,8 @@ impl Item {
     /// Calls `f` on every outermost expression; what an output is connected to is not one.
     pub fn expressions<'a>(&'a self, f: &mut dyn FnMut(&'a Expr)) {
         match self {
-            Item::Comment(_) | Item::Net(_) => {}
+            Item::Comment(_) => {}
+            Item::Net(net) => net.value.iter().for_each(f),
             Item::Parameter(_, value) | Item::Assign(_, value) => f(value),
             Item::Instance(instance) => instance
                 .connections
@@ -127,7 +138,8 @@ impl Item {
     /// As [`Item::expressions`], to be changed.
     pub fn expressions_mut(&mut self, f: &mut dyn FnMut(&mut Expr)) {
         match self {
-            Item::Comment(_) | Item::Net(_) => {}
+            Item::Comment(_) => {}
+            Item::Net(net) => net.value.iter_mut().for_each(f),
             Item::Parameter(_, value) | Item::Assign(_, value) => f(value),
             Item::Instance(instance) => instance
                 .connections

@@ -1,11 +1,11 @@
 //! Instances connected to what is meant: not to a net that is only assigned to or from it.
 
-use crate::verilog::ir::{Direction, Expr, Item, Port};
+use crate::verilog::ir::{Direction, Expr, Item};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Connects outputs to the signals that they are assigned to, inputs to what they are assigned, leaves unread outputs
 /// open, and drops the nets that are left over.
-pub(super) fn run(items: &mut Vec<Item>, _ports: &[Port]) {
+pub(super) fn run(items: &mut Vec<Item>) {
     name_outputs(items);
     connect_inputs(items);
     drop_unread(items);
