@@ -4,6 +4,7 @@
 //! `always @(*)` with a net for each port of its sub-blocks. Blocks that become equal modules share one.
 
 mod composed;
+mod docs;
 mod leaf;
 mod names;
 mod operators;

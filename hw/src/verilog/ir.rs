@@ -54,8 +54,8 @@ pub struct Port {
     pub signal: Signal,
     /// Whether a procedure assigns it.
     pub storage: Storage,
-    /// What it is, line by line.
-    pub doc: Vec<String>,
+    /// What it is; empty where nothing is said, or what is said of the port before goes for this one, too.
+    pub doc: String,
 }
 
 /// Which way a port goes.

@@ -190,7 +190,7 @@ mod tests {
     fn what_is_printed_is_read_again() {
         let text = "\
 reg signed [7:0] a;
-wire b = ~c & (d | (&e)) ? {2'd1, f[3:0]} : {3{g[h +: 2]}};
+wire b = (~c & (d | (&e))) ? {2'd1, f[3:0]} : {3{g[h +: 2]}};
 
 initial begin
     a = 8'sd0;

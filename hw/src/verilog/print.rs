@@ -18,11 +18,20 @@ pub fn module(module: &Module) -> String {
     }
     let _ = writeln!(out, "module {} (", module.name);
     for (i, port) in module.ports.iter().enumerate() {
-        for line in &port.doc {
-            let _ = writeln!(out, "    // {line}");
-        }
         let comma = if i + 1 < module.ports.len() { "," } else { "" };
-        let _ = writeln!(out, "    {port}{comma}");
+        let line = format!("{port}{comma}");
+        match port.doc.as_str() {
+            "" => write_line(&mut out, 1, &line),
+            doc if 4 + line.len() + " // ".len() + doc.len() <= MOST_COLUMNS => {
+                write_line(&mut out, 1, &format!("{line} // {doc}"));
+            }
+            doc => {
+                wrapped(doc, MOST_COLUMNS - 7)
+                    .iter()
+                    .for_each(|text| write_line(&mut out, 1, &format!("// {text}")));
+                write_line(&mut out, 1, &line);
+            }
+        }
     }
     out.push_str(");\n");
     match &module.body {
@@ -41,6 +50,21 @@ pub fn expression(e: &Expr) -> String {
 /// The range of a declaration with a space after it, or nothing for one bit.
 pub fn range(width: usize) -> String {
     if width == 1 { String::new() } else { format!("[{}:0] ", width - 1) }
+}
+
+/// The words of a text in lines of at most `most` columns.
+fn wrapped(text: &str, most: usize) -> Vec<String> {
+    let mut lines: Vec<String> = vec![];
+    for word in text.split_whitespace() {
+        match lines.last_mut().filter(|line| line.len() + 1 + word.len() <= most) {
+            Some(line) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            None => lines.push(word.into()),
+        }
+    }
+    lines
 }
 
 fn write_line(out: &mut String, indent: usize, line: &str) {

@@ -179,3 +179,19 @@ fn the_accelerator_lints_at_every_kind_of_size() {
 fn the_accelerator_is_the_same_text_every_time() {
     assert_eq!(accelerator(3, 5), accelerator(3, 5));
 }
+
+#[test]
+fn the_verilog_says_what_each_port_is() {
+    let tree = twofold_hw::verilog::design(&mut Accelerator::new(&design(3, 5)), "accelerator");
+    // The ports of decoders are declared by a macro, out of which no source can be read.
+    let modules = tree.unwrap().modules.into_iter();
+    for module in modules.filter(|module| !module.name.ends_with("_decoder")) {
+        let mut before = String::new();
+        for port in module.ports {
+            let stem = port.signal.name.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
+            let is_said = !port.doc.is_empty() || stem == before;
+            assert!(is_said, "nothing is said of `{}` of `{}`", port.signal.name, module.name);
+            before = stem;
+        }
+    }
+}

@@ -58,7 +58,8 @@ fn ports(design: &Verilog) -> Vec<Port> {
         let range = words.iter().find(|word| word.starts_with('[')).copied().unwrap_or_default();
         (words[0] == "input", range.to_string(), words.last().unwrap().to_string())
     };
-    list.lines().map(port).collect()
+    let lines = list.lines().map(|line| line.split("//").next().unwrap().trim());
+    lines.filter(|line| !line.is_empty()).map(port).collect()
 }
 
 /// The text of a design without its `initial` statements.

@@ -1,5 +1,6 @@
 //! Composed blocks: a module that is one `always @(*)`, with a net for each port of its sub-blocks.
 
+use super::docs;
 use super::leaf::{Draft, title};
 use super::names::{clean, stem};
 use super::probe::Frame;
@@ -51,7 +52,9 @@ pub(super) fn composed(path: &str, frame: &Frame, block: &VerilogBlock) -> Resul
     if !statements.is_empty() {
         items.push(Item::Always(Always { trigger: Trigger::Combinational, body: statements }));
     }
-    let ports = frame.ports.iter().map(|port| port.declared(Storage::Wire)).collect();
+    let docs = docs::of_ports(&frame.ports);
+    let ports = frame.ports.iter().zip(&docs);
+    let ports = ports.map(|(port, doc)| port.declared(Storage::Wire, doc)).collect();
     let module = Module {
         name: String::new(),
         comments,

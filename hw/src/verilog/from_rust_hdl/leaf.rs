@@ -1,5 +1,6 @@
 //! Leaves: the text of a module that is written by hand, with the ports that rust-hdl knows.
 
+use super::docs;
 use super::names::{clean, stem};
 use super::probe::{Child, Frame, Port};
 use super::reset;
@@ -65,7 +66,9 @@ pub(super) fn leaf(path: &str, frame: &Frame, text: &str) -> Result<Draft, Error
         true => Storage::Wire,
         false => Storage::Reg,
     };
-    let ports = frame.ports.iter().map(|port| port.declared(storage(port))).collect();
+    let docs = docs::of_ports(&frame.ports);
+    let ports = frame.ports.iter().zip(&docs);
+    let ports = ports.map(|(port, doc)| port.declared(storage(port), doc)).collect();
     let text: String = body.iter().map(|line| format!("{line}\n")).collect();
     let body = parse::body(&text).map_or(Body::Text(text), Body::Items);
     Ok(Draft {

@@ -28,7 +28,7 @@ pub(super) struct Port {
 
 impl Port {
     /// The port in the tree.
-    pub(super) fn declared(&self, storage: Storage) -> ir::Port {
+    pub(super) fn declared(&self, storage: Storage, doc: &str) -> ir::Port {
         ir::Port {
             direction: if self.input { Direction::Input } else { Direction::Output },
             signal: Signal {
@@ -38,7 +38,7 @@ impl Port {
                 fields: fields(&self.ty),
             },
             storage,
-            doc: vec![],
+            doc: doc.into(),
         }
     }
 }
