@@ -187,7 +187,7 @@ fn an_unknown_value_is_an_error_that_names_it() {
         error.starts_with("unknown bits in a word of the map of layer 0, image 0, "),
         "{error}"
     );
-    let error = run("toy-small-array", "select_2 = first | granule", "select_2 = granule");
+    let error = run("toy-small-array", "select_2 = first | (granule", "select_2 = (granule");
     assert!(
         error.starts_with("unknown bits in a word of the map of layer 0, image 0, "),
         "{error}"

@@ -42,22 +42,27 @@ pub(super) const SOURCES: [&str; 29] = [
 /// A port as a source declares it: name, whether it is an input, what is said of it.
 type Declared = (String, bool, String);
 
-/// What is said of each port; empty where no source declares such a block, or several do and say different things.
+/// What a block is known by: names of its ports, and whether each is an input.
+type Shape = Vec<(String, bool)>;
+
+/// What is said of each port; empty where no source declares such a block, or several do and say different things of it.
 pub(super) fn of_ports(ports: &[Port]) -> Vec<String> {
-    static BLOCKS: OnceLock<HashMap<Vec<(String, bool)>, Option<Vec<String>>>> = OnceLock::new();
+    static BLOCKS: OnceLock<HashMap<Shape, Vec<String>>> = OnceLock::new();
     let blocks = BLOCKS.get_or_init(|| {
         let mut blocks = HashMap::new();
         for block in SOURCES.iter().flat_map(|source| declared(source)) {
             let key = block.iter().map(|(name, input, _)| (name.clone(), *input)).collect();
             let docs: Vec<String> = block.into_iter().map(|(.., doc)| doc).collect();
-            let same = blocks.entry(key).or_insert_with(|| Some(docs.clone()));
-            if same.as_ref() != Some(&docs) {
-                *same = None;
+            let known = blocks.entry(key).or_insert_with(|| docs.clone());
+            for (known, doc) in known.iter_mut().zip(docs) {
+                if *known != doc {
+                    known.clear();
+                }
             }
         }
         blocks
     });
-    let mut key: Vec<(String, bool)> = vec![];
+    let mut key: Shape = vec![];
     let mut of_port = vec![];
     for port in ports {
         let field = super::names::stem(&port.raw);
@@ -67,7 +72,7 @@ pub(super) fn of_ports(ports: &[Port]) -> Vec<String> {
         }
         of_port.push(is_next.then(|| key.len() - 1));
     }
-    let docs = blocks.get(&key).and_then(Option::as_ref);
+    let docs = blocks.get(&key);
     let doc = |at: Option<usize>| at.and_then(|at| docs?.get(at).cloned()).unwrap_or_default();
     of_port.into_iter().map(doc).collect()
 }
@@ -99,7 +104,10 @@ fn declared(source: &str) -> Vec<Vec<Declared>> {
 
 /// Name and direction of `pub name: Signal<In, ..`, or of a vector of such.
 fn port(field: &str) -> Option<(&str, bool)> {
-    let field = field.strip_prefix("pub(crate) ").or(field.strip_prefix("pub ")).unwrap_or(field);
+    let field = ["pub(crate) ", "pub(super) ", "pub "]
+        .iter()
+        .find_map(|visible| field.strip_prefix(visible))
+        .unwrap_or(field);
     let (name, ty) = field.split_once(": ")?;
     let ty = ty.trim_start_matches("Vec<").strip_prefix("Signal<")?;
     let input = ty.starts_with("In,");
