@@ -1,6 +1,6 @@
 //! Whether a network fits an array, and what sets its rate there.
 
-use cases::Case;
+use crate::cases::Case;
 use codegen::{Options, Problem};
 use spec::files::FileError;
 use spec::{ArrayConfig, ConfigError};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use cases::Case;
+use crate::cases::Case;
 use dataset::{Band, Source, TrainedImages};
 use spec::files::network_files;
 use spec::{ArrayConfig, ConfigError, Memories, QuantNetwork};

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cases::{Case, CaseError};
+use crate::cases::{Case, CaseError};
 use dataset::TrainedImages;
 use spec::QuantNetwork;
 use spec::files::{Limit, read_network, read_text};

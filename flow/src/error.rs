@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use cases::CaseError;
+use crate::cases::CaseError;
 use codegen::CompileErrors;
 use dataset::DatasetError;
 use sim::SimError;

@@ -4,9 +4,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use cases::{Size, random_config, random_image, random_network};
+use crate::cases::{Size, random_config, random_image, random_network};
+use crate::progress::Progress;
 use codegen::{Options, Schedule};
-use progress::Progress;
 use sim::{Machine, Model, TraceMode, run_and_compare};
 use spec::{ArrayConfig, Design, Program, QuantNetwork};
 

@@ -23,6 +23,7 @@
 
 mod bench;
 mod build;
+pub mod cases;
 mod check;
 mod choice;
 mod committed;
@@ -33,6 +34,7 @@ mod fuzz;
 mod images;
 mod lint;
 mod log;
+pub mod progress;
 pub mod report;
 mod run;
 mod runner;

@@ -1,6 +1,6 @@
 //! What a step says while it works.
 
-use progress::Progress;
+use crate::progress::Progress;
 use spec::shown_lines;
 
 /// Where a step says how far it is, and what it decided.

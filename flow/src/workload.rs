@@ -1,6 +1,6 @@
 //! A network compiled for an array, and the images that it is run on.
 
-use cases::Case;
+use crate::cases::Case;
 use codegen::{Options, Schedule};
 use dataset::{Band, Candidates, DatasetError, ReadOptions, SarSim, Source, Split};
 use spec::{ArrayConfig, Program, QuantNetwork};
@@ -69,7 +69,9 @@ impl Workload {
             }
             (_, None, None) => {
                 let seeds = 0..n_images.unwrap_or(N_NOISE) as u64;
-                Images::noise(seeds.map(|seed| cases::random_image(&network, seed)).collect())
+                Images::noise(
+                    seeds.map(|seed| crate::cases::random_image(&network, seed)).collect(),
+                )
             }
         };
         Ok(Self { network, program, images })

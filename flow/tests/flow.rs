@@ -1,7 +1,7 @@
 //! The library as whoever embeds it uses it: a network and images in memory, nothing on stderr, typed results.
 
-use cases::{Shortcut, Topology, random_image};
 use spec::{Pattern, run_reference};
+use twofold_flow::cases::{Shortcut, Topology, random_image};
 use twofold_flow::report::CheckReport;
 use twofold_flow::{
     ArraySizes, CheckOptions, CompileOptions, FlowError, ImageChoice, Log, NetworkChoice,

@@ -5,8 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use cases::{Builder, Case, ConvSpec, random_image};
 use codegen::{Options, Schedule};
+use flow::cases::{Builder, Case, ConvSpec, random_image};
 use serde::Deserialize;
 use spec::files::{Limit, read_text};
 use spec::{ArrayConfig, Layer, Memories, Op, Program, QuantNetwork, Sparsity, TensorRef};

@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     let cli = match complete(Cli::parse()) {
         Ok(cli) => cli,
         Err(error) => {
-            progress::say(&format!("error: {error:#}"));
+            flow::progress::say(&format!("error: {error:#}"));
             return ExitCode::from(2);
         }
     };
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            progress::say(&format!("error: {error:#}"));
+            flow::progress::say(&format!("error: {error:#}"));
             ExitCode::from(if INTERRUPTED.load(Ordering::Relaxed) { 130 } else { 1 })
         }
     }
@@ -106,15 +106,18 @@ fn call(cli: Cli) -> Result<String> {
             let finished = run::train(&options)?;
             if let (Some((expected, path)), Some(network)) = (expected, &finished.network) {
                 compare::expect_same(network, &expected, &path)?;
-                progress::say(&format!("it equals {}, bit for bit", shown_path(&path)));
+                flow::progress::say(&format!("it equals {}, bit for bit", shown_path(&path)));
             }
             match options.format {
                 Format::Text => Ok(closing::summary(&finished, &options)),
                 Format::Json => {
                     for warning in &finished.outcome.warnings {
-                        progress::say(&format!("warning: {}", shown(warning)));
+                        flow::progress::say(&format!("warning: {}", shown(warning)));
                     }
-                    progress::say(&format!("run written to {}", shown_path(&finished.folder)));
+                    flow::progress::say(&format!(
+                        "run written to {}",
+                        shown_path(&finished.folder)
+                    ));
                     Ok(serde_json::to_string_pretty(&finished.outcome)?)
                 }
             }
@@ -154,7 +157,7 @@ fn stop_when_interrupted() -> Result<()> {
             match first {
                 None => {
                     first = Some(Instant::now());
-                    progress::say(
+                    flow::progress::say(
                         "interrupted: stopping after the current batch; Ctrl-C again ends it at once",
                     );
                 }

@@ -24,7 +24,7 @@ pub fn keep_freed_memory() {
         let name: OsString = arguments.next().unwrap_or_default();
         let error =
             std::process::Command::new(program).arg0(name).args(arguments).envs(SETTINGS).exec();
-        progress::say(&format!(
+        flow::progress::say(&format!(
             "warning: memory settings cannot be made ({error}); training is slower"
         ));
     }

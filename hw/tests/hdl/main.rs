@@ -13,7 +13,6 @@ mod differential;
 mod emit;
 mod example;
 mod leaves;
-mod native;
 mod periphery;
 mod power_up;
 #[path = "../../src/random.rs"]

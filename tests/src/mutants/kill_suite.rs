@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use cases::{Builder, ConvSpec, Size, random_image, random_network};
 use codegen::{Options, Schedule};
+use flow::cases::{Builder, ConvSpec, Size, random_image, random_network};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;

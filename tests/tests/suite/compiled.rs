@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use cases::{Case, Shortcut, Size, Topology, random_config, random_image, random_network};
 use codegen::{Options, Schedule};
+use flow::cases::{Case, Shortcut, Size, Topology, random_config, random_image, random_network};
 use proptest::prelude::*;
 use spec::{ArrayConfig, Memories, Pattern};
 use twofold_tests::differential::compare;

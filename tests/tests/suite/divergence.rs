@@ -1,6 +1,6 @@
 //! The first divergence of a program that was damaged on purpose, against the interpreter, which knows nothing of it.
 
-use cases::random_image;
+use flow::cases::random_image;
 use ndarray::Array3;
 use sim::{Divergence, Machine, RunOptions, run_and_compare};
 use spec::isa::Tile;

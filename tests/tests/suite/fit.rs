@@ -1,10 +1,10 @@
 //! Networks against memories: what `codegen` needs, refuses and says.
 
-use cases::{
-    Builder, Case, ConvSpec, Shortcut, Size, Topology, random_config, random_image, random_network,
-};
 use codegen::{
     DenseRate, Options, Problem, Schedule, check, compile, requirements, requirements_with_dense,
+};
+use flow::cases::{
+    Builder, Case, ConvSpec, Shortcut, Size, Topology, random_config, random_image, random_network,
 };
 use proptest::prelude::*;
 use spec::{ArrayConfig, Memories, Memory, Pattern, QuantNetwork, Sparsity, TensorRef};

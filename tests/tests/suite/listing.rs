@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cases::Case;
+use flow::cases::Case;
 
 fn listing(name: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");

@@ -2,7 +2,7 @@
 //!
 //! Nothing of the count is taken from the program: maps are walked pixel by pixel, patterns are spelled out again.
 
-use cases::{Case, Size, random_network};
+use flow::cases::{Case, Size, random_network};
 use spec::{Op, Pattern, QuantNetwork, Shape, TensorRef};
 
 use crate::support::{Checkout, array, case, root};

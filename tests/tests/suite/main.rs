@@ -14,6 +14,7 @@ mod killed;
 mod listing;
 mod macs;
 mod mutants;
+mod native;
 mod properties;
 mod rates;
 mod reports;

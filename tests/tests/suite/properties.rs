@@ -1,7 +1,7 @@
 //! What the cycles of the RTL may depend on, and how many there may be.
 
-use cases::{Case, Size, random_image, random_network};
 use codegen::Options;
+use flow::cases::{Case, Size, random_image, random_network};
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use sim::{Counters, ImageResult, LayerResult, LostCycles, Machine, RunOptions};

@@ -1,7 +1,7 @@
 //! How fast layers run: never slower than their dense schedule, and as fast as `codegen::rates` says.
 
-use cases::{Builder, ConvSpec, Size, random_config, random_image, random_network};
 use codegen::{Bound, DenseRate, Options, Rates, Schedule, rates, requirements_with_dense};
+use flow::cases::{Builder, ConvSpec, Size, random_config, random_image, random_network};
 use proptest::prelude::*;
 use sim::RunOptions;
 use spec::{ArrayConfig, Memories, Pattern, QuantNetwork, Sparsity, TensorRef};

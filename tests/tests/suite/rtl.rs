@@ -5,8 +5,8 @@
 
 use std::cell::{Cell, RefCell};
 
-use cases::{Size, random_image, random_network};
 use codegen::{Options, Schedule, check, compile};
+use flow::cases::{Size, random_image, random_network};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use sim::{RunOptions, run_and_compare};

@@ -17,7 +17,7 @@ impl Stream {
         let config = case.config().expect("the case has an array");
         let mut machine = machine(&config);
         load(&mut machine, &network, &config, &Options::default());
-        let images = (0..4).map(|seed| cases::random_image(&network, seed)).collect();
+        let images = (0..4).map(|seed| flow::cases::random_image(&network, seed)).collect();
         Self { machine, images }
     }
 

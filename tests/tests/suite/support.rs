@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
-use cases::{Case, Shortcut, Topology};
 use codegen::Options;
+use flow::cases::{Case, Shortcut, Topology};
 use sim::Machine;
 use spec::{ArrayConfig, Normalize, Pattern, Preprocess, Program, QuantNetwork, Transfer};
 use tempfile::TempDir;

@@ -1,7 +1,7 @@
 //! Cycles between images: measured in the steady state, of both schedules, and reported first.
 
-use cases::{Size, random_image, random_network};
 use codegen::{Options, Schedule};
+use flow::cases::{Size, random_image, random_network};
 use serde_json::Value;
 use sim::RunOptions;
 

@@ -142,7 +142,7 @@ pub fn summary(finished: &Finished, options: &TrainOptions) -> String {
         }
     };
     let n_classes = finished.outcome.classes.len();
-    let time = progress::duration(*seconds);
+    let time = flow::progress::duration(*seconds);
     line(format!("{what}, on {}: {n_classes} classes, trained in {time}", data.name));
     line(String::new());
     let row = |name: &str, [validation, test]: [String; 2]| {

@@ -92,7 +92,7 @@ pub(crate) fn open(
         && match &found {
             Found::Unfinished { .. } | Found::Finished => true,
             Found::Nothing => {
-                progress::say(&format!("{shown}: holds no run to resume; starting one"));
+                flow::progress::say(&format!("{shown}: holds no run to resume; starting one"));
                 false
             }
             Found::Files(_) | Found::Other(_) => false,

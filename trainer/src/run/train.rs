@@ -62,7 +62,7 @@ pub fn train(options: &TrainOptions) -> Result<Finished> {
     let fit = student.as_ref().map(|student| Fit::expected(student, sparsity, seed, &images));
     let told =
         opening::tell(options, &images, &teacher, student.as_ref(), fit.as_ref(), &folder.path);
-    progress::say(&told);
+    flow::progress::say(&told);
 
     let teacher = match teacher {
         TeacherKind::New(architecture) => {

@@ -105,7 +105,7 @@ pub fn verify(
         images: trained_images.as_ref(),
     };
     let run = source.candidates()?.choose(&trained, n_images)?;
-    progress::say(&run.to_string());
+    flow::progress::say(&run.to_string());
     let labeled = Labeled::plain(&run.set, preprocess);
     let logits = integer::logits(&network, &labeled.images)?;
     let compared = compare_logits(&network, &labeled.images, &logits)?;

@@ -9,9 +9,9 @@ use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use flow::progress::Progress;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use progress::Progress;
 use serde_json::Value;
 
 use crate::interruption::{INTERRUPTED, STOPS_WITH_STDIN};
@@ -309,7 +309,7 @@ fn tell(progress: &Progress, job: &Job, outcome: &Outcome, elapsed: Duration) {
     let what = match outcome {
         Outcome::Skipped => format!("{}: was done by another process", job.name),
         Outcome::Finished => {
-            format!("{}: done in {}", job.name, progress::duration(elapsed.as_secs_f64()))
+            format!("{}: done in {}", job.name, flow::progress::duration(elapsed.as_secs_f64()))
         }
         Outcome::Failed(reason) => format!("{}: failed: {reason}", job.name),
         Outcome::Left => format!("{}: stopped", job.name),

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Result, bail};
-use progress::Progress;
+use flow::progress::Progress;
 use tch::{Kind, Tensor};
 
 use crate::interruption::INTERRUPTED;

@@ -77,7 +77,7 @@ impl DataOptions {
         }
         let sets = [train, load(Split::Validation)?, load(Split::Test)?];
         for note in dataset::joined_notes(&sets) {
-            progress::say(&format!("note: {}", spec::shown(&note)));
+            flow::progress::say(&format!("note: {}", spec::shown(&note)));
         }
         Ok(sets)
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, Result, bail, ensure};
 use base16ct::lower::encode_string;
 use dataset::TrainedImages;
-use progress::Progress;
+use flow::progress::Progress;
 use sha2::{Digest, Sha256};
 use tch::{Device, Tensor};
 
@@ -145,7 +145,7 @@ impl Teacher {
         checkpoint::load(&folder.join(format!("{}.safetensors", Phase::Teacher)), &mut model)?;
         let trained_images = TrainedImages::read(&folder.join(TrainedImages::FILE))?;
         if trained_images.is_none() && there.sha256_train != here.sha256_train {
-            progress::say(&format!(
+            flow::progress::say(&format!(
                 "note: {shown} has no record of what its teacher was trained on, which are other images than this run's, so that \
                  the record of this run will lack them"
             ));

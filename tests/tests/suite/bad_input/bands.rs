@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use cases::{Shortcut, Topology};
+use flow::cases::{Shortcut, Topology};
 use serde_json::json;
 use spec::files::write_network;
 use spec::{Pattern, Preprocess};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Output;
 
-use cases::{Shortcut, Topology};
+use flow::cases::{Shortcut, Topology};
 use spec::files::write_network;
 use spec::{Op, Pattern, QuantNetwork};
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileTypeExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use cases::{Shortcut, Topology};
+use flow::cases::{Shortcut, Topology};
 use spec::Pattern;
 use spec::files::write_network;
 

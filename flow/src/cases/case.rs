@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use spec::files::{Limit, read_text};
 use spec::{ArrayConfig, ConfigError, Memories, Pattern, QuantNetwork};
 
-use crate::{Shortcut, Topology};
+use super::{Shortcut, Topology};
 
 /// A case.
 const CASE: Limit = Limit::new("a case", 1 << 20);

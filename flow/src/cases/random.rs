@@ -8,7 +8,7 @@ use spec::{
     QuantNetwork, Shape, Sparsity, TensorRef,
 };
 
-use crate::{Builder, ConvSpec};
+use super::{Builder, ConvSpec};
 
 /// How large a random network may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use spec::{
     QuantNetwork, Requantize, Residual, Shape, Sparsity, TensorRef,
 };
 
-use crate::weights::random_weights;
+use super::weights::random_weights;
 
 /// Standard deviation of a layer's outputs before ReLU.
 const SPREAD: f64 = 40.0;

@@ -1,9 +1,9 @@
 //! The whole accelerator in rust-hdl's simulator: every byte of every layer, as the integer reference has it.
 
-use cases::{Size, random_image, random_network};
+use flow::cases::{Size, random_image, random_network};
+use hw::native::{Native, NativeError, NativeOptions, NativeOutput};
 use spec::{ArrayConfig, LayerOutput, Memories, Program, QuantNetwork, run_reference, status};
 use std::time::Instant;
-use twofold_hw::native::{Native, NativeError, NativeOptions, NativeOutput};
 
 /// Small maps, so that a run takes some thousand cycles.
 const SMALL: Size = Size { n_layers: 3, side: 6, channels: 9 };

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use spec::{Pattern, QuantNetwork, Sparsity, TensorRef};
 
-use crate::{Builder, ConvSpec};
+use super::{Builder, ConvSpec};
 
 /// A network whose layers are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
