@@ -20,7 +20,6 @@ use crate::leaf::{ControlDelay, Delay, EnabledRegister, Rom};
 use crate::memory::activation_memory::ActivationMemory;
 use crate::memory::loader::Loader;
 use crate::memory::output::Output;
-use crate::native::NativeError;
 
 /// The top module. ARCHITECTURE.md has the timing between its blocks.
 ///
@@ -157,21 +156,35 @@ impl Accelerator {
     }
 }
 
+/// A memory that does not hold its part of a program.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{rows} rows do not fit {memory} of {depth}; help: compile for an array with a larger memory"
+)]
+pub struct TooManyRows {
+    /// Instance of the memory.
+    pub memory: &'static str,
+    /// Rows of the program.
+    pub rows: usize,
+    /// Rows of the memory.
+    pub depth: usize,
+}
+
 impl Accelerator {
     /// Puts a program into the ROMs of native simulation, as `$readmemh` does from its files in every other.
     ///
     /// # Errors
     /// A program with more rows than a memory.
-    pub(crate) fn load(&mut self, program: &Program) -> Result<(), NativeError> {
+    pub(crate) fn load(&mut self, program: &Program) -> Result<(), TooManyRows> {
         fn fill<const LANE: usize>(
             program: &Program,
             memory: Memory,
             rom: &mut Rom<16, LANE>,
-        ) -> Result<(), NativeError> {
+        ) -> Result<(), TooManyRows> {
             let (rows, depth) = (program.rom(memory), rom.depth());
             if rows.len() > depth {
                 let memory = memory.instances()[0];
-                return Err(NativeError::Memory { memory, rows: rows.len(), depth });
+                return Err(TooManyRows { memory, rows: rows.len(), depth });
             }
             rom.load(&rows);
             Ok(())

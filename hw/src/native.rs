@@ -7,7 +7,7 @@
 use spec::{Design, Logits, Program, Region, status};
 use thiserror::Error;
 
-use crate::accelerator::Accelerator;
+use crate::accelerator::{Accelerator, TooManyRows};
 use crate::leaf::{Unsettled, settle, tick};
 
 /// How to run.
@@ -68,17 +68,8 @@ pub struct NativeOutput {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NativeError {
     /// A memory that does not hold its part of the program.
-    #[error(
-        "{rows} rows do not fit {memory} of {depth}; help: compile for an array with a larger memory"
-    )]
-    Memory {
-        /// Instance of the memory.
-        memory: &'static str,
-        /// Rows of the program.
-        rows: usize,
-        /// Rows of the memory.
-        depth: usize,
-    },
+    #[error(transparent)]
+    Memory(#[from] TooManyRows),
     /// An image that is not one of the program's.
     #[error("image {image} has {found} bytes, not {expected}; help: give one int8 byte a value")]
     ImageSize {
@@ -131,7 +122,7 @@ pub enum NativeError {
 /// An accelerator with a program in its ROMs.
 ///
 /// Affordable at toy sizes: every cycle walks all blocks several times, some thousand cycles a second at 2x2 and 3x5 with
-/// this crate at its test profile. Its test prints the figures: `cargo test -p twofold-hw --test hdl native -- --nocapture`.
+/// this crate at its test profile. Its test prints the figures: `cargo test -p twofold-tests --test suite native -- --nocapture`.
 pub struct Native {
     accelerator: Box<Accelerator>,
     program: Program,

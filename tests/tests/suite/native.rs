@@ -1,6 +1,7 @@
 //! The whole accelerator in rust-hdl's simulator: every byte of every layer, as the integer reference has it.
 
 use flow::cases::{Size, random_image, random_network};
+use hw::accelerator::TooManyRows;
 use hw::native::{Native, NativeError, NativeOptions, NativeOutput};
 use spec::{ArrayConfig, LayerOutput, Memories, Program, QuantNetwork, run_reference, status};
 use std::time::Instant;
@@ -103,14 +104,17 @@ fn what_cannot_run_says_why() {
     let small = ArrayConfig::new(2, 2, memories).unwrap();
     let rows = program.tiles.len();
     let error = Native::new(&Program { config: small, ..program }).err();
-    assert_eq!(error, Some(NativeError::Memory { memory: "tile_memory", rows, depth: 2 }));
+    assert_eq!(
+        error,
+        Some(NativeError::from(TooManyRows { memory: "tile_memory", rows, depth: 2 }))
+    );
 }
 
 #[test]
 fn its_messages_say_what_to_do() {
     let (image, expected, found) = (2, 10, 9);
     let errors = [
-        NativeError::Memory { memory: "tile_memory", rows: 5, depth: 2 },
+        NativeError::from(TooManyRows { memory: "tile_memory", rows: 5, depth: 2 }),
         NativeError::ImageSize { image, expected, found },
         NativeError::Timeout { image, cycle_limit: 1000, instruction: 7 },
         NativeError::Hardware { image, instruction: 7 },
