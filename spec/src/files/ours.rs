@@ -3,7 +3,7 @@
 //! | kind | recognized by |
 //! |---|---|
 //! | logits, `network.json`, `program.json` | the first key, `"format": "twofold-..."` |
-//! | Verilog | the first comment, `// Twofold accelerator, ` |
+//! | Verilog | the first comment but for its license, `// Twofold accelerator, ` |
 //! | wave | the writer that its FST header names, see [`finish_wave`] |
 //! | report | the keys that every report has |
 //! | ROM | its digest in the `program.json` beside it |
@@ -64,7 +64,7 @@ impl Kind {
         Ok(match self {
             Self::Logits => is_json(&head, "twofold-logits"),
             Self::Report => is_report(path),
-            Self::Verilog => head.starts_with(VERILOG),
+            Self::Verilog => head.strip_prefix(LICENSE).unwrap_or(&head).starts_with(VERILOG),
             Self::Wave => {
                 head.first() == Some(&0)
                     && head.get(WAVE_WRITER..).is_some_and(|at| at.starts_with(WAVE))
@@ -85,6 +85,8 @@ impl Kind {
     }
 }
 
+/// The line above it, which files had not from the beginning.
+const LICENSE: &[u8] = b"// SPDX-License-Identifier: MIT OR Apache-2.0\n";
 const VERILOG: &[u8] = b"// Twofold accelerator, ";
 /// Where an FST header names its writer, after the block's kind and length, two times, a test of the byte order, five counts
 /// and the timescale.
