@@ -4,7 +4,7 @@ use rust_hdl_core::prelude::*;
 use spec::{Design, Memory, Parameter, Program};
 
 use crate::comment;
-use crate::control::context::{AccumulateControl, ParameterDecoder, State};
+use crate::context::{AccumulateControl, ParameterDecoder, State};
 use crate::control::counters::Counters;
 use crate::control::drain::Drain;
 use crate::control::fetch::Fetch;

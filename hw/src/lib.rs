@@ -1,6 +1,7 @@
 //! The accelerator in rust-hdl, and its Verilog.
 
 pub mod accelerator;
+pub mod context;
 pub mod control;
 pub mod datapath;
 pub mod design;

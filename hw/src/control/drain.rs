@@ -7,7 +7,7 @@ mod write_back;
 use rust_hdl_core::prelude::*;
 use spec::ArrayConfig;
 
-use crate::control::context::{BlockContext, DrainContext};
+use crate::context::{BlockContext, DrainContext};
 use crate::leaf::Register;
 use crate::{comment, dff_setup};
 

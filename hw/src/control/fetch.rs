@@ -3,7 +3,7 @@
 use rust_hdl_core::prelude::*;
 use spec::isa::{Block, Drain, End, Load, Stream};
 
-use crate::control::context::{
+use crate::context::{
     BlockContext, BlockDecoder, DrainContext, DrainDecoder, EndContext, EndDecoder, LoadContext,
     LoadDecoder, StreamContext, StreamDecoder,
 };

@@ -2,7 +2,7 @@
 
 use rust_hdl_core::prelude::*;
 
-use crate::control::context::{AccumulateControl, BlockContext, StreamContext, TileContext};
+use crate::context::{AccumulateControl, BlockContext, StreamContext, TileContext};
 use crate::leaf::{EnabledRegister, Register};
 use crate::{comment, dff_setup};
 

@@ -3,9 +3,7 @@
 use rust_hdl_core::prelude::*;
 use spec::ArrayConfig;
 
-use crate::control::context::{
-    BlockContext, DrainContext, StreamContext, TileContext, TileDecoder,
-};
+use crate::context::{BlockContext, DrainContext, StreamContext, TileContext, TileDecoder};
 use crate::leaf::{Constant, EnabledRegister, Register};
 use crate::{comment, dff_setup};
 

@@ -1,6 +1,6 @@
 //! The accumulators of one column: two banks, one summed into while the other is drained.
 
-use crate::control::context::AccumulateControl;
+use crate::context::AccumulateControl;
 use crate::leaf::{Drive, verilog};
 use rust_hdl_core::prelude::*;
 use spec::ArrayConfig;
@@ -156,7 +156,7 @@ end
 /// Lowest bit and width of a field of the control bundle.
 fn field(name: &str) -> (usize, usize) {
     let mut lsb = 0;
-    for (field, bits) in crate::control::context::widths(AccumulateControl::descriptor()) {
+    for (field, bits) in crate::context::widths(AccumulateControl::descriptor()) {
         if field == name {
             return (lsb, bits);
         }

@@ -4,7 +4,7 @@ mod word_packer;
 
 pub use word_packer::WordPacker;
 
-use crate::control::context::{LaneDecoder, LoadContext};
+use crate::context::{LaneDecoder, LoadContext};
 use crate::leaf::{Ram, Register, ports};
 use crate::{comment, dff_setup};
 use rust_hdl_core::prelude::*;

@@ -5,6 +5,7 @@
 
 mod composed;
 mod docs;
+mod frame;
 mod leaf;
 mod names;
 mod operators;

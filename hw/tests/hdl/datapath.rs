@@ -5,7 +5,7 @@ use crate::random::Random;
 use crate::verilated::{lint, simulate};
 use rust_hdl_core::prelude::*;
 use spec::{ArrayConfig, Design, Memories, Technology};
-use twofold_hw::control::context::AccumulateControl;
+use twofold_hw::context::AccumulateControl;
 use twofold_hw::datapath::accumulator::Accumulator;
 use twofold_hw::datapath::array::Array;
 use twofold_hw::datapath::bare_array::BareArray;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::verilated::simulate;
 use rust_hdl_core::prelude::*;
 use spec::isa::{self, Field, Table};
-use twofold_hw::control::context::{
+use twofold_hw::context::{
     BlockContext, BlockDecoder, DrainContext, DrainDecoder, EndContext, EndDecoder, LaneContext,
     LaneDecoder, LoadContext, LoadDecoder, StreamContext, StreamDecoder, TileContext, TileDecoder,
 };

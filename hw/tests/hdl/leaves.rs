@@ -7,7 +7,7 @@ use rust_hdl_core::prelude::*;
 use spec::{ArrayConfig, Design, Memories, Memory, Technology};
 use std::fmt::Write;
 use twofold_hw::accelerator::Accelerator;
-use twofold_hw::control::context::{
+use twofold_hw::context::{
     BlockDecoder, DrainDecoder, EndDecoder, LaneDecoder, LoadDecoder, ParameterDecoder,
     StreamDecoder, TileDecoder,
 };

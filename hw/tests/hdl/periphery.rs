@@ -6,7 +6,7 @@ use crate::verilated::{lint, simulate};
 use rust_hdl_core::prelude::*;
 use spec::isa::{Lane, Load};
 use spec::{ArrayConfig, Memories};
-use twofold_hw::control::context::LoadDecoder;
+use twofold_hw::context::LoadDecoder;
 use twofold_hw::control::counters::Counters;
 use twofold_hw::leaf::{Rom, ports, tick};
 use twofold_hw::memory::activation_memory::ActivationMemory;

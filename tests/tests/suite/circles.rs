@@ -9,7 +9,7 @@ use std::fs;
 use crate::support::root;
 
 /// Crates whose files are in order.
-const CRATES: [&str; 7] = ["spec", "dataset", "codegen", "sim", "flow", "cli", "trainer"];
+const CRATES: [&str; 8] = ["spec", "dataset", "codegen", "hw", "sim", "flow", "cli", "trainer"];
 
 /// Modules by path (`a::b`; the root is empty), each with those that it uses.
 type Graph = BTreeMap<String, BTreeSet<String>>;

@@ -3,7 +3,7 @@
 use rust_hdl_core::prelude::*;
 
 use crate::comment;
-use crate::control::context::{BlockContext, DrainContext};
+use crate::context::{BlockContext, DrainContext};
 use crate::leaf::EnabledRegister;
 
 /// Keeps a unit's context from its start to its last write, one set an accumulator bank, and shows the one of `bank`.

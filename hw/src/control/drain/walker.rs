@@ -3,7 +3,7 @@
 use rust_hdl_core::prelude::*;
 use spec::ArrayConfig;
 
-use crate::control::context::{BlockContext, DrainContext, WriteControl};
+use crate::context::{BlockContext, DrainContext, WriteControl};
 use crate::leaf::{Constant, Register};
 use crate::{comment, dff_setup};
 

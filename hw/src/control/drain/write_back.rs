@@ -2,7 +2,7 @@
 
 use rust_hdl_core::prelude::*;
 
-use crate::control::context::WriteControl;
+use crate::context::WriteControl;
 use crate::datapath::requantize::Requantize;
 use crate::leaf::{ControlDelay, Register};
 use crate::{comment, dff_setup};

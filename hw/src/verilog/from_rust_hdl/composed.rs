@@ -1,9 +1,9 @@
 //! Composed blocks: a module that is one `always @(*)`, with a net for each port of its sub-blocks.
 
 use super::docs;
+use super::frame::{Frame, net_of};
 use super::leaf::{Draft, title};
 use super::names::{clean, stem};
-use super::probe::Frame;
 use super::reset;
 use super::scope::{Kind, Named, Scope};
 use super::statements::lower;
@@ -63,11 +63,6 @@ pub(super) fn composed(path: &str, frame: &Frame, block: &VerilogBlock) -> Resul
         body: Body::Items(items),
     };
     Ok(Draft { name, module })
-}
-
-/// The net of a port of a sub-block.
-pub(super) fn net_of(child: &str, port: &str) -> String {
-    format!("{}_{port}", clean(child))
 }
 
 fn signal(name: &str, named: &Named) -> Signal {

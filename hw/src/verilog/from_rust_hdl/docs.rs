@@ -2,14 +2,14 @@
 //!
 //! A block is known by its ports: it is the one structure with ports of these names, in this order and of these directions.
 
-use super::probe::Port;
+use super::frame::Port;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
 /// Every file with blocks. A test finds the one that is missing.
 pub(super) const SOURCES: [&str; 30] = [
     include_str!("../../accelerator.rs"),
-    include_str!("../../control/context.rs"),
+    include_str!("../../context.rs"),
     include_str!("../../control/counters.rs"),
     include_str!("../../control/drain.rs"),
     include_str!("../../control/drain/unit_context.rs"),

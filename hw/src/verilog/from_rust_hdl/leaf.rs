@@ -1,8 +1,8 @@
 //! Leaves: the text of a module that is written by hand, with the ports that rust-hdl knows.
 
 use super::docs;
+use super::frame::{Child, Frame, Port};
 use super::names::{clean, stem};
-use super::probe::{Child, Frame, Port};
 use super::reset;
 use crate::verilog::error::Error;
 use crate::verilog::ir::{Body, Module, Storage};

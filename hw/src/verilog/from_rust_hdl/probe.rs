@@ -1,69 +1,19 @@
 //! Modules: walks the block tree, collects names, and makes each distinct module once.
 
-use super::composed::{composed, net_of};
+use super::composed::composed;
+use super::frame::{Child, Frame, Port, fields, net_of};
 use super::leaf::leaf;
 use super::names::{clean, stem};
 use super::reset::initial_values;
 use super::scope::{Kind, Named, literal_of};
 use crate::verilog::error::Error;
-use crate::verilog::ir::{self, Design, Direction, Field, Literal, Module, Part, Signal, Storage};
+use crate::verilog::ir::{Design, Literal, Module};
 use crate::verilog::names::{is_identifier, is_keyword};
 use rust_hdl_core::atom::is_atom_signed;
 use rust_hdl_core::prelude::{
     Atom, AtomKind, Block, Probe, TypeDescriptor, TypeKind, Verilog as Hdl, clog2,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-/// A port of a module, under its Verilog name.
-#[derive(Debug, Clone)]
-pub(super) struct Port {
-    pub(super) name: String,
-    /// rust-hdl's name.
-    pub(super) raw: String,
-    pub(super) input: bool,
-    pub(super) width: usize,
-    pub(super) signed: bool,
-    pub(super) ty: TypeDescriptor,
-}
-
-impl Port {
-    /// The port in the tree.
-    pub(super) fn declared(&self, storage: Storage, doc: &str) -> ir::Port {
-        ir::Port {
-            direction: if self.input { Direction::Input } else { Direction::Output },
-            signal: Signal {
-                name: self.name.clone(),
-                width: self.width,
-                signed: self.signed,
-                fields: fields(&self.ty),
-            },
-            storage,
-            doc: doc.into(),
-        }
-    }
-}
-
-#[derive(Debug)]
-pub(super) struct Child {
-    /// rust-hdl's field name, such as `pe$3`.
-    pub(super) raw: String,
-    pub(super) module: String,
-    pub(super) ports: Vec<Port>,
-    /// What a leaf's register `q` starts at.
-    pub(super) initial: Option<String>,
-}
-
-/// A block that is being visited.
-#[derive(Debug, Default)]
-pub(super) struct Frame {
-    pub(super) raw: String,
-    pub(super) namespace: Vec<String>,
-    pub(super) ports: Vec<Port>,
-    /// Locals and constants in field order.
-    pub(super) order: Vec<String>,
-    pub(super) names: BTreeMap<String, Named>,
-    pub(super) children: Vec<Child>,
-}
 
 /// The probe that builds.
 pub(super) struct Builder {
@@ -312,34 +262,6 @@ fn add_variants(
         }
         _ => Ok(()),
     }
-}
-
-/// The fields of a bundle, those of its bundles included; none for a type that is no bundle.
-fn fields(ty: &TypeDescriptor) -> Vec<Field> {
-    fn add(ty: &TypeDescriptor, name: &str, low: usize, out: &mut Vec<Field>) -> usize {
-        let width = match &ty.kind {
-            TypeKind::Bits(width) | TypeKind::Signed(width) => *width,
-            TypeKind::Enum(variants) => clog2(variants.len()),
-            TypeKind::Composite(inner) => {
-                let mut at = low;
-                for field in inner {
-                    let name = match name {
-                        "" => field.fieldname.clone(),
-                        outer => format!("{outer}_{}", field.fieldname),
-                    };
-                    at += add(&field.kind, &name, at, out);
-                }
-                return at - low;
-            }
-        };
-        out.push(Field { name: name.into(), part: Part { low, width } });
-        width
-    }
-    let mut out = vec![];
-    if matches!(ty.kind, TypeKind::Composite(_)) {
-        add(ty, "", 0, &mut out);
-    }
-    out
 }
 
 /// Makes the ports of sub-blocks known as `child_port`, and instance names reserved.

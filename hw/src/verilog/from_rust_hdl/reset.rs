@@ -1,8 +1,8 @@
 //! The rule that a register starts at the value that reset gives it: a device that powers up with initial values then
 //! needs no reset.
 
+use super::frame::Frame;
 use super::names::clean;
-use super::probe::Frame;
 use super::scope::Kind;
 use crate::verilog::error::Error;
 use crate::verilog::ir::{Expr, Part, Statement, Target};

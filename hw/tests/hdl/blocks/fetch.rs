@@ -5,7 +5,7 @@ use super::isa::{encode, unknown_opcodes};
 use super::program::{Program, program};
 use proptest::prelude::*;
 use rust_hdl_core::prelude::*;
-use twofold_hw::control::context::{BlockContext, DrainContext, LoadContext, StreamContext};
+use twofold_hw::context::{BlockContext, DrainContext, LoadContext, StreamContext};
 use twofold_hw::control::fetch::Fetch;
 
 /// Cycles of an instruction that waits for nothing.

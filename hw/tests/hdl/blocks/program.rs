@@ -4,7 +4,7 @@ use super::isa::encode;
 use proptest::prelude::*;
 use rust_hdl_core::prelude::bits;
 use std::collections::BTreeMap;
-use twofold_hw::control::context::{BlockContext, DrainContext, StreamContext, TileContext};
+use twofold_hw::context::{BlockContext, DrainContext, StreamContext, TileContext};
 
 /// How a layer reads.
 #[derive(Clone, Debug)]

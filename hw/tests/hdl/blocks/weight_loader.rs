@@ -4,7 +4,7 @@ use super::program::{Pass, Program, program};
 use super::{ARRAYS, Bench, Stalls, config, sized, stalls};
 use proptest::prelude::*;
 use rust_hdl_core::prelude::*;
-use twofold_hw::control::context::{BlockContext, DrainContext, StreamContext, TileContext};
+use twofold_hw::context::{BlockContext, DrainContext, StreamContext, TileContext};
 use twofold_hw::control::weight_loader::WeightLoader;
 
 /// Cycles from the offer of a block to its first weight row, if nothing else is being loaded: the address of its first
