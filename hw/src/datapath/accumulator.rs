@@ -135,8 +135,8 @@ end
 always @(posedge clock) begin
     word <= memory[{{read[{bank}], read{address}}}];
     base <= start[{first}] ? 32'd0 : word;
-    if (add[{valid}]) total <= (add[{chain}] ? total : base) + psum;
     if (write[{valid}]) memory[{{write[{bank}], write{address}}}] <= total;
+    if (add[{valid}]) total <= (add[{chain}] ? total : base) + psum;
     if (drain_active) begin
         drain_word <= memory[{{drain_bank, drain_address{at}}}];
         sum <= drain_word;
