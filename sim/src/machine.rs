@@ -69,6 +69,20 @@ impl Machine {
         Ok(())
     }
 
+    /// Reads the first rows, `row_bytes` bytes of each, of a memory.
+    ///
+    /// # Errors
+    /// A memory that is missing or too small.
+    pub fn read_memory(
+        &self,
+        name: &str,
+        n_rows: usize,
+        row_bytes: usize,
+    ) -> Result<Vec<u8>, SimError> {
+        check_size(name, self.instance.memory_shape(name), n_rows, row_bytes)?;
+        Ok(self.instance.peek(name, n_rows, row_bytes).expect("the size was checked"))
+    }
+
     /// The program in the ROMs.
     pub fn program(&self) -> Option<&Program> {
         self.loaded.as_ref().map(|loaded| &loaded.program)
@@ -94,10 +108,27 @@ impl Machine {
         frames: &[&[i8]],
         options: &RunOptions,
     ) -> Result<RunOutput, SimError> {
-        let result = self.run_raw(frames, options, None)?;
+        let result = self.run_raw(frames, options, u64::MAX, None)?;
         let loaded = self.loaded.as_ref().ok_or(SimError::NoProgram)?;
         let cycle_limit = options.cycle_limit.unwrap_or(loaded.cycle_limit);
         loaded.output(&result, cycle_limit, || self.instance.message())
+    }
+
+    /// Resets the accelerator and runs `n_cycles` cycles, at least one, of what [`Self::run_frames`] would run, so that the
+    /// next run begins with a reset in the midst of something.
+    ///
+    /// # Errors
+    /// No program, or an end by an error before.
+    pub fn run_cycles(
+        &mut self,
+        frames: &[&[i8]],
+        options: &RunOptions,
+        n_cycles: u64,
+    ) -> Result<(), SimError> {
+        let result = self.run_raw(frames, options, n_cycles, None)?;
+        let loaded = self.loaded.as_ref().ok_or(SimError::NoProgram)?;
+        let cycle_limit = options.cycle_limit.unwrap_or(loaded.cycle_limit);
+        loaded.check_ending(&result, cycle_limit, || self.instance.message())
     }
 
     /// Runs one image and writes every signal to an FST file; the model must have been built with tracing.
@@ -130,6 +161,7 @@ impl Machine {
         &mut self,
         frames: &[&[i8]],
         options: &RunOptions,
+        most_cycles: u64,
         watch: Option<Watch>,
     ) -> Result<RunResult, SimError> {
         let loaded = self.loaded.as_ref().ok_or(SimError::NoProgram)?;
@@ -146,6 +178,7 @@ impl Machine {
             word_bytes: self.config.word_channels(),
             reset_cycles: self.config.reset_cycles() as u64,
             cycle_limit: options.cycle_limit.unwrap_or(loaded.cycle_limit),
+            most_cycles,
             back_to_back: options.back_to_back,
             stall_seed: options.stall_seed,
             watch,
@@ -172,7 +205,7 @@ impl RtlExecutor for Machine {
     ) -> Result<Option<u64>, SimError> {
         let watch = Watch { image: 0, layer, memory: Memory::BANKS[bank], address: word, byte };
         let options = RunOptions::default();
-        let result = self.run_raw(&[image], &options, Some(watch))?;
+        let result = self.run_raw(&[image], &options, u64::MAX, Some(watch))?;
         let loaded = self.loaded.as_ref().ok_or(SimError::NoProgram)?;
         loaded.check_ending(&result, loaded.cycle_limit, || self.instance.message())?;
         Ok(Some(result.watch_cycle).filter(|cycle| *cycle != 0))

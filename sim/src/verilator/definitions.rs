@@ -12,6 +12,7 @@ pub(super) fn definitions() -> String {
     for status::Register { address, name, .. } in status::REGISTERS {
         text += &format!("#define TWOFOLD_STATUS_{} {address}\n", name.to_uppercase());
     }
+    text += &format!("#define TWOFOLD_STATUS_ADDRESS_BITS {}\n", status::ADDRESS_BITS);
     for ending in Ending::ALL {
         text += &format!("#define TWOFOLD_{} {}\n", ending.name(), ending as u32);
     }

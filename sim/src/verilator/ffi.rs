@@ -72,6 +72,24 @@ impl Instance {
         Some(())
     }
 
+    /// The first rows of a memory, `row_bytes` bytes of each. `None` if the memory is missing or too small.
+    pub(crate) fn peek(&self, name: &str, n_rows: usize, row_bytes: usize) -> Option<Vec<u8>> {
+        let RawMemory { data, stride, .. } = self.rows(name, 0, n_rows, row_bytes)?;
+        let mut bytes = vec![0; n_rows * row_bytes];
+        for (index, row) in bytes.chunks_exact_mut(row_bytes.max(1)).enumerate() {
+            // SAFETY: `rows` checked that the row lies in the memory, which lives as long as the handle and which nobody
+            // writes during `&self`.
+            unsafe {
+                ptr::copy_nonoverlapping(
+                    data.add(index * stride as usize),
+                    row.as_mut_ptr(),
+                    row_bytes,
+                )
+            };
+        }
+        Some(bytes)
+    }
+
     fn rows(
         &self,
         name: &str,
@@ -134,6 +152,7 @@ impl Instance {
             image_output_bytes: image_output_bytes as u64,
             reset_cycles: job.reset_cycles,
             cycle_limit: job.cycle_limit,
+            most_cycles: job.most_cycles,
             back_to_back: u64::from(job.back_to_back),
             stall_seed: job.stall_seed,
             watch,

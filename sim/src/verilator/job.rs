@@ -57,6 +57,8 @@ pub(crate) struct Job<'a> {
     pub(crate) reset_cycles: u64,
     /// Cycles without any image coming to its end.
     pub(crate) cycle_limit: u64,
+    /// Cycles after which the run is over, whatever has come of it.
+    pub(crate) most_cycles: u64,
     /// Whether an image is offered while the one before is computed.
     pub(crate) back_to_back: bool,
     /// Nonzero: the input pauses and the output is held at random.

@@ -62,6 +62,7 @@ struct Job {
     uint64_t image_output_bytes;
     uint64_t reset_cycles;
     uint64_t cycle_limit;
+    uint64_t most_cycles;
     uint64_t back_to_back;
     uint64_t stall_seed;
     uint8_t* watch;
@@ -201,14 +202,18 @@ void run(Model& model, const Job& job, Result& result) {
     while (answered < job.n_images || computed < job.n_images || frame < job.n_frames) {
         bool offer = frame < job.n_frames && (job.back_to_back || answered >= sent_images);
         bool accept = true;
+        uint32_t noise = 0;            // on the input port, where nothing is offered
         if (job.stall_seed != 0) {
             const uint32_t stall = next_random(random);
             offer = offer && (stall & 3) != 0;
             accept = (stall & 0x30) != 0;
+            noise = stall >> 16;
+            // Nothing but `status_data` depends on it.
+            root.status_address = stall >> 8 & ((1 << TWOFOLD_STATUS_ADDRESS_BITS) - 1);
         }
         root.input_valid = offer;
-        root.input_data = offer ? job.images[sent_bytes] : 0;
-        root.input_last = offer && frame_left == 1;
+        root.input_data = offer ? job.images[sent_bytes] : noise & 0xff;
+        root.input_last = offer ? frame_left == 1 : noise >> 8 & 1;
         root.output_ready = accept;
         const bool gave = offer && root.input_ready;
         const bool took = accept && root.output_valid;
@@ -272,6 +277,7 @@ void run(Model& model, const Job& job, Result& result) {
             result.status = TWOFOLD_TIMEOUT;
             break;
         }
+        if (result.n_cycles == job.most_cycles) break;
     }
     result.image = static_cast<uint32_t>(result.status == TWOFOLD_HARDWARE_ERROR ? computed : answered);
     result.stream_layer = root.stream_layer;

@@ -15,6 +15,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use sim::tools::{Tools, checkout_root};
 use sim::{Machine, Model, TraceMode};
+use spec::files::{make_folder, write_atomically};
 use twofold_tests::design::{array, verilog};
 use twofold_tests::mutants::{
     Campaign, Explanations, KillSuite, LEAST_KILLED, Mutant, Proof, Schemata, Tally, prove, sample,
@@ -24,11 +25,11 @@ use twofold_tests::mutants::{
 #[derive(Parser)]
 #[command(name = "mutants")]
 struct Args {
-    /// Rows of the array.
-    #[arg(long, default_value_t = 2)]
+    /// Rows of the array. A word has several granules.
+    #[arg(long, default_value_t = 3)]
     rows: usize,
-    /// Columns of the array.
-    #[arg(long, default_value_t = 2)]
+    /// Columns of the array. They take several steps to drain.
+    #[arg(long, default_value_t = 4)]
     cols: usize,
     /// Run so many mutants, chosen at random, half of them in control; all by default.
     #[arg(short, long)]
@@ -55,7 +56,12 @@ fn main() -> Result<ExitCode> {
     let config = array(args.rows, args.cols);
     let right = verilog(&config);
     let schemata = Schemata::new(&right, "accelerator")?;
-    let mut machine = Machine::new(&Model::build(&tools, &right, TraceMode::Off)?, &config)?;
+    make_folder(&folder)?;
+    // Survivors name its lines.
+    let text = folder.join(format!("accelerator_{}x{}.v", args.rows, args.cols));
+    write_atomically(&text, right.as_bytes())?;
+    let mut machine =
+        Machine::new(&Model::build(&tools, &schemata.verilog(&[]), TraceMode::Off)?, &config)?;
     let suite = KillSuite::new(&config, &mut machine);
     let n_all = schemata.mutants.len();
     let chosen = sample(&schemata.mutants, args.n.unwrap_or(n_all), args.seed);
@@ -87,11 +93,16 @@ fn main() -> Result<ExitCode> {
         BTreeMap::new()
     } else {
         eprintln!("asking Yosys about {} survivors", unexplained.len());
-        prove(&tools, &schemata, &unexplained, &folder.join("proofs"))?
+        let progress = |done: usize| {
+            if done % 10 == 0 {
+                eprintln!("{done} of {} survivors", unexplained.len());
+            }
+        };
+        prove(&tools, &schemata, &unexplained, &folder.join("proofs"), progress)?
     };
     let equivalent = |mutant: &Mutant| proofs.get(&mutant.number) == Some(&Proof::Equivalent);
     let tally = Tally::new(&chosen, &verdicts, equivalent, &explanations);
     println!("{tally}");
-    println!("verdicts: {}", campaign.path().display());
+    println!("Verilog: {}\nverdicts: {}", text.display(), campaign.path().display());
     Ok(if tally.share() >= LEAST_KILLED { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

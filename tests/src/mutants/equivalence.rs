@@ -1,17 +1,24 @@
 //! Proofs that a mutant computes what the right module does, by Yosys.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use flow::tools::yosys;
 use serde::{Deserialize, Serialize};
 use sim::tools::{ToolError, Tools};
-use spec::files::{FileError, make_folder, write_atomically};
-use spec::process;
+use spec::files::{FileError, Limit, make_folder, read_text, write_atomically};
+use spec::{hex_digest, process};
 
 use super::schemata::{Mutant, Schemata};
+
+/// How long Yosys thinks about one mutant.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
+/// What it says at the end of a proof.
+const PROVEN: &str = "Equivalence successfully proven!";
+const LOG: Limit = Limit::new("a log of Yosys", 256 << 20);
 
 /// What Yosys says of a mutant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +26,7 @@ use super::schemata::{Mutant, Schemata};
 pub enum Proof {
     /// Its module computes the same from any state, cycle by cycle.
     Equivalent,
-    /// No proof was found.
+    /// No proof was found in time.
     None,
 }
 
@@ -40,20 +47,28 @@ pub enum ProofError {
         /// Why.
         source: io::Error,
     },
+    /// A log that cannot be written or read.
+    #[error("{path}: {source}; help: check that the folder is writable", path = path.display())]
+    Log {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Yosys stopped.
-    #[error("Yosys stopped at mutant {number}: {said}; help: see {log}", log = log.display())]
+    #[error("Yosys stopped at mutant {number}; help: see {log}", log = log.display())]
     Yosys {
         /// The mutant.
         number: u16,
-        /// Its last line.
-        said: String,
         /// What it said.
         log: PathBuf,
     },
 }
 
-/// Tries to prove each of `mutants` equivalent to the right design, module against module with everything below it, in
-/// `folder`; memories below it are black boxes, and mutants of memories are not tried. Registers of the same name are assumed to hold the same in one cycle, and proven to in the next.
+/// Tries to prove each of `mutants` equivalent to the right design, module against module with everything below it, for up
+/// to [`TIME_LIMIT`] each; memories below it are black boxes, and mutants of memories are not tried. Registers of the same
+/// name are assumed to hold the same in one cycle, and proven to in the next. What Yosys said is kept in `folder`, and not
+/// asked again of the same modules. `progress` is told how many are done.
 ///
 /// # Errors
 /// A missing Yosys, or one that stops.
@@ -62,82 +77,74 @@ pub fn prove(
     schemata: &Schemata,
     mutants: &[&Mutant],
     folder: &Path,
+    progress: impl Fn(usize),
 ) -> Result<BTreeMap<u16, Proof>, ProofError> {
     // Yosys has no model of an array that is large.
-    let mutants: Vec<&Mutant> =
-        mutants.iter().copied().filter(|mutant| !schemata.is_memory(&mutant.module)).collect();
-    if mutants.is_empty() {
-        return Ok(BTreeMap::new());
-    }
-    make_folder(folder)?;
-    let mut script = String::new();
-    let mut by_module: BTreeMap<&str, Vec<&Mutant>> = BTreeMap::new();
-    for mutant in mutants {
-        by_module.entry(&mutant.module).or_default().push(mutant);
-    }
-    let prepare = |module: &str, file: &str, name: &str| {
-        format!(
-            "design -reset\nread_verilog {file}\nhierarchy -top {module}\nproc\nflatten\nopt_clean\n\
-             rename {module} {name}\n"
-        )
-    };
-    for (module, mutants) in by_module {
-        let right = format!("right_{module}.v");
-        write_atomically(&folder.join(&right), schemata.module(module, None).as_bytes())?;
-        script += &prepare(module, &right, "gold");
-        script += "design -save gold\n";
-        for mutant in mutants {
-            let wrong = format!("wrong_{}.v", mutant.number);
-            let text = schemata.module(module, Some(mutant));
-            write_atomically(&folder.join(&wrong), text.as_bytes())?;
-            let _ = writeln!(script, "log {MARK} {}", mutant.number);
-            script += &prepare(module, &wrong, "gate");
-            script += "design -stash gate\ndesign -load gold\ndesign -copy-from gate -as gate gate\n\
-                       equiv_make gold gate equiv\nhierarchy -top equiv\nopt_expr\nopt_clean\n\
-                       equiv_struct -icells\nequiv_simple -ignore-unknown-cells\n\
-                       equiv_induct -ignore-unknown-cells\nequiv_status\n";
-        }
-    }
-    write_atomically(&folder.join("prove.ys"), script.as_bytes())?;
-    let mut command = yosys(tools)?.command();
-    command.current_dir(folder).args(["-s", "prove.ys"]);
-    let program = PathBuf::from(command.get_program());
-    let output =
-        process::output(&command).map_err(|source| ProofError::Start { program, source })?;
-    let log = String::from_utf8_lossy(&output.stdout).into_owned();
-    let log_path = folder.join("prove.log");
-    write_atomically(&log_path, log.as_bytes())?;
-    let proofs = proofs(&log);
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let said = said.lines().last().unwrap_or_default().to_owned();
-        let number = proofs.keys().last().copied().unwrap_or_default();
-        return Err(ProofError::Yosys { number, said, log: log_path });
+    let mutants = mutants.iter().filter(|mutant| !schemata.is_memory(&mutant.module));
+    let mut proofs = BTreeMap::new();
+    for (index, mutant) in mutants.enumerate() {
+        make_folder(folder)?;
+        proofs.insert(mutant.number, prove_one(tools, schemata, mutant, folder)?);
+        progress(index + 1);
     }
     Ok(proofs)
 }
 
-const MARK: &str = "twofold mutant";
-
-/// What a log says of each mutant.
-fn proofs(log: &str) -> BTreeMap<u16, Proof> {
-    let mark = format!("\n{MARK} ");
-    let parts = log.split(&mark).skip(1);
-    let proof = |part: &str| {
-        let number = part.lines().next()?.trim().parse().ok()?;
-        let is_proven = part.contains("Equivalence successfully proven!");
-        Some((number, if is_proven { Proof::Equivalent } else { Proof::None }))
-    };
-    parts.filter_map(proof).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_log_is_cut_at_its_marks() {
-        let log = "x\ntwofold mutant 3 \n  Equivalence successfully proven!\n\ntwofold mutant 12\nunproven\n";
-        assert_eq!(proofs(log), BTreeMap::from([(3, Proof::Equivalent), (12, Proof::None)]));
+fn prove_one(
+    tools: &Tools,
+    schemata: &Schemata,
+    mutant: &Mutant,
+    folder: &Path,
+) -> Result<Proof, ProofError> {
+    let Mutant { module, number, .. } = mutant;
+    let (right, wrong) = (schemata.module(module, None), schemata.module(module, Some(mutant)));
+    let name = &hex_digest(format!("{TIME_LIMIT:?}{right}{wrong}").as_bytes())[..16];
+    let file = |ending: &str| folder.join(format!("{name}.{ending}"));
+    let known = file("json");
+    if let Ok(text) = read_text(&known, LOG)
+        && let Ok(proof) = serde_json::from_str(&text)
+    {
+        return Ok(proof);
     }
+    write_atomically(&file("right.v"), right.as_bytes())?;
+    write_atomically(&file("wrong.v"), wrong.as_bytes())?;
+    let prepare = |which: &str, as_name: &str| {
+        format!(
+            "design -reset\nread_verilog {name}.{which}.v\nhierarchy -top {module}\nproc\nflatten\nopt_clean\n\
+             rename {module} {as_name}\ndesign -stash {as_name}\n"
+        )
+    };
+    let script = prepare("right", "gold")
+        + &prepare("wrong", "gate")
+        + "design -reset\ndesign -copy-from gold -as gold gold\ndesign -copy-from gate -as gate gate\n\
+           equiv_make gold gate equiv\nhierarchy -top equiv\nopt_expr\nopt_clean\nequiv_struct -icells\n\
+           equiv_simple -ignore-unknown-cells\nequiv_induct -ignore-unknown-cells\nequiv_status\n";
+    write_atomically(&file("ys"), script.as_bytes())?;
+
+    let log = file("log");
+    let log_error = |source| ProofError::Log { path: log.clone(), source };
+    let output = || File::create(&log).map_err(log_error);
+    let mut command = yosys(tools)?.command();
+    command.current_dir(folder).args(["-s", &format!("{name}.ys")]);
+    let (out, err) = (output()?, output()?);
+    let start_error = |source| ProofError::Start { program: command.get_program().into(), source };
+    let mut running = process::spawn(&command, out.into(), err.into()).map_err(start_error)?;
+    let start = Instant::now();
+    let status = loop {
+        match running.try_wait().map_err(log_error)? {
+            None if start.elapsed() < TIME_LIMIT => std::thread::sleep(Duration::from_millis(50)),
+            status => break status,
+        }
+    };
+    let said = read_text(&log, LOG).map_err(log_error)?;
+    let proof = match status {
+        Some(status) if !status.success() => {
+            return Err(ProofError::Yosys { number: *number, log: log.clone() });
+        }
+        Some(_) if said.contains(PROVEN) => Proof::Equivalent,
+        _ => Proof::None,
+    };
+    let text = serde_json::to_string(&proof).expect("a proof is plain data");
+    write_atomically(&known, text.as_bytes())?;
+    Ok(proof)
 }

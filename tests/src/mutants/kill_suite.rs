@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use codegen::{Options, Schedule};
-use flow::cases::{Builder, ConvSpec, Size, random_image, random_network};
+use flow::cases::{Size, random_image};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use sha2::{Digest, Sha256};
 use sim::{Machine, RunOptions, RunOutput, SimError};
 use spec::isa::INSTRUCTION_WORDS;
-use spec::{
-    ArrayConfig, Conv, FullyConnected, Layer, MAX_MULTIPLIER, MAX_SHIFT, Op, Program, QuantNetwork,
-    Sparsity, TensorRef, run_reference,
-};
+use spec::{ArrayConfig, Program, QuantNetwork, run_reference};
+
+use super::networks;
+use super::schemata::DIGEST_MEMORY;
 
 /// Sizes that random networks take in turn, the quickest first.
 const SIZES: [Size; 4] = [
@@ -24,10 +24,6 @@ const SIZES: [Size; 4] = [
 ];
 /// Networks, of which the last ones run only against mutants that all others overlook.
 const N_NETWORKS: u64 = 40;
-/// The longest program, in cycles of its tiles an image.
-const MOST_CYCLES: u64 = 5_000;
-/// Layers of the networks that take every shift.
-const N_SCALES: u64 = 8;
 /// Every so many networks are disturbed: frames that are no images, a run that is cut off, an unknown instruction.
 const DISTURB_EVERY: u64 = 6;
 /// Cycles after which a run is cut off.
@@ -37,7 +33,18 @@ const CUT_OFF: [u64; 4] = [3, 90, 310, 720];
 struct Step {
     frames: Vec<Vec<i8>>,
     options: RunOptions,
-    expected: Result<RunOutput, String>,
+    /// After so many cycles the next run's reset comes, whatever has come of this one.
+    cut_off: Option<u64>,
+    expected: Outcome,
+}
+
+/// What there is to see of a run.
+#[derive(PartialEq, Eq, Debug)]
+struct Outcome {
+    /// Everything that the run tells but the time that the simulator took; of one that is cut off, nothing but an error.
+    result: Result<Option<RunOutput>, String>,
+    /// Of every output in every cycle.
+    digest: [u8; 8],
 }
 
 /// Runs of one program.
@@ -54,7 +61,7 @@ pub struct KillSuite {
 }
 
 impl KillSuite {
-    /// The suite for `config`, with the results of `machine`, an accelerator without a mistake. Each bit of them is held
+    /// The suite for `config`, with the results of `machine`, an accelerator of [`super::Schemata::verilog`] without a mistake. Each bit of them is held
     /// against the integer reference.
     ///
     /// # Panics
@@ -63,7 +70,7 @@ impl KillSuite {
         let mut suite = Self { config: config.clone(), trials: Vec::new() };
         for seed in 0..N_NETWORKS {
             let size = SIZES[(seed * SIZES.len() as u64 / N_NETWORKS) as usize];
-            let network = short_network(seed, size, config);
+            let network = networks::short(seed, size, config);
             let dense = Options { schedule: Schedule::Dense };
             let fits = codegen::check(&network, config, &dense).problems.is_empty();
             let options = if seed % 3 == 2 && fits { dense } else { Options::default() };
@@ -82,6 +89,7 @@ impl KillSuite {
             for step in &trial.steps {
                 step.check(&network);
             }
+            trial.cut_off(machine, &images, seed);
             if seed % DISTURB_EVERY == 0 {
                 trial.disturb(machine, &images, seed);
             }
@@ -90,14 +98,15 @@ impl KillSuite {
                 suite.trials.push(unknown_instruction(machine, &network, &options, config, seed));
             }
         }
-        for seed in 0..N_SCALES {
-            let network = scales(seed);
+        for (seed, network) in (0..).zip(networks::directed(config)) {
             let program = codegen::compile(&network, config, &Options::default()).expect("it fits");
-            let mut trial = Trial { name: format!("scales {seed}"), program, steps: Vec::new() };
+            let name = format!("{} {seed}", network.name);
+            let mut trial = Trial { name, program, steps: Vec::new() };
             machine.load(&trial.program).expect("the program is for this array");
             let images: Vec<_> =
                 (0..2).map(|image| random_image(&network, seed << 8 | image)).collect();
             trial.step(machine, &images, stalls(seed));
+            trial.step(machine, &images[..1], RunOptions::default());
             trial.steps.iter().for_each(|step| step.check(&network));
             suite.trials.push(trial);
         }
@@ -112,7 +121,12 @@ impl KillSuite {
     /// Cycles that the right accelerator takes for all of it.
     pub fn n_cycles(&self) -> u64 {
         let steps = self.trials.iter().flat_map(|trial| &trial.steps);
-        steps.filter_map(|step| Some(step.expected.as_ref().ok()?.n_cycles)).sum()
+        let n_cycles = |step: &Step| match &step.expected.result {
+            Ok(Some(run)) => run.n_cycles,
+            Ok(None) => step.cut_off.unwrap_or_default(),
+            Err(_) => step.options.cycle_limit.unwrap_or_default(),
+        };
+        steps.map(n_cycles).sum()
     }
 
     /// What tells this suite from another.
@@ -134,7 +148,7 @@ impl KillSuite {
                 return Some(format!("{}: {error}", trial.name));
             }
             let differs = |(index, step): (usize, &Step)| {
-                let found = outcome(machine, &step.frames, &step.options);
+                let found = outcome(machine, &step.frames, &step.options, step.cut_off);
                 let what = difference(&step.expected, &found)?;
                 Some(format!("{}, run {}: {what}", trial.name, index + 1))
             };
@@ -144,15 +158,38 @@ impl KillSuite {
 }
 
 impl Trial {
+    /// A run to its end.
     fn step(&mut self, machine: &mut Machine, frames: &[Vec<i8>], options: RunOptions) {
-        let expected = outcome(machine, frames, &options);
+        let expected = outcome(machine, frames, &options, None);
         // A mutant that takes four times as long does not come to an end.
-        let cycle_limit = match (options.cycle_limit, &expected) {
-            (None, Ok(run)) => Some(4 * run.n_cycles + 1000),
+        let cycle_limit = match (options.cycle_limit, &expected.result) {
+            (None, Ok(Some(run))) => Some(4 * run.n_cycles + 1000),
             (limit, _) => limit,
         };
         let options = RunOptions { cycle_limit, ..options };
-        self.steps.push(Step { frames: frames.to_vec(), options, expected });
+        self.steps.push(Step { frames: frames.to_vec(), options, cut_off: None, expected });
+    }
+
+    /// Runs that a reset ends: while an image is loaded, while it is computed and while its logits are sent, each followed
+    /// by one of another image, which must not show it.
+    fn cut_off(&mut self, machine: &mut Machine, images: &[Vec<i8>], seed: u64) {
+        let [a, b, c] = images else { return };
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let options = RunOptions { back_to_back: true, ..stalls(seed + 5) };
+        let frames = [a.clone(), b.clone()];
+        self.step(machine, &frames, options);
+        let last = self.steps.last().and_then(|step| step.expected.result.as_ref().ok()?.as_ref());
+        let last = last.expect("two images are run to their end");
+        let (n_cycles, n_logits) = (last.n_cycles, last.images[0].logits.values.len());
+        let loading = rng.random_range(1..=a.len() as u64 + 8);
+        let computing = rng.random_range(1..=n_cycles);
+        let sending = n_cycles - rng.random_range(1..=n_logits as u64);
+        for cut_off in [loading, computing, sending] {
+            let expected = outcome(machine, &frames, &options, Some(cut_off));
+            let frames = frames.to_vec();
+            self.steps.push(Step { frames, options, cut_off: Some(cut_off), expected });
+            self.step(machine, std::slice::from_ref(c), stalls(rng.random_range(0..3)));
+        }
     }
 
     /// Runs that end early and images that are none, each followed by runs that must not show it.
@@ -181,8 +218,10 @@ impl Trial {
 
 impl Step {
     fn check(&self, network: &QuantNetwork) {
-        let run =
-            self.expected.as_ref().unwrap_or_else(|error| panic!("{}: {error}", network.name));
+        let run = match &self.expected.result {
+            Ok(Some(run)) => run,
+            other => panic!("{}: {other:?}", network.name),
+        };
         assert_eq!(run.images.len(), self.frames.len(), "{}", network.name);
         for (image, result) in self.frames.iter().zip(&run.images) {
             let reference =
@@ -190,57 +229,6 @@ impl Step {
             assert_eq!(result.logits, reference.logits, "{}", network.name);
         }
     }
-}
-
-/// Two layers whose channels take every shift, so that what is left of 8 and of 16 bits is shown from every stage of the
-/// shifters; biases and multipliers are large and of both signs.
-fn scales(seed: u64) -> QuantNetwork {
-    let mut builder = Builder::new([1, 1, 4], 1, seed);
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut change = |layer: Option<&mut Layer>, bits: i32| {
-        let constants = &mut layer.expect("a layer was added").requantize;
-        for channel in 0..constants.bias.len() {
-            let shift = channel as i32 % (MAX_SHIFT as i32 + 1);
-            // A sum that this shift and a large multiplier bring to about so many bits.
-            let n_bits = (bits + shift - 15).clamp(1, 30);
-            let bias = rng.random_range(0..1i64 << n_bits) as i32;
-            constants.bias[channel] = if rng.random() { bias } else { -bias };
-            constants.multiplier[channel] = rng.random_range(MAX_MULTIPLIER / 2..=MAX_MULTIPLIER);
-            constants.shift[channel] = shift;
-        }
-    };
-    let map = builder.conv(
-        "conv",
-        TensorRef::Input,
-        &ConvSpec { relu: false, ..ConvSpec::same(48, 1, Sparsity::default()) },
-    );
-    change(builder.last_mut(), 8);
-    builder.fully_connected("logits", map, 96, Sparsity::default(), false);
-    let mut network = builder.finish("scales");
-    change(network.layers.last_mut(), 16);
-    // Small weights leave the sums to the biases; the first half of the logits are biases alone.
-    for layer in &mut network.layers {
-        let (Op::Conv(Conv { weight, .. }) | Op::FullyConnected(FullyConnected { weight, .. })) =
-            &mut layer.op
-        else {
-            continue;
-        };
-        let n_alone = if weight.dim().0 > 48 { 48 } else { 0 };
-        for ((channel, ..), weight) in weight.indexed_iter_mut() {
-            *weight = if channel < n_alone { 0 } else { (*weight).clamp(-1, 1) };
-        }
-    }
-    network
-}
-
-/// The first random network from `seed` on that takes few cycles.
-fn short_network(seed: u64, size: Size, config: &ArrayConfig) -> QuantNetwork {
-    let networks = (0..).map(|other| random_network(seed + other * 1000, size, config));
-    let is_short = |network: &QuantNetwork| {
-        let program = codegen::compile(network, config, &Options::default());
-        program.is_ok_and(|program| codegen::tile_cycles(&program) <= MOST_CYCLES)
-    };
-    networks.into_iter().find(is_short).expect("there is no end of networks")
 }
 
 /// A program whose opcodes are wrong from somewhere on: an error, and the end of it by reset.
@@ -267,27 +255,38 @@ fn stalls(stall_seed: u64) -> RunOptions {
     RunOptions { stall_seed, ..RunOptions::default() }
 }
 
-/// Everything that a run tells but the time that the simulator took.
 fn outcome(
     machine: &mut Machine,
     frames: &[Vec<i8>],
     options: &RunOptions,
-) -> Result<RunOutput, String> {
+    cut_off: Option<u64>,
+) -> Outcome {
+    machine.write_memory(DIGEST_MEMORY, &[0; 8], 8).expect("the design has a digest");
     let frames: Vec<&[i8]> = frames.iter().map(Vec::as_slice).collect();
-    let run = machine.run_frames(&frames, options).map_err(|error: SimError| error.to_string())?;
-    Ok(RunOutput { cpu_time: Duration::ZERO, ..run })
+    let result = match cut_off {
+        Some(n_cycles) => machine.run_cycles(&frames, options, n_cycles).map(|()| None),
+        None => machine
+            .run_frames(&frames, options)
+            .map(|run| Some(RunOutput { cpu_time: Duration::ZERO, ..run })),
+    };
+    let digest = machine.read_memory(DIGEST_MEMORY, 1, 8).expect("the design has a digest");
+    Outcome {
+        result: result.map_err(|error: SimError| error.to_string()),
+        digest: digest.try_into().expect("eight bytes were asked for"),
+    }
 }
 
 /// What differs first, `None` if nothing does.
-fn difference(
-    expected: &Result<RunOutput, String>,
-    found: &Result<RunOutput, String>,
-) -> Option<String> {
+fn difference(expected: &Outcome, found: &Outcome) -> Option<String> {
     if expected == found {
         return None;
     }
-    let (expected, found) = match (expected, found) {
-        (Ok(expected), Ok(found)) => (expected, found),
+    if expected.result == found.result {
+        return Some("an output in some cycle".to_owned());
+    }
+    let (expected, found) = match (&expected.result, &found.result) {
+        (Ok(Some(expected)), Ok(Some(found))) => (expected, found),
+        (Ok(_), Ok(_)) => return Some("an end".to_owned()),
         (_, Err(error)) => return Some(error.lines().next().unwrap_or_default().to_owned()),
         (Err(error), Ok(_)) => return Some(format!("it runs, where {error} should be")),
     };

@@ -10,6 +10,8 @@ use super::syntax::{Expr, Module, SyntaxError, modules};
 
 /// The memory whose only word is the number of the mutant; 0 is none.
 pub const NUMBER_MEMORY: &str = "mutant_number";
+/// The memory whose only word, of 64 bits, is a digest of all outputs of the top module in every cycle, reset or not.
+pub const DIGEST_MEMORY: &str = "output_digest";
 /// The register of the top module that repeats it.
 const NUMBER: &str = "mutant";
 /// Module names that begin so are control; what is fetched, counted and waited for.
@@ -35,7 +37,7 @@ pub struct Mutant {
     pub module: String,
     /// The line of the Verilog, from 1; it moves when anything above does.
     pub line: usize,
-    /// What stands on that line.
+    /// What stands on that line; of a connection, behind the instance.
     pub statement: String,
     /// What is right.
     pub original: String,
@@ -108,6 +110,7 @@ impl<'text> Schemata<'text> {
             if module.name == self.top {
                 out += &self.right[copied..module.body];
                 out += &number(self.top);
+                out += &digest(&module.outputs);
                 copied = module.body;
             }
             for site in &module.sites {
@@ -117,6 +120,9 @@ impl<'text> Schemata<'text> {
             }
         }
         out += &self.right[copied..];
+        if let Some(top) = self.modules.iter().find(|module| module.name == self.top) {
+            out += &digest_module(&top.outputs);
+        }
         let _ = write!(
             out,
             "\nmodule {NUMBER_MEMORY} (input wire clock, output reg [15:0] number);\n    \
@@ -175,12 +181,13 @@ impl<'text> Schemata<'text> {
         for Alternative { start, end, text, mistake } in all {
             let number = u16::try_from(self.mutants.len() + 1).expect("a design has fewer mutants");
             let line_start = verilog[..start].rfind('\n').map_or(0, |at| at + 1);
+            let instance = instance(&verilog[..line_start], &verilog[line_start..start]);
             let line_end = verilog[start..].find('\n').map_or(verilog.len(), |at| start + at);
             self.mutants.push(Mutant {
                 number,
                 module: module.name.to_owned(),
                 line: verilog[..start].matches('\n').count() + 1,
-                statement: verilog[line_start..line_end].trim().to_owned(),
+                statement: instance + verilog[line_start..line_end].trim(),
                 original: verilog[start..end].to_owned(),
                 mutated: text,
                 mistake,
@@ -190,11 +197,40 @@ impl<'text> Schemata<'text> {
     }
 }
 
+/// What goes before a connection to say of which instance it is: `pe pe_0: `.
+fn instance(before: &str, line: &str) -> String {
+    if !line.trim_start().starts_with('.') {
+        return String::new();
+    }
+    let start = before.lines().rev().find_map(|line| line.strip_suffix(" ("));
+    start.map(|start| format!("{}: ", start.trim())).unwrap_or_default()
+}
+
 /// The register that every module looks at: a register, so that nothing is computed but after a clock edge.
 fn number(top: &str) -> String {
     format!(
         "\n    // The mutant that runs in {top}.\n    wire [15:0] {NUMBER};\n    \
          {NUMBER_MEMORY} {NUMBER_MEMORY} (.clock(clock), .number({NUMBER}));\n"
+    )
+}
+
+fn digest(outputs: &[&str]) -> String {
+    let ports: String = outputs.iter().map(|name| format!(", .{name}(64'd0 | {name})")).collect();
+    format!("    {DIGEST_MEMORY} {DIGEST_MEMORY} (.clock(clock){ports});\n")
+}
+
+/// Multiplication by an odd number loses nothing, and the rotation before it brings every bit among the low ones, which it
+/// spreads.
+fn digest_module(outputs: &[&str]) -> String {
+    let ports: String = outputs.iter().map(|name| format!(", input wire [63:0] {name}")).collect();
+    let mixed = outputs.iter().fold("mem[0]".to_owned(), |all, name| format!("mix({all}, {name})"));
+    format!(
+        "\nmodule {DIGEST_MEMORY} (input wire clock{ports});\n    \
+         reg [63:0] mem [0:0] /*verilator public_flat_rw*/;\n    \
+         function [63:0] mix(input [63:0] all, input [63:0] more);\n        \
+         mix = ({{all[34:0], all[63:35]}} ^ more) * 64'h9e3779b97f4a7c15;\n    \
+         endfunction\n    initial mem[0] = 64'd0;\n    \
+         always @(posedge clock) mem[0] <= {mixed};\nendmodule\n"
     )
 }
 
@@ -258,7 +294,7 @@ endmodule
             lines[0],
             "pe, line 6: load -> 1'b0  in  always @(posedge clock) if (load) sum <= sum + 8'd1;"
         );
-        assert_eq!(lines[6], "accelerator, line 15: a -> 1'b1  in  .load(a),");
+        assert_eq!(lines[6], "accelerator, line 15: a -> 1'b1  in  pe pe: .load(a),");
         let all: Vec<&Mutant> = schemata.mutants.iter().collect();
         let verilog = schemata.verilog(&all);
         let sum = "sum <= (accelerator.mutant == 16'd5 ? (~(sum + 8'd1)) : \

@@ -67,6 +67,8 @@ pub(super) struct Module<'text> {
     pub(super) body: usize,
     /// Names of inputs, and whether they are one bit wide.
     pub(super) inputs: BTreeMap<&'text str, bool>,
+    /// Names of outputs.
+    pub(super) outputs: Vec<&'text str>,
     /// Whether it keeps words in an array.
     pub(super) is_memory: bool,
     /// Modules of its instances.
@@ -220,6 +222,8 @@ impl<'text> Parser<'text> {
                     let name = self.name()?;
                     if is_input {
                         self.module.inputs.insert(name, !is_wide);
+                    } else {
+                        self.module.outputs.push(name);
                     }
                 }
             }

@@ -1,14 +1,14 @@
 //! A sample of the mutants that `make mutants` runs: small mistakes in the accelerator's Verilog, which the kill suite finds.
 
 use sim::tools::Tools;
-use sim::{Model, TraceMode};
+use sim::{Machine, Model, TraceMode};
 use twofold_tests::mutants::{
     Campaign, Explanations, KillSuite, Mutant, Proof, Schemata, Tally, prove, sample,
 };
 
 use twofold_tests::design::verilog;
 
-use crate::support::{array, machine, root};
+use crate::support::{array, root};
 
 const N_SAMPLE: usize = 30;
 const SEED: u64 = 1;
@@ -24,8 +24,9 @@ fn a_sample_of_mistakes_is_found() {
     let config = array(2, 2);
     let right = verilog(&config);
     let schemata = schemata(&right);
-    let suite = KillSuite::new(&config, &mut machine(&config));
     let tools = Tools::find().unwrap();
+    let model = Model::build(&tools, &schemata.verilog(&[]), TraceMode::Off).unwrap();
+    let suite = KillSuite::new(&config, &mut Machine::new(&model, &config).unwrap());
     let chosen = sample(&schemata.mutants, N_SAMPLE, SEED);
     let model = Model::build(&tools, &schemata.verilog(&chosen), TraceMode::Off).unwrap();
     // Nothing is remembered from one run of the tests to the next.
@@ -40,7 +41,8 @@ fn a_sample_of_mistakes_is_found() {
         .map(|(mutant, _)| *mutant)
         .filter(|mutant| explanations.of(mutant).is_none())
         .collect();
-    let proofs = prove(&tools, &schemata, &unexplained, &folder.path().join("proofs")).unwrap();
+    let proofs = folder.path().join("proofs");
+    let proofs = prove(&tools, &schemata, &unexplained, &proofs, |_| {}).unwrap();
     let is_equivalent = |mutant: &Mutant| proofs.get(&mutant.number) == Some(&Proof::Equivalent);
     let tally = Tally::new(&chosen, &verdicts, is_equivalent, &explanations);
     eprintln!("{tally}");

@@ -6,7 +6,7 @@ use std::path::Path;
 use libloading::{Library, Symbol};
 
 /// Changes with every change of the structures below or of `shim.cpp`'s functions.
-pub(crate) const ABI: u32 = 3;
+pub(crate) const ABI: u32 = 4;
 
 /// A memory of the model as the library describes it.
 #[repr(C)]
@@ -40,6 +40,7 @@ pub(super) struct RawJob {
     pub(super) image_output_bytes: u64,
     pub(super) reset_cycles: u64,
     pub(super) cycle_limit: u64,
+    pub(super) most_cycles: u64,
     pub(super) back_to_back: u64,
     pub(super) stall_seed: u64,
     pub(super) watch: *mut u8,

@@ -1,0 +1,204 @@
+//! Networks of the kill suite: random ones that are short, and those made for one part of the accelerator each.
+
+use codegen::Options;
+use flow::cases::{Builder, ConvSpec, Size, random_network};
+use rand::RngExt;
+use rand::seq::IndexedRandom;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use spec::{
+    ArrayConfig, Conv, FullyConnected, Layer, MAX_MULTIPLIER, MAX_SHIFT, Op, Pattern, QuantNetwork,
+    Sparsity, TensorRef,
+};
+
+/// The longest program, in cycles of its tiles an image.
+const MOST_CYCLES: u64 = 5_000;
+/// Of each kind.
+const N_SCALES: u64 = 8;
+const N_HALVES: u64 = 16;
+const N_LIVE: u64 = 16;
+const N_POOLS: u64 = 12;
+const N_AVERAGES: u64 = 8;
+
+/// Networks made for one part of the accelerator each.
+pub(super) fn directed(config: &ArrayConfig) -> Vec<QuantNetwork> {
+    let scales = (0..N_SCALES).map(scales);
+    let halves = (0..N_HALVES).map(halves);
+    let fitting = |make: fn(u64) -> QuantNetwork, n: u64| {
+        (0..n).map(move |seed| fitting(make, seed, config)).collect::<Vec<_>>()
+    };
+    let mut networks: Vec<_> = scales.chain(halves).collect();
+    networks.extend(fitting(live, N_LIVE));
+    networks.extend(fitting(pools, N_POOLS));
+    networks.extend(fitting(averages, N_AVERAGES));
+    networks
+}
+
+/// The first of a kind from `seed` on that an array can run and that takes few cycles.
+fn fitting(make: impl Fn(u64) -> QuantNetwork, seed: u64, config: &ArrayConfig) -> QuantNetwork {
+    let networks = (0..).map(|other| make(seed + other * 1000));
+    let is_short = |network: &QuantNetwork| {
+        let program = codegen::compile(network, config, &Options::default());
+        program.is_ok_and(|program| codegen::tile_cycles(&program) <= MOST_CYCLES)
+    };
+    networks.into_iter().find(is_short).expect("there is no end of networks")
+}
+
+/// Maps that live long: each layer reads one of the last maps and adds another, so that every bank holds several, and is
+/// read and added from.
+fn live(seed: u64) -> QuantNetwork {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let [height, width] = [rng.random_range(1..=4), rng.random_range(1..=4)];
+    let mut builder = Builder::new([height, width, rng.random_range(1..=7)], 1, seed);
+    let mut maps = vec![TensorRef::Input];
+    for index in 0..7 {
+        let recent = &maps[maps.len().saturating_sub(4)..];
+        let from = *recent.choose(&mut rng).unwrap_or(&TensorRef::Input);
+        let added = *recent.choose(&mut rng).unwrap_or(&TensorRef::Input);
+        let spec = ConvSpec {
+            residual: (index > 0 && from != added).then_some((added, 1)),
+            relu: rng.random(),
+            ..ConvSpec::same(
+                rng.random_range(3..=13),
+                *[1, 3].choose(&mut rng).unwrap_or(&1),
+                pattern(&mut rng),
+            )
+        };
+        maps.push(builder.conv(&format!("conv{index}"), from, &spec));
+    }
+    let last = *maps.last().unwrap_or(&TensorRef::Input);
+    builder.fully_connected("logits", last, 5, Sparsity::default(), false);
+    builder.finish("live")
+}
+
+/// Max-pools of even and odd sizes, of several rows and columns, with and without an addition at a stride.
+fn pools(seed: u64) -> QuantNetwork {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let [height, width] = [rng.random_range(4..=11), rng.random_range(4..=11)];
+    let mut builder = Builder::new([height, width, rng.random_range(1..=3)], 1, seed);
+    let mut map = TensorRef::Input;
+    for index in 0..2 {
+        let shape = builder.shape(map);
+        if shape.height < 2 || shape.width < 2 {
+            break;
+        }
+        // A kernel of stride 2 halves the map, and adds every other pixel of it.
+        let stride =
+            if shape.height >= 4 && shape.width >= 4 { rng.random_range(1..=2) } else { 1 };
+        let spec = ConvSpec {
+            stride,
+            padding: [0; 4],
+            max_pool: true,
+            residual: rng.random::<bool>().then_some((map, stride)),
+            relu: rng.random(),
+            ..ConvSpec::same(rng.random_range(2..=9), 1, pattern(&mut rng))
+        };
+        map = builder.conv(&format!("pool{index}"), map, &spec);
+    }
+    builder.fully_connected("logits", map, 4, Sparsity::default(), false);
+    builder.finish("pools")
+}
+
+/// Averages over few pixels of many channels: the sums of a group come from several tiles, and the array waits between
+/// them.
+fn averages(seed: u64) -> QuantNetwork {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let [height, width] = [rng.random_range(1..=2), rng.random_range(1..=3)];
+    let mut builder = Builder::new([height, width, rng.random_range(1..=4)], 1, seed);
+    let spec = ConvSpec {
+        relu: rng.random(),
+        ..ConvSpec::same(rng.random_range(5..=20), 1, pattern(&mut rng))
+    };
+    let map = builder.conv("conv", TensorRef::Input, &spec);
+    let average = builder.global_average_pool("average", map);
+    if rng.random() {
+        builder.fully_connected("logits", average, 6, Sparsity::default(), false);
+    }
+    builder.finish("averages")
+}
+
+fn pattern(rng: &mut ChaCha8Rng) -> Sparsity {
+    let patterns = [Pattern::Dense, Pattern::Unstructured, Pattern::UhpFixed, Pattern::UhpFree];
+    Sparsity { pattern: *patterns.choose(rng).unwrap_or(&Pattern::Dense), group: 0 }
+}
+
+/// Two layers whose channels take every shift, so that what is left of 8 and of 16 bits is shown from every stage of the
+/// shifters; biases and multipliers are large and of both signs.
+fn scales(seed: u64) -> QuantNetwork {
+    let mut builder = Builder::new([1, 1, 4], 1, seed);
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut change = |layer: Option<&mut Layer>, bits: i32| {
+        let constants = &mut layer.expect("a layer was added").requantize;
+        for channel in 0..constants.bias.len() {
+            let shift = channel as i32 % (MAX_SHIFT as i32 + 1);
+            // A sum that this shift and a large multiplier bring to about so many bits.
+            let n_bits = (bits + shift - 15).clamp(1, 30);
+            let bias = rng.random_range(0..1i64 << n_bits) as i32;
+            constants.bias[channel] = if rng.random() { bias } else { -bias };
+            constants.multiplier[channel] = rng.random_range(MAX_MULTIPLIER / 2..=MAX_MULTIPLIER);
+            constants.shift[channel] = shift;
+        }
+    };
+    let map = builder.conv(
+        "conv",
+        TensorRef::Input,
+        &ConvSpec { relu: false, ..ConvSpec::same(48, 1, Sparsity::default()) },
+    );
+    change(builder.last_mut(), 8);
+    builder.fully_connected("logits", map, 96, Sparsity::default(), false);
+    let mut network = builder.finish("scales");
+    change(network.layers.last_mut(), 16);
+    // Small weights leave the sums to the biases; the first half of the logits are biases alone.
+    for layer in &mut network.layers {
+        let (Op::Conv(Conv { weight, .. }) | Op::FullyConnected(FullyConnected { weight, .. })) =
+            &mut layer.op
+        else {
+            continue;
+        };
+        let n_alone = if weight.dim().0 > 48 { 48 } else { 0 };
+        for ((channel, ..), weight) in weight.indexed_iter_mut() {
+            *weight = if channel < n_alone { 0 } else { (*weight).clamp(-1, 1) };
+        }
+    }
+    network
+}
+
+/// Logits half-way between an even integer and the next, or one bit of the product away from that: whether each bit below the
+/// half counts shows in the result. They are biases alone.
+fn halves(seed: u64) -> QuantNetwork {
+    const N_LOGITS: usize = 96;
+    let mut builder = Builder::new([1, 1, 4], 1, seed);
+    let dense = Sparsity::default();
+    builder.fully_connected("logits", TensorRef::Input, N_LOGITS, dense, false);
+    let mut network = builder.finish("halves");
+    let Some(Layer { op: Op::FullyConnected(FullyConnected { weight, .. }), requantize, .. }) =
+        network.layers.last_mut()
+    else {
+        return network;
+    };
+    weight.fill(0);
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    for channel in 0..N_LOGITS {
+        // The multiplier is a power of two; an int32 has the half at one of the bits below its sign.
+        let log_multiplier = rng.random_range(0..=14);
+        let half = rng.random_range(0..=30);
+        let shift = half + 1 + log_multiplier;
+        let mut bias = 1i64 << half;
+        if half < 28 {
+            bias += rng.random_range(0..3) << (half + 2);
+        }
+        if half > 0 && rng.random_range(0..8) != 0 {
+            bias += 1 << rng.random_range(0..half);
+        }
+        let bias = if rng.random() { bias } else { -bias };
+        requantize.bias[channel] = i32::try_from(bias).expect("the half is at bit 30 at most");
+        requantize.multiplier[channel] = 1 << log_multiplier;
+        requantize.shift[channel] = shift;
+    }
+    network
+}
+
+/// The first random network from `seed` on that takes few cycles.
+pub(super) fn short(seed: u64, size: Size, config: &ArrayConfig) -> QuantNetwork {
+    fitting(|seed| random_network(seed, size, config), seed, config)
+}
