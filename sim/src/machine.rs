@@ -31,6 +31,11 @@ impl Machine {
         Ok(Self { instance, config: config.clone(), loaded: None })
     }
 
+    /// The array that its Verilog was made for.
+    pub fn config(&self) -> &ArrayConfig {
+        &self.config
+    }
+
     /// Writes a program into the ROMs.
     ///
     /// # Errors

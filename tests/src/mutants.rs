@@ -14,6 +14,10 @@ mod schemata;
 mod syntax;
 mod tally;
 
+/// Rows and columns of the array whose mutants are run: small, with several granules in a word, several steps to drain the
+/// columns, and a number of rows that is no power of two.
+pub const SIZE: [usize; 2] = [3, 4];
+
 pub use campaign::{Campaign, CampaignError, Verdict};
 pub use equivalence::{Proof, ProofError, prove};
 pub use kill_suite::KillSuite;

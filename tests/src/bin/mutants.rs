@@ -18,18 +18,19 @@ use sim::{Machine, Model, TraceMode};
 use spec::files::{make_folder, write_atomically};
 use twofold_tests::design::{array, verilog};
 use twofold_tests::mutants::{
-    Campaign, Explanations, KillSuite, LEAST_KILLED, Mutant, Proof, Schemata, Tally, prove, sample,
+    Campaign, Explanations, KillSuite, LEAST_KILLED, Mutant, Proof, SIZE, Schemata, Tally, prove,
+    sample,
 };
 
 /// Runs mutants of the accelerator's Verilog and prints which the kill suite overlooks.
 #[derive(Parser)]
 #[command(name = "mutants")]
 struct Args {
-    /// Rows of the array. A word has several granules.
-    #[arg(long, default_value_t = 3)]
+    /// Rows of the array.
+    #[arg(long, default_value_t = SIZE[0])]
     rows: usize,
-    /// Columns of the array. They take several steps to drain.
-    #[arg(long, default_value_t = 4)]
+    /// Columns of the array.
+    #[arg(long, default_value_t = SIZE[1])]
     cols: usize,
     /// Run so many mutants, chosen at random, half of them in control; all by default.
     #[arg(short, long)]

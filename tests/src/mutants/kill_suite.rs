@@ -10,7 +10,7 @@ use rand_chacha::rand_core::SeedableRng;
 use sha2::{Digest, Sha256};
 use sim::{Machine, RunOptions, RunOutput, SimError};
 use spec::isa::INSTRUCTION_WORDS;
-use spec::{ArrayConfig, Program, QuantNetwork, run_reference};
+use spec::{ArrayConfig, Memory, Program, QuantNetwork, run_reference};
 
 use super::networks;
 use super::schemata::DIGEST_MEMORY;
@@ -44,7 +44,9 @@ struct Outcome {
     /// Everything that the run tells but the time that the simulator took; of one that is cut off, nothing but an error.
     result: Result<Option<RunOutput>, String>,
     /// Of every output in every cycle.
-    digest: [u8; 8],
+    outputs: [u8; 8],
+    /// Of bank 0 and the activation banks at the end.
+    banks: [u8; 8],
 }
 
 /// Runs of one program.
@@ -269,11 +271,24 @@ fn outcome(
             .run_frames(&frames, options)
             .map(|run| Some(RunOutput { cpu_time: Duration::ZERO, ..run })),
     };
-    let digest = machine.read_memory(DIGEST_MEMORY, 1, 8).expect("the design has a digest");
+    let outputs = machine.read_memory(DIGEST_MEMORY, 1, 8).expect("the design has a digest");
     Outcome {
         result: result.map_err(|error: SimError| error.to_string()),
-        digest: digest.try_into().expect("eight bytes were asked for"),
+        outputs: outputs.try_into().expect("eight bytes were asked for"),
+        banks: banks(machine),
     }
+}
+
+fn banks(machine: &Machine) -> [u8; 8] {
+    let mut digest = Sha256::new();
+    for memory in [Memory::Input, Memory::Activation] {
+        let n_rows = memory.depth(machine.config().memories());
+        for name in memory.instances() {
+            let rows = machine.read_memory(name, n_rows, machine.config().word_channels());
+            digest.update(rows.expect("every accelerator has the banks"));
+        }
+    }
+    digest.finalize()[..8].try_into().expect("a digest has 32 bytes")
 }
 
 /// What differs first, `None` if nothing does.
@@ -282,7 +297,8 @@ fn difference(expected: &Outcome, found: &Outcome) -> Option<String> {
         return None;
     }
     if expected.result == found.result {
-        return Some("an output in some cycle".to_owned());
+        let what = if expected.outputs == found.outputs { "a bank" } else { "an output" };
+        return Some(what.to_owned());
     }
     let (expected, found) = match (&expected.result, &found.result) {
         (Ok(Some(expected)), Ok(Some(found))) => (expected, found),

@@ -31,6 +31,7 @@ pub(super) fn directed(config: &ArrayConfig) -> Vec<QuantNetwork> {
     networks.extend(fitting(live, N_LIVE));
     networks.extend(fitting(pools, N_POOLS));
     networks.extend(fitting(averages, N_AVERAGES));
+    networks.extend(fitting(wide, 1));
     networks
 }
 
@@ -71,30 +72,25 @@ fn live(seed: u64) -> QuantNetwork {
     builder.finish("live")
 }
 
-/// Max-pools of even and odd sizes, of several rows and columns, with and without an addition at a stride.
+/// Max-pools of even and odd sizes, so high that a block has several rows of windows, with and without an addition at a stride.
 fn pools(seed: u64) -> QuantNetwork {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let [height, width] = [rng.random_range(4..=11), rng.random_range(4..=11)];
+    let [height, width] = [rng.random_range(16..=23), rng.random_range(4..=6)];
     let mut builder = Builder::new([height, width, rng.random_range(1..=3)], 1, seed);
-    let mut map = TensorRef::Input;
-    for index in 0..2 {
-        let shape = builder.shape(map);
-        if shape.height < 2 || shape.width < 2 {
-            break;
-        }
-        // A kernel of stride 2 halves the map, and adds every other pixel of it.
-        let stride =
-            if shape.height >= 4 && shape.width >= 4 { rng.random_range(1..=2) } else { 1 };
-        let spec = ConvSpec {
-            stride,
-            padding: [0; 4],
-            max_pool: true,
-            residual: rng.random::<bool>().then_some((map, stride)),
-            relu: rng.random(),
-            ..ConvSpec::same(rng.random_range(2..=9), 1, pattern(&mut rng))
-        };
-        map = builder.conv(&format!("pool{index}"), map, &spec);
-    }
+    let same = ConvSpec::same(rng.random_range(2..=7), 1, pattern(&mut rng));
+    let whole = builder.conv("conv", TensorRef::Input, &same);
+    // A kernel of stride 2 halves the map, and adds every other pixel of another.
+    let stride = rng.random_range(1..=2);
+    let added = [None, Some(TensorRef::Input), Some(whole)].choose(&mut rng).copied().flatten();
+    let spec = ConvSpec {
+        stride,
+        padding: [0; 4],
+        max_pool: true,
+        residual: added.map(|map| (map, stride)),
+        relu: rng.random(),
+        ..ConvSpec::same(rng.random_range(2..=9), 1, pattern(&mut rng))
+    };
+    let map = builder.conv("pool", whole, &spec);
     builder.fully_connected("logits", map, 4, Sparsity::default(), false);
     builder.finish("pools")
 }
@@ -115,6 +111,15 @@ fn averages(seed: u64) -> QuantNetwork {
         builder.fully_connected("logits", average, 6, Sparsity::default(), false);
     }
     builder.finish("averages")
+}
+
+/// Rows of as many pixels as there are accumulators: whatever writes one after the last pixel is seen.
+fn wide(seed: u64) -> QuantNetwork {
+    let mut builder = Builder::new([2, 256, 1], 1, seed);
+    let spec = ConvSpec { relu: false, ..ConvSpec::same(2, 1, Sparsity::default()) };
+    let map = builder.conv("conv", TensorRef::Input, &spec);
+    builder.global_average_pool("logits", map);
+    builder.finish("wide")
 }
 
 fn pattern(rng: &mut ChaCha8Rng) -> Sparsity {

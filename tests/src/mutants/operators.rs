@@ -134,6 +134,8 @@ impl<'text> Alternatives<'text> {
                 let name = self.of(expr).split('[').next().unwrap_or_default();
                 self.add(expr, format!("{name}[{}]", index - 1), Mistake::Bit);
             }
+            // Of one bit, both reductions are the bit.
+            (Node::Unary("|" | "&"), [Expr { node: Node::Bit(_), .. }]) => {}
             (Node::Unary("~" | "!" | "|" | "&" | "-"), [operand]) => {
                 let text = self.of(expr);
                 match &text[..1] {
