@@ -106,10 +106,11 @@ impl KillSuite {
             let mut trial = Trial { name, program, steps: Vec::new() };
             machine.load(&trial.program).expect("the program is for this array");
             let images: Vec<_> =
-                (0..2).map(|image| random_image(&network, seed << 8 | image)).collect();
-            trial.step(machine, &images, stalls(seed));
+                (0..3).map(|image| random_image(&network, seed << 8 | image)).collect();
+            trial.step(machine, &images[..2], stalls(seed));
             trial.step(machine, &images[..1], RunOptions::default());
             trial.steps.iter().for_each(|step| step.check(&network));
+            trial.cut_off(machine, &images, seed);
             suite.trials.push(trial);
         }
         suite

@@ -19,6 +19,7 @@ const N_HALVES: u64 = 16;
 const N_LIVE: u64 = 16;
 const N_POOLS: u64 = 12;
 const N_AVERAGES: u64 = 8;
+const N_LEAST: u64 = 8;
 
 /// Networks made for one part of the accelerator each.
 pub(super) fn directed(config: &ArrayConfig) -> Vec<QuantNetwork> {
@@ -32,6 +33,7 @@ pub(super) fn directed(config: &ArrayConfig) -> Vec<QuantNetwork> {
     networks.extend(fitting(pools, N_POOLS));
     networks.extend(fitting(averages, N_AVERAGES));
     networks.extend(fitting(wide, 1));
+    networks.extend(fitting(least, N_LEAST));
     networks
 }
 
@@ -111,6 +113,13 @@ fn averages(seed: u64) -> QuantNetwork {
         builder.fully_connected("logits", average, 6, Sparsity::default(), false);
     }
     builder.finish("averages")
+}
+
+/// An image of one byte: it is computed as soon after reset as can be.
+fn least(seed: u64) -> QuantNetwork {
+    let mut builder = Builder::new([1, 1, 1], 1, seed);
+    builder.fully_connected("logits", TensorRef::Input, 2, Sparsity::default(), false);
+    builder.finish("least")
 }
 
 /// Rows of as many pixels as there are accumulators: whatever writes one after the last pixel is seen.
