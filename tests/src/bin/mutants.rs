@@ -95,7 +95,7 @@ fn main() -> Result<ExitCode> {
     } else {
         eprintln!("asking Yosys about {} survivors", unexplained.len());
         let progress = |done: usize| {
-            if done % 10 == 0 {
+            if done.is_multiple_of(10) {
                 eprintln!("{done} of {} survivors", unexplained.len());
             }
         };

@@ -122,7 +122,7 @@ impl<'a> Campaign<'a> {
                 log.write_all(line.as_bytes()).map_err(self.error())?;
                 drop(log);
                 verdicts.push(verdict);
-                progress(known.len() + index + 1);
+                progress(mutants.len() - new.len() + index + 1);
             }
         };
         let mut all = known.clone();
