@@ -10,12 +10,13 @@ use std::time::Instant;
 const SMALL: Size = Size { n_layers: 3, side: 6, channels: 9 };
 
 fn array(rows: usize, cols: usize) -> ArrayConfig {
-    ArrayConfig::new(rows, cols, Memories::default()).unwrap()
+    ArrayConfig::new(rows, cols, Memories::default()).expect("the sizes are within the limits")
 }
 
 fn compiled(seed: u64, array: &ArrayConfig) -> (QuantNetwork, Program) {
     let network = random_network(seed, SMALL, array);
-    let program = codegen::compile(&network, array, &codegen::Options::default()).unwrap();
+    let program = codegen::compile(&network, array, &codegen::Options::default())
+        .expect("random networks fit");
     (network, program)
 }
 
@@ -23,7 +24,7 @@ fn compiled(seed: u64, array: &ArrayConfig) -> (QuantNetwork, Program) {
 fn check(network: &QuantNetwork, program: &Program, images: &[Vec<i8>], output: &NativeOutput) {
     assert_eq!(output.images.len(), images.len());
     for (image, result) in images.iter().zip(&output.images) {
-        let expected = run_reference(network, image).unwrap();
+        let expected = run_reference(network, image).expect("the image has the size");
         assert_eq!(result.logits, expected.logits);
         for (info, layer) in program.layers.iter().zip(&result.layers) {
             let at = |address: usize| u64::from(layer.registers[address]);
