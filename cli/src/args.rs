@@ -367,7 +367,6 @@ pub(crate) struct FuzzArgs {
 /// Arguments of `disassemble`.
 #[derive(Debug, Args)]
 pub(crate) struct DisassembleArgs {
-    /// A network, or a folder that `compile` wrote; the embedded network if nothing is given.
     #[command(flatten)]
     pub(crate) network: NetworkOperand,
     #[command(flatten)]

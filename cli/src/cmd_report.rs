@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use flow::report::{Report, report_path, report_table};
+use flow::shown_file;
 
 use crate::args::ReportArgs;
 use crate::output::{Output, formatted};
@@ -9,7 +10,11 @@ use crate::output::{Output, formatted};
 pub(crate) fn run(args: &ReportArgs) -> Result<Output> {
     let path = match &args.file {
         Some(file) => file.clone(),
-        None => report_path()?,
+        None => {
+            let path = report_path()?;
+            eprintln!("note: the last run of this checkout, {}", shown_file(&path));
+            path
+        }
     };
     let report = Report::read(&path)?;
     Ok(formatted(args.format.format, &report, report_table).into())

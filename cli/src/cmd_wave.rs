@@ -15,7 +15,7 @@ pub(crate) fn run(args: &WaveArgs) -> Result<Output> {
     let target = outputs.target(&args.out, Kind::Wave)?;
     let result = wave(&WaveOptions { workload, image }, &target)?;
     Ok(format!(
-        "image {image}: {} cycles, class {} -> {}; open it with GTKWave or Surfer",
+        "image {image}: {} cycles, recognized as {} -> {}; open it with GTKWave or Surfer",
         grouped(result.n_cycles),
         result.class.map_or("?".into(), |name| spec::shown(&name).into_owned()),
         shown_file(&args.out)

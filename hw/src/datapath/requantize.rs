@@ -32,7 +32,7 @@ pub struct Requantize {
     pub residual_multiplier: Signal<In, Bits<16>>,
     /// Unsigned.
     pub multiplier: Signal<In, Bits<15>>,
-    /// 0 to [`spec::MAX_SHIFT`].
+    /// 0 to 47.
     pub shift: Signal<In, Bits<6>>,
     /// int16; an int8 is sign-extended.
     pub value: Signal<Out, Bits<16>>,

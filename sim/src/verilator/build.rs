@@ -27,7 +27,7 @@ const FST_HEADERS: [(&str, &str); 2] =
     [("lz4.h", include_str!("fst/lz4.h")), ("zlib.h", include_str!("fst/zlib.h"))];
 const TOP: &str = "accelerator";
 pub(super) const PREFIX: &str = "Vmodel";
-const VERILATOR_FLAGS: [&str; 12] = [
+const VERILATOR_FLAGS: [&str; 11] = [
     "--cc",
     "-O3",
     "--x-assign",
@@ -37,7 +37,6 @@ const VERILATOR_FLAGS: [&str; 12] = [
     "--noassert",
     "--flatten",
     "-Wno-fatal",
-    "+define+TWOFOLD_POKED_ROM",
     "--prefix",
     PREFIX,
 ];
