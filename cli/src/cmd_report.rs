@@ -10,12 +10,11 @@ use crate::output::{Output, formatted};
 pub(crate) fn run(args: &ReportArgs) -> Result<Output> {
     let path = match &args.file {
         Some(file) => file.clone(),
-        None => {
-            let path = report_path()?;
-            eprintln!("note: the last run of this checkout, {}", shown_file(&path));
-            path
-        }
+        None => report_path()?,
     };
     let report = Report::read(&path)?;
+    if args.file.is_none() {
+        eprintln!("note: the last run, kept in {}", shown_file(&path));
+    }
     Ok(formatted(args.format.format, &report, report_table).into())
 }
