@@ -1,6 +1,6 @@
 //! What executors run: a network, its program for an array, and images.
 //!
-//! A [`Subject`] is a file. Those of `tests/cases` name a topology, see [`cases::Case`]; those of `tests/cases/layers` say
+//! A [`Subject`] is a file. Those of `tests/cases` name a topology, see [`flow::cases::Case`]; those of `tests/cases/layers` say
 //! every layer, and are as small as what they show allows.
 
 use std::path::{Path, PathBuf};

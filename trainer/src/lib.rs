@@ -10,7 +10,7 @@
 //! | [`training`] | teacher and student: epochs, pruning, distillation, checkpoints |
 //! | [`run`] | one run: options, folder, reports |
 //! | [`table`] | many runs and what they say together |
-//! | [`bench`] | training beside Python PyTorch |
+//! | [`mod@bench`] | training beside Python PyTorch |
 //!
 //! Beside them stand what all may use: limits of files, interruptions, printing, and the memory of the process.
 

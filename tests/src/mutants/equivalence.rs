@@ -66,7 +66,7 @@ pub enum ProofError {
 }
 
 /// Tries to prove each of `mutants` equivalent to the right design, module against module with everything below it, for up
-/// to [`TIME_LIMIT`] each; memories below it are black boxes, and mutants of memories are not tried. Registers of the same
+/// to half a minute each; memories below it are black boxes, and mutants of memories are not tried. Registers of the same
 /// name are assumed to hold the same in one cycle, and proven to in the next. What Yosys said is kept in `folder`, and not
 /// asked again of the same modules. `progress` is told how many are done.
 ///
