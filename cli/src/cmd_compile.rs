@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use flow::report::grouped;
-use flow::{CompileOptions, NetworkChoice, compile, shown_file};
+use flow::{CompileOptions, NetworkChoice, compile, shown_file, tile_cycles};
 use spec::files::Outputs;
 
 use crate::args::CompileArgs;
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &CompileArgs) -> Result<Output> {
         program.tiles.len(),
         program.weights.len(),
         program.parameters.len(),
-        grouped(codegen::tile_cycles(&program)),
+        grouped(tile_cycles(&program)),
         shown_file(&args.out)
     )
     .into())

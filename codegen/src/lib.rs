@@ -22,7 +22,7 @@ use spec::isa::Stream;
 use spec::{ArrayConfig, Memories, Memory, Program, QuantNetwork};
 
 pub use cycles::{layer_tile_cycles, tile_cycles};
-pub use listing::listing;
+pub use listing::disassemble;
 pub use options::{Options, Schedule};
 pub use rates::{Bound, DenseRate, LayerRate, Rates, rates};
 pub use report::{CompileErrors, Cures, Problem, Report, Requirement};

@@ -7,3 +7,15 @@ mod packed;
 
 pub(crate) use pack::pack;
 pub(crate) use packed::{Loader, View};
+
+/// The output of a convolution before pooling, for the tests of this wing.
+#[cfg(test)]
+fn convolved(map: spec::Shape, conv: &spec::Conv) -> spec::Shape {
+    let (channels, kernel_height, kernel_width, _) = conv.weight.dim();
+    let [top, bottom, left, right] = conv.padding;
+    spec::Shape {
+        height: (map.height + top + bottom - kernel_height) / conv.stride + 1,
+        width: (map.width + left + right - kernel_width) / conv.stride + 1,
+        channels,
+    }
+}

@@ -49,7 +49,7 @@ pub use bench::{BenchOptions, bench};
 pub use build::{TOP, VerilogOptions, emit};
 pub use check::{CheckOptions, check};
 pub use choice::{ArraySizes, ImageChoice, NetworkChoice, WorkloadOptions};
-pub use codegen::Schedule;
+pub use codegen::{Schedule, disassemble, tile_cycles};
 pub use committed::DEFAULT_NETWORK;
 pub use compile::{CompileOptions, compile, compile_or_read, rom_bytes};
 pub use error::FlowError;

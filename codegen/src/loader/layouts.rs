@@ -289,6 +289,7 @@ impl Axis {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::loader::convolved;
     use crate::tiling::tile_groups;
     use ndarray::{Array3, Array4};
     use spec::{Memories, Sparsity, fixed_channel, kept_positions};
@@ -309,16 +310,6 @@ mod tests {
             });
         let sparsity = Sparsity { pattern, group: 0 };
         Conv { weight, stride, padding, sparsity, residual: None, max_pool: false }
-    }
-
-    fn output(map: Shape, conv: &Conv) -> Shape {
-        let (channels, kernel_height, kernel_width, _) = conv.weight.dim();
-        let [top, bottom, left, right] = conv.padding;
-        Shape {
-            height: (map.height + top + bottom - kernel_height) / conv.stride + 1,
-            width: (map.width + left + right - kernel_width) / conv.stride + 1,
-            channels,
-        }
     }
 
     /// What the accelerator sums up from the packed words.
@@ -398,7 +389,7 @@ mod tests {
                 preprocess: None,
             };
             let conv = conv(pattern, kernel, channels, stride, padding);
-            let output = output(input.shape(), &conv);
+            let output = convolved(input.shape(), &conv);
             let mut next = 0u8;
             let map = Array3::from_shape_simple_fn((9, 7, channels), || {
                 next = next.wrapping_add(57);
@@ -433,7 +424,7 @@ mod tests {
             preprocess: None,
         };
         let conv = conv(Pattern::UhpFixed, [3, 3], 4, 1, [1; 4]);
-        let output = output(input.shape(), &conv);
+        let output = convolved(input.shape(), &conv);
         let layouter = Layouter::new(&input, &conv, output, &config, Schedule::Sparse);
         let kept = kept_positions(&conv.weight, conv.sparsity);
         for (layout, n_words, n_passes) in

@@ -89,6 +89,7 @@ pub(crate) fn pack(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::loader::convolved;
     use ndarray::Array4;
     use spec::{Memories, Pattern, Sparsity};
 
@@ -112,16 +113,6 @@ mod tests {
         Conv { weight, stride, padding, sparsity, residual: None, max_pool: false }
     }
 
-    fn output(map: Shape, conv: &Conv) -> Shape {
-        let (channels, kernel_height, kernel_width, _) = conv.weight.dim();
-        let [top, bottom, left, right] = conv.padding;
-        Shape {
-            height: (map.height + top + bottom - kernel_height) / conv.stride + 1,
-            width: (map.width + left + right - kernel_width) / conv.stride + 1,
-            channels,
-        }
-    }
-
     #[test]
     fn a_first_layer_takes_as_few_passes_as_its_taps_allow() {
         let config = ArrayConfig::default();
@@ -132,7 +123,7 @@ mod tests {
             let padding = kernel / 2;
             let conv = conv(16, [kernel; 2], channels, stride, [padding; 4]);
             let packing =
-                pack(&input, &conv, output(input.shape(), &conv), &config, Schedule::Sparse);
+                pack(&input, &conv, convolved(input.shape(), &conv), &config, Schedule::Sparse);
             assert_eq!(
                 (packing.view.words, packing.groups[0].len()),
                 (words, passes),
@@ -150,8 +141,9 @@ mod tests {
         let input = input(16, 16, 3, 1);
         let conv = conv(16, [7, 7], 3, 1, [3; 4]);
         let passes = |config| {
-            pack(&input, &conv, output(input.shape(), &conv), &config, Schedule::Sparse).groups[0]
-                .len()
+            pack(&input, &conv, convolved(input.shape(), &conv), &config, Schedule::Sparse).groups
+                [0]
+            .len()
         };
         assert_eq!(passes(with(2048, 512)), 19);
         assert_eq!(passes(with(2048, 8)), 49);

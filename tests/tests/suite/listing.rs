@@ -9,7 +9,12 @@ fn listing(name: &str) -> String {
     let case = Case::read(&folder, name).expect("the case exists");
     let config = case.config().expect("the case has an array");
     let program = codegen::compile(&case.build(), &config, &case.options());
-    codegen::listing(&program.expect("the case compiles"))
+    let program = program.expect("the case compiles");
+    let rows = |rows: &[String]| rows.join("\n");
+    let parameters: Vec<_> = program.parameters.iter().map(|row| format!("{row:?}")).collect();
+    let weights: Vec<_> = program.weights.iter().map(|row| format!("{row:?}")).collect();
+    let records = codegen::disassemble(&program);
+    format!("{records}parameters\n{}\nweights\n{}\n", rows(&parameters), rows(&weights))
 }
 
 #[test]
