@@ -17,6 +17,7 @@ mod plan;
 mod rates;
 mod report;
 mod tiling;
+mod unit;
 
 use spec::isa::Stream;
 use spec::{ArrayConfig, Memories, Memory, Program, QuantNetwork};

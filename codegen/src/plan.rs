@@ -145,8 +145,12 @@ impl Step {
     }
 
     fn split(&mut self, config: &ArrayConfig, target: usize) {
+        self.blocks = self.blocks_of(config, target);
+    }
+
+    fn blocks_of(&self, config: &ArrayConfig, target: usize) -> Vec<Block> {
         let View { height, width, .. } = self.view;
-        self.blocks = if self.sum {
+        if self.sum {
             vec![Block { y: 0, x: 0, height, width }]
         } else {
             let limits = Limits {
@@ -155,7 +159,7 @@ impl Step {
                 target,
             };
             split(self.computed(), self.pool, limits)
-        };
+        }
     }
 }
 
@@ -217,6 +221,7 @@ impl Planner<'_> {
                         &self.network.input,
                         conv,
                         computed,
+                        &TARGETS.map(|target| step.blocks_of(self.config, target)),
                         self.config,
                         self.options.schedule,
                     );

@@ -12,9 +12,8 @@ use spec::{ArrayConfig, Pattern, QuantNetwork, Sparsity};
 use crate::options::{Options, Schedule};
 use crate::plan::{Plan, Step, plan};
 use crate::tiling::Tile;
+use crate::unit::{Unit, units};
 
-/// Cycles of a drain beside its steps: from the address of the last accumulator to the last write, and to the next unit.
-const DRAIN_LATENCY: u64 = 16;
 /// Cycles of a load beside its bytes and its packed pixels.
 const LOAD_LATENCY: u64 = 3;
 
@@ -233,22 +232,7 @@ fn pack_cycles(network: &QuantNetwork, plan: &Plan) -> u64 {
     (loader.grid.0 * loader.grid.1 * (n_lanes + 1)) as u64 + LOAD_LATENCY
 }
 
-/// One pixel block of one channel group.
-struct Unit {
-    n_tiles: u64,
-    n_pixels: u64,
-    n_drain_cycles: u64,
-}
-
 impl Unit {
-    fn tile_cycles(&self, config: &ArrayConfig) -> u64 {
-        self.n_tiles * self.n_pixels.max(config.tile_rows() as u64)
-    }
-
-    fn cycles(&self, config: &ArrayConfig) -> u64 {
-        self.tile_cycles(config).max(self.n_drain_cycles)
-    }
-
     fn bound(&self, config: &ArrayConfig) -> Bound {
         if self.n_drain_cycles > self.tile_cycles(config) {
             Bound::Drain
@@ -260,21 +244,8 @@ impl Unit {
     }
 }
 
-fn units(step: &Step, config: &ArrayConfig) -> Vec<Unit> {
-    let n_full = config.group_steps();
-    let last = step.groups.len().saturating_sub(1);
-    let n_last = (step.output.channels - last * config.group_channels()).div_ceil(config.lanes());
-    itertools::iproduct!(&step.blocks, step.groups.iter().enumerate())
-        .map(|(block, (index, tiles))| {
-            let n_drained = if step.sum { 1 } else { block.n_pixels() };
-            let n_steps = if index == last { n_last } else { n_full };
-            Unit {
-                n_tiles: tiles.len() as u64,
-                n_pixels: block.n_pixels() as u64,
-                n_drain_cycles: (n_drained * n_steps) as u64 + DRAIN_LATENCY,
-            }
-        })
-        .collect()
+fn units_of(step: &Step, config: &ArrayConfig) -> Vec<Unit> {
+    units(&step.blocks, &step.groups, step.output.channels, step.sum, config)
 }
 
 fn layer_rate(
@@ -284,7 +255,7 @@ fn layer_rate(
     step: &Step,
     dense: &Step,
 ) -> LayerRate {
-    let (units, dense_units) = (units(step, config), units(dense, config));
+    let (units, dense_units) = (units_of(step, config), units_of(dense, config));
     let sum = |units: &[Unit], cycles: &dyn Fn(&Unit) -> u64| units.iter().map(cycles).sum();
     let n_tile_cycles = sum(&units, &|unit| unit.tile_cycles(config));
     let n_tile_cycles_dense = sum(&dense_units, &|unit| unit.tile_cycles(config));

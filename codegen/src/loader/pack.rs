@@ -14,8 +14,10 @@ use spec::{ArrayConfig, Conv, InputSpec, Shape, kept_positions};
 
 use super::layouts::layouts;
 use super::packed::{Loader, View};
+use crate::blocks::Block;
 use crate::options::Schedule;
 use crate::tiling::{Tile, tile_groups};
+use crate::unit::units;
 
 /// From the best to the worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,11 +52,13 @@ fn fit(loader: &Loader, input: &InputSpec, config: &ArrayConfig) -> Fit {
 ///
 /// A half-pruned layer's taps are packed in their pairs, which serves one of each a pass. Where the masks do not match
 /// the array's columns such a word takes two passes, and the packing of the dense schedule may take fewer in all: then
-/// that one is used. Pixel blocks are the same whatever the packing, so the fewest passes are the fewest cycles.
+/// that one is used. Fewer passes may be more cycles where some groups take more of them and the others wait for drains:
+/// `splits` are the pixel blocks that the layer may be cut into, and with none of them is a half-pruned layer slower.
 pub(crate) fn pack(
     input: &InputSpec,
     conv: &Conv,
     output: Shape,
+    splits: &[Vec<Block>],
     config: &ArrayConfig,
     schedule: Schedule,
 ) -> Packing {
@@ -78,7 +82,15 @@ pub(crate) fn pack(
         return packing;
     }
     let (dense_cost, dense, anchors) = best(Schedule::Dense);
-    if cost <= dense_cost {
+    let is_slower = |blocks: &Vec<Block>| {
+        let cycles = |groups: &[Vec<Tile>]| -> u64 {
+            let units = units(blocks, groups, output.channels, false, config);
+            units.iter().map(|unit| unit.cycles(config)).sum()
+        };
+        cycles(&packing.groups) > cycles(&dense.groups)
+    };
+    let fits_alone = cost.0 < dense_cost.0;
+    if cost <= dense_cost && (fits_alone || !splits.iter().any(is_slower)) {
         return packing;
     }
     // Passes without a survivor are left out of this packing too.
@@ -122,8 +134,14 @@ mod tests {
             let input = input(16, 16, channels, 1);
             let padding = kernel / 2;
             let conv = conv(16, [kernel; 2], channels, stride, [padding; 4]);
-            let packing =
-                pack(&input, &conv, convolved(input.shape(), &conv), &config, Schedule::Sparse);
+            let packing = pack(
+                &input,
+                &conv,
+                convolved(input.shape(), &conv),
+                &[],
+                &config,
+                Schedule::Sparse,
+            );
             assert_eq!(
                 (packing.view.words, packing.groups[0].len()),
                 (words, passes),
@@ -141,9 +159,9 @@ mod tests {
         let input = input(16, 16, 3, 1);
         let conv = conv(16, [7, 7], 3, 1, [3; 4]);
         let passes = |config| {
-            pack(&input, &conv, convolved(input.shape(), &conv), &config, Schedule::Sparse).groups
-                [0]
-            .len()
+            pack(&input, &conv, convolved(input.shape(), &conv), &[], &config, Schedule::Sparse)
+                .groups[0]
+                .len()
         };
         assert_eq!(passes(with(2048, 512)), 19);
         assert_eq!(passes(with(2048, 8)), 49);
