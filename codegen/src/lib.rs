@@ -162,14 +162,18 @@ fn cures(
         .expect("memories of one array are possible on any");
     let on_largest = plan::plan(network, &largest, options);
     let fits = |plan: &plan::Plan, config: &ArrayConfig, pruned: bool| {
-        let n_tiles = |groups| {
+        let n_entries = |groups: &[Vec<tiling::Tile>]| {
             let (n_words, n_two_pass) = rates::words(groups);
-            n_words + if pruned { 0 } else { n_two_pass }
+            match (tiling::n_stored_rows(groups), memory) {
+                (Some(n_rows), Memory::Weight) => n_rows,
+                (Some(_), _) => n_words + n_two_pass,
+                (None, _) => {
+                    let n_tiles = n_words + if pruned { 0 } else { n_two_pass };
+                    n_tiles * if memory == Memory::Weight { config.tile_rows() } else { 1 }
+                }
+            }
         };
-        let n_tiles: usize = plan.steps.iter().map(|step| n_tiles(&step.groups)).sum();
-        let n_entries =
-            if memory == Memory::Weight { n_tiles * config.tile_rows() } else { n_tiles };
-        n_entries <= memory.largest()
+        plan.steps.iter().map(|step| n_entries(&step.groups)).sum::<usize>() <= memory.largest()
     };
     let may_prune = options.schedule == Schedule::Sparse;
     Cures {

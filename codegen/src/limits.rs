@@ -88,10 +88,11 @@ const SMALLER_ARRAY: &str = "use an array of fewer rows and columns";
 
 /// Every field that can overflow. Flags and numbers of banks cannot.
 #[rustfmt::skip] // one line a field
-const WORDS: [Words; 41] = [
+const WORDS: [Words; 43] = [
     less_one(Stream::LAYOUT.groups_minus_1, "groups of output channels", "use fewer output channels or classes, or more columns, which make groups larger"),
     plain(Stream::LAYOUT.layer, "layers before it", FEWER_LAYERS),
-    plain(Stream::LAYOUT.stride, "pixels of stride", "use a smaller stride"),
+    plain(Stream::LAYOUT.stride_x, "pixels of stride", "use a smaller stride"),
+    plain(Stream::LAYOUT.stride_y, "rows of stride", "use a smaller stride"),
     plain(Stream::LAYOUT.pixel_step, "words between the inputs of neighboring output pixels", NARROWER_INPUT),
     plain(Stream::LAYOUT.row_step, "words between the inputs of output rows", NARROWER_INPUT),
     plain(Stream::LAYOUT.tile_base, "tiles in the layers before it", FEWER_LAYERS),
@@ -126,6 +127,7 @@ const WORDS: [Words; 41] = [
     less_one(Tile::LAYOUT.kx, "columns of its kernel or map", SMALLER_MAPS),
     plain(Tile::LAYOUT.mask, "weights of a tile", SMALLER_ARRAY),
     plain(Tile::LAYOUT.offset, "weights of a tile", SMALLER_ARRAY),
+    plain(Tile::LAYOUT.diagonal_column, "weights of a tile", SMALLER_ARRAY),
     plain(Tile::LAYOUT.active, "weights of a tile", SMALLER_ARRAY),
     plain(Lane::LAYOUT.offset, "bytes from a packed pixel's first byte to its last", SMALLER_IMAGES),
     plain(Lane::LAYOUT.dy, "image rows or columns in a packed pixel", SMALLER_IMAGES),

@@ -8,7 +8,7 @@ use crate::limits::TooLarge;
 use crate::loader::View;
 use crate::place::{MapId, Place, Placement, Reads};
 use crate::plan::{Plan, Step};
-use crate::tiling::Tile;
+use crate::tiling::{Tile, Weights};
 
 /// Writes the program; what does not fit a field is returned beside it, and its record is left empty.
 pub(crate) fn lower(
@@ -128,7 +128,8 @@ impl Writer<'_> {
         let View { height, width, words, stride, .. } = step.view;
         self.instruction(Stream {
             in_bank: self.placement.reads[index].in_bank,
-            stride,
+            stride_x: stride,
+            stride_y: stride,
             groups_minus_1: step.groups.len() - 1,
             sum: step.sum,
             layer: index,
@@ -200,10 +201,13 @@ impl Writer<'_> {
     }
 
     fn tiles(&mut self, step: &Step, late: &[bool]) {
+        // The tile after each, also of the next group.
+        let mut after = step.groups.iter().flatten().skip(1);
         for (number_in_layer, group) in step.groups.iter().enumerate() {
             for (position, tile) in group.iter().enumerate() {
                 let View { width, words, .. } = step.view;
                 let offset = (tile.ky * width + tile.kx) * words + tile.word;
+                let keep_row = tile.keeps_row(after.next());
                 let record = isa::Tile {
                     mask: tile.mask.into(),
                     offset: wrapped(number(offset)),
@@ -212,12 +216,26 @@ impl Writer<'_> {
                     last: position + 1 == group.len(),
                     late: number_in_layer == 0 && late[position],
                     active: tile.active,
+                    diagonal: tile.is_diagonal(),
+                    diagonal_column: match tile.weights {
+                        Weights::Diagonal { column, .. } => column,
+                        Weights::Rows(_) => 0,
+                    },
+                    keep_row,
                 };
                 let words = self.fitting(record.encode(), [0; TILE_WORDS]);
                 self.program.tiles.push(words);
-                let padding = self.config.tile_rows() - self.config.rows();
-                self.program.weights.extend(tile.weights.iter().cloned());
-                self.program.weights.extend(vec![vec![0; self.config.cols()]; padding]);
+                match &tile.weights {
+                    Weights::Rows(rows) => {
+                        let padding = self.config.tile_rows() - self.config.rows();
+                        self.program.weights.extend(rows.iter().cloned());
+                        self.program.weights.extend(vec![vec![0; self.config.cols()]; padding]);
+                    }
+                    Weights::Diagonal { row, .. } if !keep_row => {
+                        self.program.weights.push(row.clone());
+                    }
+                    Weights::Diagonal { .. } => {}
+                }
             }
         }
     }

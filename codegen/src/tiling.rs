@@ -4,6 +4,10 @@
 //! one group in the columns. What the lanes of a word hold is the caller's business: an [`Anchor`] names the kernel tap
 //! behind every lane, so that packed first layers and plain ones are tiled alike.
 
+mod diagonal;
+
+pub(crate) use diagonal::{identity_groups, n_stored_rows};
+
 use ndarray::Array4;
 use spec::ArrayConfig;
 
@@ -26,7 +30,7 @@ pub(crate) struct Anchor {
     pub(crate) lanes: Vec<Option<Tap>>,
 }
 
-/// One pass: weights `[rows][cols]` and the lane each row takes.
+/// One pass: weights and the lane each row takes.
 #[derive(Clone, Debug)]
 pub(crate) struct Tile {
     pub(crate) word: usize,
@@ -34,7 +38,16 @@ pub(crate) struct Tile {
     pub(crate) kx: usize,
     pub(crate) mask: u16,
     pub(crate) active: usize,
-    pub(crate) weights: Vec<Vec<i8>>,
+    pub(crate) weights: Weights,
+}
+
+/// What a pass multiplies with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Weights {
+    /// `[rows][cols]`.
+    Rows(Vec<Vec<i8>>),
+    /// One weight a row: that of column `2 * (column + row)`, or of the next where the mask says odd.
+    Diagonal { column: i64, row: Vec<i8> },
 }
 
 /// The anchors of a map in natural order (channel `k` in byte `k % word_channels` of word `k / word_channels`): words
@@ -76,28 +89,6 @@ pub(crate) fn tile_groups(
             tiles
         })
         .collect()
-}
-
-/// The tiles that copy each of `channels` channels into a channel of its own. One group's weights are made at a time: all
-/// of them would be as many as the square of the channels.
-pub(crate) fn identity_groups(channels: usize, config: &ArrayConfig) -> Vec<Vec<Tile>> {
-    let n_lanes = config.word_channels();
-    let group = |first: usize| {
-        let end = (first + config.group_channels()).min(channels);
-        let first_word = first / n_lanes;
-        let base = first_word * n_lanes;
-        let n_inputs = end.next_multiple_of(n_lanes).min(channels) - base;
-        let weight =
-            Array4::from_shape_fn((end - first, 1, 1, n_inputs), |(output, _, _, input)| {
-                i8::from(first + output == base + input)
-            });
-        let kept = weight.mapv(|_| false);
-        let anchors = natural_anchors(&weight, config);
-        let tiles = tile_groups(&weight, &kept, &anchors, config, Schedule::Sparse);
-        let shifted = |tile: Tile| Tile { word: tile.word + first_word, ..tile };
-        tiles.into_iter().flatten().map(shifted).collect()
-    };
-    (0..channels).step_by(config.group_channels()).map(group).collect()
 }
 
 struct Group<'a> {
@@ -161,7 +152,22 @@ impl Group<'_> {
                 active += usize::from(self.kept[index]);
             }
         }
+        let weights = Weights::Rows(weights);
         Tile { word: anchor.word, ky: anchor.ky, kx: anchor.kx, mask, active, weights }
+    }
+}
+
+#[cfg(test)]
+impl Tile {
+    /// What array row `row` multiplies with for column `col`.
+    pub(crate) fn weight(&self, row: usize, col: usize) -> i8 {
+        match &self.weights {
+            Weights::Rows(rows) => rows[row][col],
+            Weights::Diagonal { column, row: stored } => {
+                let kept = 2 * (column + row as i64) + i64::from(self.mask >> row & 1);
+                if kept == col as i64 { stored[col] } else { 0 }
+            }
+        }
     }
 }
 
@@ -215,7 +221,7 @@ mod tests {
                     let input = tile.word * config.word_channels()
                         + 2 * row
                         + usize::from(tile.mask >> row & 1);
-                    let value = i32::from(tile.weights[row][col]);
+                    let value = i32::from(tile.weight(row, col));
                     if col < config.group_channels() && output < n_outputs && input < n_inputs {
                         sum[[output, tile.ky, tile.kx, input]] += value;
                     } else {
@@ -298,11 +304,6 @@ mod tests {
 
     #[test]
     fn wide_layers_do_not_cost_the_square_of_their_channels() {
-        let config = config(8, 16);
-        let groups = identity_groups(131_008, &config);
-        assert_eq!(groups.len(), 131_008 / 16);
-        let tile = &groups[8187][1];
-        assert_eq!((tile.word, tile.mask, tile.weights[7][15]), (8187, 0xff, 1));
         let sparsity = Sparsity { pattern: Pattern::UhpShared, group: 65_535 };
         let kept = kept_positions(&Array4::zeros([65_535, 1, 1, 64]), sparsity);
         assert_eq!(kept.iter().filter(|kept| **kept).count(), 65_535 * 32);
@@ -316,7 +317,8 @@ mod tests {
         let groups = tiles_of(&weight, Pattern::Dense, &config, Schedule::Sparse);
         assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1]);
         let tile = &groups[1][0];
-        assert_eq!((tile.ky, tile.kx, tile.mask, tile.weights[2][4]), (1, 2, 1 << 2, -128));
+        assert_eq!((tile.ky, tile.kx, tile.mask), (1, 2, 1 << 2));
+        assert_eq!(tile.weight(2, 4), -128);
         assert_eq!(tiles_of(&weight, Pattern::Dense, &config, Schedule::Dense)[0].len(), 18);
     }
 }

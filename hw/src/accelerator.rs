@@ -12,6 +12,7 @@ use crate::control::streamer::Streamer;
 use crate::control::weight_loader::WeightLoader;
 use crate::datapath::accumulator::Accumulator;
 use crate::datapath::array::Array;
+use crate::datapath::diagonal_mask::DiagonalMask;
 use crate::datapath::lane_select::LaneSelect;
 use crate::datapath::pool::Pool;
 use crate::datapath::requantize::Requantize;
@@ -74,6 +75,7 @@ pub struct Accelerator {
     activation_memory: ActivationMemory,
     selector: Selector,
     swap_delay: ControlDelay<Bit>,
+    diagonal_mask: DiagonalMask,
     weight_delay: Vec<Delay<Bits<8>>>,
     load_delay: ControlDelay<Bit>,
     array: Array,
@@ -132,7 +134,8 @@ impl Accelerator {
             activation_memory: ActivationMemory::new(config),
             selector: Selector::new(config),
             swap_delay: ControlDelay::new(2),
-            weight_delay: (0..cols).map(|_| Delay::new(2)).collect(),
+            diagonal_mask: DiagonalMask::new(config),
+            weight_delay: (0..cols).map(|_| Delay::new(1)).collect(),
             load_delay: ControlDelay::new(3),
             array: Array::new(design),
             accumulate_delay: ControlDelay::new(rows + 2),
@@ -217,6 +220,7 @@ impl Logic for Accelerator {
         self.loader.clock.next = self.clock.val();
         self.activation_memory.clock.next = self.clock.val();
         self.selector.clock.next = self.clock.val();
+        self.diagonal_mask.clock.next = self.clock.val();
         self.load_delay.clock.next = self.clock.val();
         self.swap_delay.clock.next = self.clock.val();
         self.array.clock.next = self.clock.val();
@@ -269,9 +273,13 @@ impl Logic for Accelerator {
         self.weight_loader.drain.next = self.fetch.drain.val();
         self.weight_loader.take.next = self.streamer.take.val();
         self.weight_memory.address.next = self.weight_loader.weight_address.val();
+        self.diagonal_mask.diagonal.next = self.weight_loader.diagonal.val();
+        self.diagonal_mask.position.next = self.weight_loader.position.val();
+        self.diagonal_mask.odd.next = self.weight_loader.odd.val();
         for i in 0..self._cols {
+            self.diagonal_mask.stored[i].next = self.weight_memory.data[i].val();
             self.weight_delay[i].clock.next = self.clock.val();
-            self.weight_delay[i].d.next = self.weight_memory.data[i].val();
+            self.weight_delay[i].d.next = self.diagonal_mask.weight[i].val();
             self.array.weight[i].next = self.weight_delay[i].q.val();
         }
         self.load_delay.d.next = self.weight_loader.load.val();

@@ -18,9 +18,10 @@ use crate::leaf::{Drive, verilog};
 #[derive(LogicStruct, Clone, Copy, Debug, Default, PartialEq)]
 pub struct StreamContext {
     pub in_bank: Bits<2>,
-    pub stride: Bits<12>,
+    pub stride_x: Bits<12>,
     pub groups_minus_1: Bits<8>,
     pub sum: Bit,
+    pub stride_y: Bits<12>,
     pub layer: Bits<8>,
     pub pixel_step: Bits<16>,
     pub row_step: Bits<16>,
@@ -92,6 +93,9 @@ pub struct TileContext {
     pub last: Bit,
     pub late: Bit,
     pub active: Bits<10>,
+    pub diagonal: Bit,
+    pub diagonal_column: Bits<5>,
+    pub keep_row: Bit,
 }
 
 /// An entry of the loader's lane table.
@@ -263,7 +267,7 @@ macro_rules! decoder {
 }
 
 decoder!(StreamDecoder, "stream_decoder", StreamContext, Stream, [word_0, word_1, word_2, word_3], {
-    in_bank, stride, groups_minus_1, sum, layer, pixel_step, row_step, tile_base, weight_base, in_width, in_height,
+    in_bank, stride_x, groups_minus_1, sum, stride_y, layer, pixel_step, row_step, tile_base, weight_base, in_width, in_height,
 });
 decoder!(DrainDecoder, "drain_decoder", DrainContext, Drain, [word_0, word_1, word_2, word_3], {
     out_banks, logits, pool, relu, residual_bank, steps_minus_1, last_steps_minus_1, out_pixel_step, out_row_step,
@@ -278,7 +282,7 @@ decoder!(LoadDecoder, "load_decoder", LoadContext, Load, [word_0, word_1, word_2
 });
 decoder!(EndDecoder, "end_decoder", EndContext, End, [word_0], { logits_minus_1 });
 decoder!(TileDecoder, "tile_decoder", TileContext, Tile, [word_0, word_1], {
-    mask, offset, ky, kx, last, late, active,
+    mask, offset, ky, kx, last, late, active, diagonal, diagonal_column, keep_row,
 });
 decoder!(LaneDecoder, "lane_decoder", LaneContext, Lane, [word_0], {
     offset, dy, dx, valid, word_end, pixel_end,
@@ -330,10 +334,11 @@ mod tests {
     use super::*;
     use crate::leaf::settle;
     use crate::random::Random;
+    use num_bigint::BigUint;
     use spec::status;
 
     /// The fields of the words, as wide as in the bundle: bits from the table alone, the first in the lowest bits.
-    fn bundle(layout: &[(Field, usize)], words: &[u32]) -> VerilogLiteral {
+    fn bundle(layout: &[(Field, usize)], words: &[u32]) -> BigUint {
         let mut text = String::new();
         for &(Field { word, lsb, width, signed, .. }, bits) in layout {
             let bit = |index: usize| words[word] >> (lsb + index) & 1;
@@ -343,13 +348,13 @@ mod tests {
                 text.insert(0, if value == 1 { '1' } else { '0' });
             }
         }
-        let value = u128::from_str_radix(&text, 2).expect("a bundle has at most 128 bits");
-        value.into()
+        BigUint::parse_bytes(text.as_bytes(), 2).expect("the digits are binary")
     }
 
-    fn hex(literal: &VerilogLiteral) -> String {
+    fn value(literal: &VerilogLiteral) -> BigUint {
         let text = format!("{literal:x}");
-        text.split_once("'h").expect("a size goes before the digits").1.to_owned()
+        let digits = text.split_once("'h").expect("a size goes before the digits").1;
+        BigUint::parse_bytes(digits.as_bytes(), 16).expect("the digits are hexadecimal")
     }
 
     macro_rules! check {
@@ -371,7 +376,7 @@ mod tests {
                 $(decoder.$word.next = bits(u64::from(*all.next().unwrap()));)+
                 settle(&mut decoder).unwrap();
                 let seen = decoder.fields.val().verilog();
-                assert_eq!(hex(&seen), hex(&bundle(&layout, &words)), "{words:x?}");
+                assert_eq!(value(&seen), bundle(&layout, &words), "{words:x?}");
             }
         }};
     }

@@ -21,6 +21,7 @@ use document::{Block, Drain, Instruction, Stream};
 pub use error::{InterpreterError, Place, Problem};
 use layer::{BlockState, LayerState, Waits};
 use memory::Bank;
+use unit::Next;
 
 /// What a program computes from one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,12 +137,12 @@ impl<'program> Machine<'program> {
         let drain = self.drain.ok_or(missing("DRAIN"))?;
         let layer = LayerState::new(&self.program.config, &stream, &drain)?;
         let block = BlockState::new(&self.program.config, &layer, instruction)?;
-        let mut tile = 0;
+        let mut next = Next { tile: layer.tile_base, weight_row: layer.weight_base };
         for group in 0..layer.n_groups {
             self.n_units += 1;
             self.place.group = Some(group);
             let waits = if group == 0 { block.waits } else { Waits::default() };
-            let accumulators = self.stream_unit(&layer, &block, waits, &mut tile)?;
+            let accumulators = self.stream_unit(&layer, &block, waits, &mut next)?;
             self.drain_unit(&layer, &block, group, &accumulators)?;
         }
         self.place.group = None;

@@ -347,7 +347,7 @@ mod tests {
                 for row in 0..config.rows() {
                     let lane = 2 * row + usize::from(tile.mask >> row & 1);
                     sum +=
-                        i32::from(byte(y, x, tile.word, lane)) * i32::from(tile.weights[row][col]);
+                        i32::from(byte(y, x, tile.word, lane)) * i32::from(tile.weight(row, col));
                 }
             }
             sum

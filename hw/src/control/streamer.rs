@@ -206,14 +206,14 @@ impl Logic for Streamer {
         self.pixel_x.d.next = self.pixel_x.q.val() + 1;
         self.pixel_address.d.next =
             self.pixel_address.q.val() + self.stream_register.q.val().pixel_step;
-        self.x.d.next = self.x.q.val() + self.stream_register.q.val().stride;
+        self.x.d.next = self.x.q.val() + self.stream_register.q.val().stride_x;
         if self.row_end.val() {
             self.pixel_x.d.next = 0.into();
             self.pixel_y.d.next = self.pixel_y.q.val() + 1;
             self.row_address.d.next = self.next_row_address.val();
             self.pixel_address.d.next = self.next_row_address.val();
             self.x.d.next = self.x_start.q.val();
-            self.y.d.next = self.y.q.val() + self.stream_register.q.val().stride;
+            self.y.d.next = self.y.q.val() + self.stream_register.q.val().stride_y;
         }
         if self.tile_end.val() {
             self.busy.d.next = false;

@@ -8,7 +8,8 @@ use crate::leaf::{Constant, EnabledRegister, Register};
 use crate::{comment, dff_setup};
 
 /// Presents the `tile_rows` weight rows of a tile to the weight memory, one a cycle, and offers the tile to the
-/// streamer from the cycle of its last row on. The next tile is begun when the streamer takes this one.
+/// streamer from the cycle of its last row on. The next tile is begun when the streamer takes this one. A diagonal tile
+/// has one weight row, which is presented as often.
 ///
 /// Reset: no block, nothing offered.
 #[derive(LogicBlock, Default)]
@@ -39,6 +40,12 @@ pub struct WeightLoader {
     pub load: Signal<Out, Bit>,
     /// The block is copied in this cycle.
     pub block_taken: Signal<Out, Bit>,
+    /// The tile is diagonal.
+    pub diagonal: Signal<Out, Bit>,
+    /// Pair of columns that the row being addressed keeps then, modulo 2^5.
+    pub position: Signal<Out, Bits<5>>,
+    /// Which of the pair.
+    pub odd: Signal<Out, Bit>,
     /// A tile is loaded or being loaded.
     pub tile_valid: Signal<Out, Bit>,
     /// It can be taken.
@@ -61,6 +68,8 @@ pub struct WeightLoader {
     loading: Register<Bit>,
     row: Register<Bits<5>>,
     address: Register<Bits<16>>,
+    column_pair: Register<Bits<5>>,
+    parities: Register<Bits<16>>,
     pointer: Register<Bits<16>>,
     record_valid: Register<Bit>,
     need_block: Register<Bit>,
@@ -106,6 +115,8 @@ impl Logic for WeightLoader {
             loading,
             row,
             address,
+            column_pair,
+            parities,
             pointer,
             record_valid,
             need_block,
@@ -129,6 +140,9 @@ impl Logic for WeightLoader {
         self.decoder.word_1.next = self.word_1.val();
         self.tile_address.next = self.pointer.q.val();
         self.weight_address.next = self.address.q.val();
+        self.diagonal.next = self.record.q.val().diagonal;
+        self.position.next = self.column_pair.q.val();
+        self.odd.next = self.parities.q.val().get_bit(0);
         self.tile.next = self.record.q.val();
         self.unit_first.next = self.record_first.q.val();
         self.group_first.next = self.record_group_first.q.val();
@@ -178,7 +192,12 @@ impl Logic for WeightLoader {
         }
         if self.loading.q.val() {
             self.row.d.next = self.row.q.val() + 1;
-            self.address.d.next = self.address.q.val() + 1;
+            self.column_pair.d.next = self.column_pair.q.val() + 1;
+            self.parities.d.next = self.parities.q.val() >> 1;
+            if !self.record.q.val().diagonal | (self.row_end.val() & !self.record.q.val().keep_row)
+            {
+                self.address.d.next = self.address.q.val() + 1;
+            }
             if self.row_end.val() {
                 self.loading.d.next = false;
             }
@@ -191,6 +210,8 @@ impl Logic for WeightLoader {
         if self.start.val() {
             self.loading.d.next = true;
             self.row.d.next = 0.into();
+            self.column_pair.d.next = self.decoder.fields.val().diagonal_column;
+            self.parities.d.next = self.decoder.fields.val().mask;
             self.valid.d.next = true;
             self.pointer.d.next = self.pointer.q.val() + 1;
             self.record_valid.d.next = false;

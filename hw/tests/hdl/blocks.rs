@@ -12,6 +12,7 @@ mod streamer;
 mod weight_loader;
 
 use crate::verilated::Verilated;
+use num_bigint::BigUint;
 use rust_hdl_core::prelude::*;
 use spec::{ArrayConfig, Memories};
 use std::sync::OnceLock;
@@ -63,7 +64,7 @@ struct Ports {
     depth: usize,
     namespace: Vec<String>,
     ports: Vec<Port>,
-    values: Vec<u128>,
+    values: Vec<BigUint>,
 }
 
 impl Probe for Ports {
@@ -84,7 +85,7 @@ impl Probe for Ports {
         self.ports.push(Port { name: name.join("_"), input });
         let literal = format!("{:x}", signal.verilog());
         let (_, digits) = literal.split_once("'h").unwrap();
-        self.values.push(u128::from_str_radix(digits, 16).unwrap());
+        self.values.push(BigUint::parse_bytes(digits.as_bytes(), 16).unwrap());
     }
 
     fn visit_end_namespace(&mut self, _name: &str, _node: &dyn Block) {
@@ -100,7 +101,7 @@ impl Probe for Ports {
 struct Bench<B: Block> {
     block: B,
     clock: fn(&mut B) -> &mut Signal<In, Clock>,
-    cycles: Vec<Vec<u128>>,
+    cycles: Vec<Vec<BigUint>>,
 }
 
 impl<B: Block> Bench<B> {
@@ -133,9 +134,9 @@ impl<B: Block> Bench<B> {
     /// Compares every recorded cycle with the block's Verilog, the design of this name.
     fn check_verilog(&self, design: &str) {
         let ports = self.ports().ports;
-        let side = |cycle: &[u128], input: bool| -> Vec<u128> {
+        let side = |cycle: &[BigUint], input: bool| -> Vec<BigUint> {
             let side = ports.iter().zip(cycle).filter(|(port, _)| port.input == input);
-            side.map(|(_, value)| *value).collect()
+            side.map(|(_, value)| value.clone()).collect()
         };
         let inputs: Vec<_> = self.cycles.iter().map(|cycle| side(cycle, true)).collect();
         let outputs = verilated().run(design, &[], &inputs);

@@ -14,6 +14,7 @@ use twofold_hw::context::{
 use twofold_hw::control::status_select::StatusSelect;
 use twofold_hw::datapath::accumulator::Accumulator;
 use twofold_hw::datapath::array::Array;
+use twofold_hw::datapath::diagonal_mask::DiagonalMask;
 use twofold_hw::datapath::lane_select::LaneSelect;
 use twofold_hw::datapath::pe::Pe;
 use twofold_hw::datapath::pool::Pool;
@@ -68,6 +69,11 @@ fn a_requantizer_of_an_ecp5() {
 #[test]
 fn an_accumulator() {
     insta::assert_snapshot!(text(Accumulator::new(&array(2, 2)), "accumulator"));
+}
+
+#[test]
+fn a_diagonal_mask() {
+    insta::assert_snapshot!(text(DiagonalMask::new(&array(3, 2)), "diagonal_mask"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::process::Command;
 use rust_hdl_core::prelude::*;
 use spec::{ArrayConfig, Memories, Technology};
 use twofold_hw::datapath::accumulator::Accumulator;
+use twofold_hw::datapath::diagonal_mask::DiagonalMask;
 use twofold_hw::datapath::lane_select::LaneSelect;
 use twofold_hw::datapath::pe::Pe;
 use twofold_hw::datapath::pool::Pool;
@@ -239,6 +240,27 @@ fn an_unknown_choice_or_what_it_chooses_is_unknown() {
         ],
     );
     assert_eq!(seen, [X, k(9), X, X, X]);
+
+    // Diagonal, pair of columns, which of the pair, and the stored row; the row comes a cycle later.
+    let rows = |diagonal: Value, position: Value, odd: Value, stored: [Value; 2]| {
+        [vec![diagonal, position, odd], stored.to_vec()].concat()
+    };
+    let stored = [k(5), k(6)];
+    let seen = simulate(
+        DiagonalMask::new(&config),
+        &[
+            rows(k(0), X, X, stored),
+            rows(k(1), k(0), k(1), stored),
+            rows(k(1), X, k(0), stored),
+            rows(X, k(0), k(0), stored),
+            rows(k(1), k(0), k(0), stored),
+            rows(k(0), k(0), k(0), [X, k(6)]),
+            rows(k(0), k(0), k(0), stored),
+        ],
+    );
+    let expected =
+        [[X, X], [k(5), k(6)], [k(0), k(6)], [X, k(0)], [k(5), X], [X, k(0)], [k(5), k(6)]];
+    assert_eq!(seen, expected.map(Vec::from));
 
     // Mask, padding, and the word; the word comes a cycle later.
     let rows =

@@ -1,5 +1,6 @@
 //! Emitted Verilog under the project's Verilator: lint, and blocks cycle by cycle.
 
+use num_bigint::BigUint;
 use sim::tools::Tools;
 use sim::{BlockModel, BlockSource};
 use twofold_hw::verilog::Verilog;
@@ -37,7 +38,7 @@ impl Verilated {
         &self,
         design: &str,
         files: &[(&str, String)],
-        rows: &[Vec<u128>],
+        rows: &[Vec<BigUint>],
     ) -> Vec<Outputs> {
         self.0.run(design, files, rows).unwrap()
     }
@@ -49,9 +50,9 @@ pub(crate) fn simulate(
     files: &[(&str, String)],
     rows: &[Vec<u64>],
 ) -> Vec<Vec<u64>> {
-    let rows: Vec<Vec<u128>> =
-        rows.iter().map(|row| row.iter().map(|x| u128::from(*x)).collect()).collect();
+    let rows: Vec<Vec<BigUint>> =
+        rows.iter().map(|row| row.iter().map(|x| BigUint::from(*x)).collect()).collect();
     let outputs = Verilated::build(&[design]).run(&design.top().name, files, &rows);
-    let narrow = |x: &u128| u64::try_from(*x).unwrap();
+    let narrow = |x: &BigUint| u64::try_from(x).unwrap();
     outputs.iter().map(|row| row.after.iter().map(narrow).collect()).collect()
 }

@@ -15,10 +15,12 @@ void vl_fatal(const char* file, int line, const char*, const char* message) {
 }
 
 namespace {
+constexpr size_t N_WORDS = 8;
+
 bool read(uint32_t* words) {
-    char text[64];
-    if (scanf("%63s", text) != 1) return false;
-    std::memset(words, 0, 4 * sizeof *words);
+    char text[8 * N_WORDS + 1];
+    if (scanf("%64s", text) != 1) return false;
+    std::memset(words, 0, N_WORDS * sizeof *words);
     for (size_t n = std::strlen(text), i = 0; i < n; ++i) {
         const char c = text[n - 1 - i];
         words[i / 8] |= static_cast<uint32_t>(c <= '9' ? c - '0' : c - 'a' + 10) << i % 8 * 4;

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use num_bigint::BigUint;
 use spec::{files, hex_digest};
 use tempfile::TempDir;
 
@@ -14,12 +15,12 @@ use super::cache::cache_error;
 use crate::SimError;
 use crate::tools::{Tools, VERILATOR_VERSION};
 
-/// Ports of up to 128 bits, as the program reads and prints them.
+/// Ports of up to 256 bits, as the program reads and prints them.
 const PORTS: &str = include_str!("blocks.cpp");
 /// The program in its folder.
 const PROGRAM: &str = "blocks";
 
-/// Verilog with the name of its top module, which may have no port but scalars of up to 128 bits.
+/// Verilog with the name of its top module, which may have no port but scalars of up to 256 bits.
 #[derive(Clone, Copy, Debug)]
 pub struct BlockSource<'a> {
     /// The top module.
@@ -32,9 +33,9 @@ pub struct BlockSource<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockOutputs {
     /// With the inputs of the cycle, before the clock's edge.
-    pub before: Vec<u128>,
+    pub before: Vec<BigUint>,
     /// After it; the same again of a block without a port `clock`.
-    pub after: Vec<u128>,
+    pub after: Vec<BigUint>,
 }
 
 /// A program that runs one of several blocks.
@@ -80,7 +81,7 @@ impl BlockModel {
         &self,
         block: &str,
         contents: &[(&str, String)],
-        rows: &[Vec<u128>],
+        rows: &[Vec<BigUint>],
     ) -> Result<Vec<BlockOutputs>, SimError> {
         let folder = TempDir::new_in(&self.cache).map_err(cache_error(&self.cache))?;
         for (name, text) in contents {
@@ -109,8 +110,9 @@ impl BlockModel {
 }
 
 fn parse(line: &str) -> Option<BlockOutputs> {
-    let numbers = |text: &str| -> Option<Vec<u128>> {
-        text.split_whitespace().map(|number| u128::from_str_radix(number, 16).ok()).collect()
+    let numbers = |text: &str| -> Option<Vec<BigUint>> {
+        let digits = text.split_whitespace().map(str::as_bytes);
+        digits.map(|digits| BigUint::parse_bytes(digits, 16)).collect()
     };
     let (before, after) = line.split_once('|')?;
     Some(BlockOutputs { before: numbers(before)?, after: numbers(after)? })
@@ -151,8 +153,9 @@ fn main_source(blocks: &[BlockSource]) -> String {
 fn loop_source(text: &mut String, name: &str, ports: &[(bool, &str)]) {
     let outputs = ports.iter().filter(|(is_input, _)| !is_input);
     let print: String = outputs.map(|(_, port)| format!("        print(top.{port});\n")).collect();
-    *text +=
-        &format!("void run_{name}() {{\n    V{name} top;\n    uint32_t x[4];\n    for (;;) {{\n");
+    *text += &format!(
+        "void run_{name}() {{\n    V{name} top;\n    uint32_t x[N_WORDS];\n    for (;;) {{\n"
+    );
     for (_, port) in ports.iter().filter(|(is_input, name)| *is_input && *name != "clock") {
         *text += &format!("        if (!read(x)) return;\n        set(top.{port}, x);\n");
     }

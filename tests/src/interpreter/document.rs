@@ -124,7 +124,7 @@ macro_rules! record {
 }
 
 record!(Stream, "### STREAM", {
-    in_bank: usize, stride: usize, groups_minus_1: usize, sum: bool, layer: usize, pixel_step: usize,
+    in_bank: usize, stride_x: usize, groups_minus_1: usize, sum: bool, stride_y: usize, layer: usize, pixel_step: usize,
     row_step: usize, tile_base: usize, weight_base: usize, in_width: usize, in_height: usize,
 });
 record!(Drain, "### DRAIN", {
@@ -143,6 +143,7 @@ record!(Load, "### LOAD", {
 });
 record!(Tile, "## Tile record", {
     mask: usize, offset: usize, ky: usize, kx: usize, last: bool, late: bool, active: usize,
+    diagonal: bool, diagonal_column: i64, keep_row: bool,
 });
 record!(Lane, "## Lane record", {
     offset: i64, dy: i64, dx: i64, valid: bool, word_end: bool, pixel_end: bool,

@@ -10,7 +10,8 @@ pub(super) struct LayerState {
     pub(super) n_groups: usize,
     pub(super) logits: bool,
     pub(super) in_bank: usize,
-    pub(super) stride: usize,
+    pub(super) stride_x: usize,
+    pub(super) stride_y: usize,
     pub(super) sum: bool,
     pub(super) pixel_step: usize,
     pub(super) row_step: usize,
@@ -41,7 +42,8 @@ impl LayerState {
             n_groups: stream.groups_minus_1 + 1,
             logits: drain.logits,
             in_bank: stream.in_bank,
-            stride: stream.stride,
+            stride_x: stream.stride_x,
+            stride_y: stream.stride_y,
             sum: stream.sum,
             pixel_step: stream.pixel_step,
             row_step: stream.row_step,
@@ -63,7 +65,8 @@ impl LayerState {
         };
         let steps = config.group_steps();
         let rules = [
-            ("STREAM.stride", layer.stride, (1..=4).contains(&layer.stride), "1..4"),
+            ("STREAM.stride_x", layer.stride_x, (1..=4).contains(&layer.stride_x), "1..4"),
+            ("STREAM.stride_y", layer.stride_y, (1..=4).contains(&layer.stride_y), "1..4"),
             (
                 "DRAIN.out_banks",
                 layer.out_banks,

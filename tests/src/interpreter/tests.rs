@@ -28,7 +28,8 @@ fn weights(rows: [[i8; 2]; 2]) -> Vec<Vec<i8>> {
 fn program() -> Program {
     let scaled = |shift| vec![Parameter { multiplier: 1, shift, ..Parameter::default() }; 2];
     let stream = Stream {
-        stride: 1,
+        stride_x: 1,
+        stride_y: 1,
         pixel_step: 1,
         row_step: 2,
         in_width: 2,
@@ -153,6 +154,36 @@ fn computes_what_was_worked_out_by_hand() {
     assert_eq!((execution.layers[0].n_units, execution.layers[1].n_units), (2, 1));
     assert_eq!(execution.layers[1].output, None);
     assert_eq!((execution.logits, execution.class), (vec![8, 11], 1));
+}
+
+#[test]
+fn diagonal_tiles_share_a_weight_row() {
+    // The first group copies both channels of a pixel, so its two tiles may store one row of ones.
+    let mut program = program();
+    let copy = Tile { active: 2, diagonal: true, ..Tile::default() };
+    program.tiles[0] = tile(Tile { keep_row: true, ..copy });
+    program.tiles[1] = tile(Tile { mask: 3, last: true, ..copy });
+    program.weights.splice(..8, [vec![1, 1]]);
+    set!(program, 4, Stream.weight_base, 9);
+    let by_hand = interpret(&self::program(), &IMAGE).unwrap();
+    assert_eq!(interpret(&program, &IMAGE).unwrap(), by_hand);
+    // One column further down, row 1 takes the third channel to column 0, and none is taken to column 1.
+    let moved = Tile { diagonal_column: -1, ..copy };
+    program.tiles[0] = tile(Tile { keep_row: true, ..moved });
+    program.tiles[1] = tile(Tile { mask: 1, last: true, ..moved });
+    program.lanes = [0, 1, 1, 1]
+        .into_iter()
+        .enumerate()
+        .map(|(index, offset)| {
+            let end = index == 3;
+            lane(Lane { valid: true, offset, word_end: end, pixel_end: end, ..Lane::default() })
+        })
+        .collect();
+    let execution = interpret(&program, &IMAGE).unwrap();
+    let pixels = execution.layers[0].output.clone().unwrap();
+    let first: Vec<&[i8]> = pixels.chunks(4).map(|pixel| &pixel[..2]).collect();
+    // Both passes add the second image channel.
+    assert_eq!(first, [[4, 0], [-8, 0], [12, 0], [16, 0]]);
 }
 
 #[test]
@@ -306,8 +337,10 @@ fn refuses_every_other_broken_rule() {
     assert_eq!(problem(early), Problem::Released);
     let overflow = |p: &mut Program| p.parameters[2][1].bias = i32::MAX - 21;
     assert_eq!(problem(overflow), Problem::Overflow { accumulator: 0, column: 1 });
-    let broken: [fn(&mut Program); 7] = [
-        |p| set!(p, 1, Stream.stride, 5),
+    let broken: [fn(&mut Program); 9] = [
+        |p| set!(p, 1, Stream.stride_x, 5),
+        |p| set!(p, 1, Stream.stride_y, 0),
+        |p| p.tiles[0] = tile(Tile { keep_row: true, ..Tile::default() }),
         |p| set!(p, 2, Drain.out_banks, 1),
         |p| set!(p, 2, Drain.logits, true),
         |p| set!(p, 2, Drain.steps_minus_1, 1),

@@ -13,14 +13,22 @@ const COORDINATES: usize = 1 << 12;
 /// Accumulators of a unit: `[accumulator][column]`.
 type Accumulators = Vec<Vec<i32>>;
 
+/// What the next tile of a block begins with.
+pub(super) struct Next {
+    /// Its record.
+    pub(super) tile: usize,
+    /// Its first weight row.
+    pub(super) weight_row: usize,
+}
+
 impl Machine<'_> {
-    /// Streams all tiles of the group that begins with tile number `tile` of the layer, which then counts on.
+    /// Streams all tiles of the group that begins at `next`, which goes on to the next group.
     pub(super) fn stream_unit(
         &mut self,
         layer: &LayerState,
         block: &BlockState,
         waits: Waits,
-        tile: &mut usize,
+        next: &mut Next,
     ) -> Result<Accumulators, Problem> {
         let program = self.program;
         let n_accumulators = if layer.sum { 1 } else { block.height * block.width };
@@ -33,20 +41,19 @@ impl Machine<'_> {
             return Err(Problem::Released);
         }
         loop {
-            let address = layer.tile_base + *tile;
+            let address = next.tile;
             self.place.tile = Some(address);
             let record = program.tiles.get(address);
             let depth = program.tiles.len();
             let record =
                 record.ok_or(Problem::Address { memory: "tile memory", address, depth })?;
             let record = Tile::of(record);
-            let weights =
-                tile_weights(program, layer.weight_base + *tile * program.config.tile_rows())?;
+            let weights = tile_weights(program, &record, &mut next.weight_row)?;
             all_written |= waits.late && record.late;
             self.stream_tile(layer, block, &record, &weights, all_written, &mut accumulators)?;
             let n_pixels = (block.height * block.width) as u64;
             self.n_useful_macs += record.active as u64 * n_pixels;
-            *tile += 1;
+            next.tile += 1;
             if record.last {
                 self.place.tile = None;
                 return Ok(accumulators);
@@ -59,7 +66,7 @@ impl Machine<'_> {
         layer: &LayerState,
         block: &BlockState,
         record: &Tile,
-        weights: &[&[i8]],
+        weights: &[Vec<i8>],
         all_written: bool,
         accumulators: &mut Accumulators,
     ) -> Result<(), Problem> {
@@ -77,12 +84,11 @@ impl Machine<'_> {
             weights.iter().map(|row| row.iter().any(|weight| *weight != 0)).collect();
         for (py, px) in (0..block.height).flat_map(|py| (0..block.width).map(move |px| (py, px))) {
             self.place.pixel = Some((py, px));
-            let coordinate = |start: i64, tap, pixel| {
-                (start + (tap + pixel * layer.stride) as i64).rem_euclid(COORDINATES as i64)
-                    as usize
+            let coordinate = |start: i64, tap, steps| {
+                (start + (tap + steps) as i64).rem_euclid(COORDINATES as i64) as usize
             };
-            if coordinate(block.y0, ky, py) >= layer.in_height
-                || coordinate(block.x0, kx, px) >= layer.in_width
+            if coordinate(block.y0, ky, py * layer.stride_y) >= layer.in_height
+                || coordinate(block.x0, kx, px * layer.stride_x) >= layer.in_width
             {
                 continue;
             }
@@ -107,7 +113,7 @@ impl Machine<'_> {
                 }
                 let activation = i32::from(bytes[byte]);
                 for (column, (sum, weight)) in
-                    accumulators[index].iter_mut().zip(weights[row]).enumerate()
+                    accumulators[index].iter_mut().zip(&weights[row]).enumerate()
                 {
                     *sum = sum
                         .checked_add(activation * i32::from(*weight))
@@ -260,14 +266,40 @@ impl Machine<'_> {
     }
 }
 
-/// Row `r` of the tile for array row `r`.
-fn tile_weights(program: &Program, address: usize) -> Result<Vec<&[i8]>, Problem> {
+/// Row `r` of the tile for array row `r`. The pointer then goes on to the next tile's.
+fn tile_weights(
+    program: &Program,
+    tile: &Tile,
+    pointer: &mut usize,
+) -> Result<Vec<Vec<i8>>, Problem> {
     let (config, depth) = (&program.config, program.weights.len());
-    let last = address + config.tile_rows() - 1;
+    let first = *pointer;
+    let (n_rows, step) = match (tile.diagonal, tile.keep_row) {
+        (false, false) => (config.tile_rows(), config.tile_rows()),
+        (false, true) => {
+            return Err(Problem::Value {
+                field: "TILE.keep_row",
+                value: 1,
+                why: "only a diagonal tile has it",
+            });
+        }
+        (true, keep_row) => (1, usize::from(!keep_row)),
+    };
+    *pointer += step;
+    let last = first + n_rows - 1;
     if last >= depth {
         return Err(Problem::Address { memory: "weight memory", address: last, depth });
     }
-    Ok(program.weights[address..address + config.rows()].iter().map(Vec::as_slice).collect())
+    if !tile.diagonal {
+        return Ok(program.weights[first..first + config.rows()].to_vec());
+    }
+    let stored = &program.weights[first];
+    let row = |r: usize| {
+        let column = 2 * (tile.diagonal_column + r as i64) + (tile.mask >> r & 1) as i64;
+        let kept = |(c, weight): (usize, &i8)| if c as i64 == column { *weight } else { 0 };
+        stored.iter().enumerate().map(kept).collect()
+    };
+    Ok((0..config.rows()).map(row).collect())
 }
 
 /// The exact product over a power of two, to the nearest integer, halves to the even one.

@@ -10,9 +10,10 @@ use twofold_hw::context::{BlockContext, DrainContext, StreamContext, TileContext
 #[derive(Clone, Debug)]
 pub(super) struct Stream {
     pub(super) in_bank: u64,
-    pub(super) stride: u64,
+    pub(super) stride_x: u64,
     pub(super) groups: u64,
     pub(super) sum: bool,
+    pub(super) stride_y: u64,
     pub(super) layer: u64,
     pub(super) pixel_step: u64,
     pub(super) row_step: u64,
@@ -28,9 +29,10 @@ impl Stream {
             "STREAM",
             &[
                 ("in_bank", self.in_bank),
-                ("stride", self.stride),
+                ("stride_x", self.stride_x),
                 ("groups_minus_1", self.groups - 1),
                 ("sum", self.sum.into()),
+                ("stride_y", self.stride_y),
                 ("layer", self.layer),
                 ("pixel_step", self.pixel_step),
                 ("row_step", self.row_step),
@@ -45,9 +47,10 @@ impl Stream {
     pub(super) fn context(&self) -> StreamContext {
         StreamContext {
             in_bank: bits(self.in_bank),
-            stride: bits(self.stride),
+            stride_x: bits(self.stride_x),
             groups_minus_1: bits(self.groups - 1),
             sum: self.sum,
+            stride_y: bits(self.stride_y),
             layer: bits(self.layer),
             pixel_step: bits(self.pixel_step),
             row_step: bits(self.row_step),
@@ -178,6 +181,10 @@ pub(super) struct Tile {
     pub(super) kx: u64,
     pub(super) late: bool,
     pub(super) active: u64,
+    pub(super) diagonal: bool,
+    /// Signed, modulo 2^5.
+    pub(super) diagonal_column: u64,
+    pub(super) keep_row: bool,
 }
 
 impl Tile {
@@ -192,6 +199,9 @@ impl Tile {
                 ("last", last.into()),
                 ("late", self.late.into()),
                 ("active", self.active),
+                ("diagonal", self.diagonal.into()),
+                ("diagonal_column", self.diagonal_column),
+                ("keep_row", self.keep_row.into()),
             ],
         );
         [word_0, word_1]
@@ -206,6 +216,9 @@ impl Tile {
             last,
             late: self.late,
             active: bits(self.active),
+            diagonal: self.diagonal,
+            diagonal_column: bits(self.diagonal_column),
+            keep_row: self.keep_row,
         }
     }
 }
@@ -233,8 +246,6 @@ pub(super) struct Pass<'a> {
     pub(super) block: &'a Block,
     pub(super) group: usize,
     pub(super) tile: &'a Tile,
-    /// Number of the tile in the layer.
-    pub(super) n: u64,
     /// Of its group.
     pub(super) first: bool,
     pub(super) last: bool,
@@ -261,12 +272,10 @@ impl Program {
         let mut passes = Vec::new();
         for layer in &self.layers {
             for block in &layer.blocks {
-                let mut n = 0;
                 for (group, tiles) in layer.tiles.iter().enumerate() {
                     for (i, tile) in tiles.iter().enumerate() {
                         let (first, last) = (i == 0, i + 1 == tiles.len());
-                        passes.push(Pass { layer, block, group, tile, n, first, last });
-                        n += 1;
+                        passes.push(Pass { layer, block, group, tile, first, last });
                     }
                 }
             }
@@ -283,12 +292,13 @@ fn address() -> impl Strategy<Value = u64> {
 fn stream() -> impl Strategy<Value = Stream> {
     let size = || prop_oneof![1..9u64, 0..4096u64];
     let steps = (address(), address(), address());
-    ((0..4u64, 1..5u64, any::<bool>(), 0..256u64), steps, (size(), size())).prop_map(
+    ((0..4u64, (1..5u64, 1..5u64), any::<bool>(), 0..256u64), steps, (size(), size())).prop_map(
         |((in_bank, stride, sum, layer), (pixel_step, row_step, weight_base), size)| Stream {
             in_bank,
-            stride,
+            stride_x: stride.0,
             groups: 1,
             sum,
+            stride_y: stride.1,
             layer,
             pixel_step,
             row_step,
@@ -349,8 +359,14 @@ fn block() -> impl Strategy<Value = Block> {
 
 fn tile() -> impl Strategy<Value = Tile> {
     let tap = || prop_oneof![0..4u64, 0..64u64];
-    (0..0x1_0000u64, address(), tap(), tap(), prop::bool::weighted(0.4), 0..1024u64).prop_map(
-        |(mask, offset, ky, kx, late, active)| Tile { mask, offset, ky, kx, late, active },
+    let diagonal = prop::option::weighted(0.5, (0..32u64, any::<bool>()));
+    let flags = (prop::bool::weighted(0.4), diagonal);
+    (0..0x1_0000u64, address(), tap(), tap(), flags, 0..1024u64).prop_map(
+        |(mask, offset, ky, kx, (late, diagonal), active)| {
+            let (diagonal_column, keep_row) = diagonal.unwrap_or_default();
+            let diagonal = diagonal.is_some();
+            Tile { mask, offset, ky, kx, late, active, diagonal, diagonal_column, keep_row }
+        },
     )
 }
 

@@ -61,8 +61,8 @@ fn pixels(pass: Pass<'_>, accumulator_bank: bool) -> Vec<Pixel> {
     let mut pixels = Vec::new();
     for py in 0..block.height {
         for px in 0..block.width {
-            let y = (block.y0 + tile.ky + py * stream.stride) % 4096;
-            let x = (block.x0 + tile.kx + px * stream.stride) % 4096;
+            let y = (block.y0 + tile.ky + py * stream.stride_y) % 4096;
+            let x = (block.x0 + tile.kx + px * stream.stride_x) % 4096;
             let at = block.in_address + tile.offset + py * stream.row_step + px * stream.pixel_step;
             // The first visit to an accumulator in a unit starts from 0; `sum` has one accumulator.
             let first = pass.first && (!stream.sum || pixels.is_empty());

@@ -1,6 +1,6 @@
 //! Weight loader: the tiles of blocks in order, each with its weights, none before the one before is taken.
 
-use super::program::{Pass, Program, program};
+use super::program::{Pass, Program, Tile, program};
 use super::{ARRAYS, Bench, Stalls, config, sized, stalls};
 use proptest::prelude::*;
 use rust_hdl_core::prelude::*;
@@ -45,6 +45,8 @@ struct Seen {
     ready: bool,
     offer: Option<Offer>,
     weight_address: Option<u64>,
+    /// With it, the column that the row keeps, if it keeps one.
+    column: Option<Option<u64>>,
 }
 
 /// What the surroundings do in a cycle.
@@ -63,9 +65,11 @@ fn model(program: &Program, rows: usize, cycles: &[Surroundings]) -> Vec<Seen> {
     };
     // The cycles in which the tile before was begun and taken.
     let mut before: Option<(usize, usize)> = None;
+    let mut weight_row = 0;
     for pass in program.passes() {
         let earliest = before.map_or(0, |(_, taken)| taken + 1);
         let start = if pass.first && pass.group == 0 {
+            weight_row = 0;
             // The next block is looked at as soon as the last tile of this one is begun.
             let looking = before.map_or(0, |(start, _)| start);
             let offered = first(looking, &|cycle| cycle.block_valid);
@@ -82,16 +86,26 @@ fn model(program: &Program, rows: usize, cycles: &[Surroundings]) -> Vec<Seen> {
         let here = seen.iter_mut().enumerate().take(taken + 1).skip(start);
         for (row, (t, seen)) in here.enumerate() {
             let stream = &pass.layer.stream;
-            let address = stream.weight_base + pass.n * rows as u64 + row as u64;
+            let (tile, row) = (pass.tile, row as u64);
+            let address = stream.weight_base + weight_row + if tile.diagonal { 0 } else { row };
             seen.load = row == 0;
             seen.ready = t >= ready;
             seen.offer = Some(Offer::of(pass));
-            seen.weight_address = (row < rows).then_some(address % (1 << 16));
+            if row < rows as u64 {
+                let pair = (tile.diagonal_column + row) % (1 << 5);
+                let column = 2 * pair + (tile.mask >> row & 1);
+                seen.weight_address = Some(address % (1 << 16));
+                seen.column = Some(tile.diagonal.then_some(column));
+            }
         }
         if taken >= n {
             break;
         }
         before = Some((start, taken));
+        weight_row += match pass.tile {
+            Tile { diagonal: false, .. } => rows as u64,
+            Tile { keep_row, .. } => u64::from(!keep_row),
+        };
     }
     seen
 }
@@ -112,6 +126,12 @@ fn seen(block: &WeightLoader) -> Seen {
         ready: block.tile_ready.val(),
         offer,
         weight_address: Some(block.weight_address.val().to_u64()),
+        column: Some(
+            block
+                .diagonal
+                .val()
+                .then(|| 2 * block.position.val().to_u64() + u64::from(block.odd.val())),
+        ),
     }
 }
 
@@ -172,6 +192,7 @@ fn check(
     }
     for (t, (expected, mut seen)) in model(program, rows, &cycles).iter().zip(states).enumerate() {
         seen.weight_address = expected.weight_address.and(seen.weight_address);
+        seen.column = seen.column.filter(|_| expected.column.is_some());
         prop_assert_eq!(&seen, expected, "cycle {}", t);
     }
     Ok((0..n).filter(|t| cycles[*t].take).collect())

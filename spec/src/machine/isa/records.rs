@@ -118,9 +118,10 @@ records! {
     /// Sets how the layer's input is streamed.
     Stream = 1, "STREAM", StreamLayout, INSTRUCTION_WORDS {
         0 [5:4] in_bank: usize, "bank that holds the input";
-        0 [8:6] stride: usize, "input pixels between neighboring output pixels, 1..4";
+        0 [8:6] stride_x: usize, "input pixels between neighboring output pixels of a row, 1..4";
         0 [16:9] groups_minus_1: usize, "output channel groups of the layer, less one";
         0 [17] sum: bool, "all pixels of a block add into accumulator 0";
+        0 [20:18] stride_y: usize, "input rows between neighboring output rows, 1..4";
         0 [31:24] layer: usize, "index of the layer, for the status registers";
         1 [15:0] pixel_step: usize, "words from an output pixel's input to its right neighbor's";
         1 [31:16] row_step: usize, "words from an output row's input to the next row's";
@@ -187,6 +188,9 @@ records! {
         1 [12] last: bool, "last tile of its channel group";
         1 [13] late: bool, "reads what the unit just before the layer writes";
         1 [23:14] active: usize, "PEs that hold a kept weight: useful MACs a pixel";
+        1 [25] diagonal: bool, "every row takes one weight row, masked to a diagonal";
+        1 [30:26] diagonal_column: i64, "half of row 0's column in the mask of a diagonal tile";
+        1 [31] keep_row: bool, "the tile after a diagonal one takes the same weight row";
     }
 
     /// An entry of the loader's lane table.

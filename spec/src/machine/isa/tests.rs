@@ -56,9 +56,10 @@ fn every_field_holds_its_extremes() {
     each_field!(
         Stream {
             in_bank: usize,
-            stride: usize,
+            stride_x: usize,
             groups_minus_1: usize,
             sum: bool,
+            stride_y: usize,
             layer: usize,
             pixel_step: usize,
             row_step: usize,
@@ -124,7 +125,10 @@ fn every_field_holds_its_extremes() {
             kx: usize,
             last: bool,
             late: bool,
-            active: usize
+            active: usize,
+            diagonal: bool,
+            diagonal_column: i64,
+            keep_row: bool
         },
         check
     );
