@@ -7,6 +7,7 @@
 
 mod blocks;
 mod cycles;
+mod features;
 mod limits;
 mod listing;
 mod loader;
@@ -23,6 +24,7 @@ use spec::isa::Stream;
 use spec::{ArrayConfig, Memories, Memory, Program, QuantNetwork};
 
 pub use cycles::{layer_tile_cycles, tile_cycles};
+pub use features::{Feature, features};
 pub use listing::disassemble;
 pub use options::{Options, Schedule};
 pub use rates::{Bound, DenseRate, LayerRate, Rates, rates};
@@ -95,6 +97,10 @@ fn analyze(
         |problems, notes| (None, Report { requirements: Vec::new(), problems, notes });
     if let Err(errors) = network.validate() {
         return without_program(errors.into_iter().map(Problem::Network).collect(), Vec::new());
+    }
+    let problems = features::not_lowered(network);
+    if !problems.is_empty() {
+        return without_program(problems, Vec::new());
     }
     let mut plan = plan::plan(network, config, options);
     let (n_layers, most) = (plan.steps.len(), 1 << Stream::LAYOUT.layer.width);

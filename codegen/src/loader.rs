@@ -14,8 +14,8 @@ fn convolved(map: spec::Shape, conv: &spec::Conv) -> spec::Shape {
     let (channels, kernel_height, kernel_width, _) = conv.weight.dim();
     let [top, bottom, left, right] = conv.padding;
     spec::Shape {
-        height: (map.height + top + bottom - kernel_height) / conv.stride + 1,
-        width: (map.width + left + right - kernel_width) / conv.stride + 1,
+        height: (map.height + top + bottom - kernel_height) / conv.stride[0] + 1,
+        width: (map.width + left + right - kernel_width) / conv.stride[1] + 1,
         channels,
     }
 }

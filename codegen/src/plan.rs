@@ -108,10 +108,7 @@ pub(crate) fn plan(network: &QuantNetwork, config: &ArrayConfig, options: &Optio
 }
 
 fn n_input_reads(network: &QuantNetwork) -> usize {
-    let reads = network.layers.iter().flat_map(|layer| {
-        [Some(layer.input), layer.residual().map(|residual| residual.from)].into_iter().flatten()
-    });
-    reads.filter(|map| *map == TensorRef::Input).count()
+    network.layers.iter().flat_map(Layer::reads).filter(|map| *map == TensorRef::Input).count()
 }
 
 /// Instructions of the whole program.
@@ -186,7 +183,7 @@ impl Planner<'_> {
     fn layer(&mut self, index: usize, input: MapId, residual: Option<StepResidual>) -> MapId {
         let layer = &self.network.layers[index];
         let shape = self.shape(layer.input);
-        let output = layer.output_shape(shape);
+        let output = self.shapes[index];
         let pool = matches!(&layer.op, Op::Conv(conv) if conv.max_pool);
         let mut step = Step {
             name: layer.name.clone(),
@@ -196,8 +193,8 @@ impl Planner<'_> {
             residual,
             output,
             pool,
-            relu: layer.relu,
-            logits: index + 1 == self.network.layers.len(),
+            relu: layer.bounds.low == 0,
+            logits: self.network.is_output(index),
             sum: false,
             groups: Vec::new(),
             blocks: Vec::new(),
@@ -213,7 +210,7 @@ impl Planner<'_> {
             }
             Op::Conv(conv) => {
                 let [pad_top, _, pad_left, _] = conv.padding;
-                step.view = View { stride: conv.stride, pad_top, pad_left, ..step.view };
+                step.view = View { stride: conv.stride[0], pad_top, pad_left, ..step.view };
                 self.weights(&mut step, &conv.weight, conv.sparsity);
                 if input == MapId::Input && self.n_input_reads == 1 {
                     let computed = step.computed();
@@ -231,6 +228,7 @@ impl Planner<'_> {
                 }
             }
             Op::FullyConnected(fc) => self.weights(&mut step, &fc.weight, fc.sparsity),
+            _ => unreachable!("an operation that is not lowered was refused"),
         }
         self.steps.push(step);
         MapId::Step(self.steps.len() - 1)

@@ -6,6 +6,8 @@ use std::fmt;
 use serde::Serialize;
 use spec::{ArrayConfig, Memory, NetworkError};
 
+use crate::features::Feature;
+
 /// What brings weights that not even the largest memory holds down to it, beside a smaller network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cures {
@@ -102,6 +104,17 @@ pub enum Problem {
         layer: String,
         /// Accumulators of a column.
         accumulators: usize,
+    },
+    /// What network format 2 says and the compiler does not lower yet.
+    #[error(
+        "{place}: {feature} is not compiled yet; help: the reference runs it; leave it out to run on the accelerator, or use \
+         a newer version"
+    )]
+    NotLowered {
+        /// The first that uses it: `input`, `network` or the layer.
+        place: String,
+        /// What it is.
+        feature: Feature,
     },
     /// More layers than can be numbered.
     #[error(

@@ -175,7 +175,8 @@ fn find(
                     }
                 }
             }
-            Some(LayerOutput::Logits(expected)) => {
+            Some(LayerOutput::Output(_)) => {
+                let expected = &reference.logits;
                 let pairs = expected.values.iter().zip(&result.logits.values).enumerate();
                 if let Some((channel, (value, found))) =
                     pairs.into_iter().find(|(_, (value, found))| value != found)

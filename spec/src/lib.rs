@@ -17,9 +17,10 @@ pub use machine::{
     Program, ProgramError, Region, Technology, isa, status,
 };
 pub use network::{
-    Conv, Foreign, FullyConnected, Inference, InputSpec, KeyFault, Layer, LayerOutput, Logits,
-    MAX_MULTIPLIER, MAX_RESIDUAL_MULTIPLIER, MAX_SHIFT, Macs, NetworkError, Normalize, Op, Pattern,
-    Preprocess, PreprocessError, QuantNetwork, Requantize, Residual, Shape, Sparsity, TensorRef,
-    Transfer, clamp_i8, clamp_i16, fixed_channel, kept_positions, run_reference, scale_round,
+    Add, Addend, Bounds, Conv, FORMAT_1_MAX_MULTIPLIER, FORMAT_1_MAX_SHIFT, Foreign,
+    FullyConnected, Inference, InputSpec, KeyFault, Layer, LayerOutput, Logits, MAX_MULTIPLIER,
+    MAX_RESIDUAL_MULTIPLIER, MAX_SHIFT, Macs, NetworkError, Normalize, Op, Pattern, Preprocess,
+    PreprocessError, QuantNetwork, Requantize, Residual, Rounding, Shape, Sparsity, TensorRef,
+    Transfer, Window, fixed_channel, kept_positions, round_shift, run_reference, scale_round,
 };
 pub use shown::{shown, shown_json, shown_lines, shown_path};

@@ -9,29 +9,38 @@ mod error;
 mod foreign;
 mod format;
 mod json;
+mod key_fault;
 mod layers;
 mod macs;
 mod pattern;
 mod preprocess;
 mod quant;
+mod read_input;
+mod read_network;
 mod reference;
 mod rules;
+mod shapes;
 mod sparsity;
 mod tensors;
+mod version;
 mod view;
+mod write;
 
-pub use error::{KeyFault, NetworkError};
+pub use error::NetworkError;
 pub use foreign::Foreign;
 pub(crate) use foreign::{N_FIRST_BYTES, foreign};
 pub(crate) use format::{structure_errors, tensor_file_name};
+pub use key_fault::KeyFault;
 pub use layers::{
-    Conv, FullyConnected, InputSpec, Layer, Op, QuantNetwork, Requantize, Residual, Shape,
-    TensorRef,
+    Add, Addend, Conv, FullyConnected, InputSpec, Layer, Op, QuantNetwork, Requantize, Residual,
+    TensorRef, Window,
 };
 pub use macs::Macs;
 pub use preprocess::{Normalize, Preprocess, PreprocessError, Transfer};
 pub use quant::{
-    MAX_MULTIPLIER, MAX_RESIDUAL_MULTIPLIER, MAX_SHIFT, clamp_i8, clamp_i16, scale_round,
+    Bounds, FORMAT_1_MAX_MULTIPLIER, FORMAT_1_MAX_SHIFT, MAX_MULTIPLIER, MAX_RESIDUAL_MULTIPLIER,
+    MAX_SHIFT, Rounding, round_shift, scale_round,
 };
 pub use reference::{Inference, LayerOutput, Logits, run_reference};
+pub use shapes::Shape;
 pub use sparsity::{Pattern, Sparsity, fixed_channel, kept_positions};

@@ -274,7 +274,7 @@ impl LayerOfCase {
                 &mut conv.weight
             }
             Op::FullyConnected(fc) => &mut fc.weight,
-            Op::GlobalAveragePool => return,
+            _ => return,
         };
         for (index, ((.., input), weight)) in weight.indexed_iter_mut().enumerate() {
             if *weight == 0 {

@@ -54,7 +54,7 @@ fn weights(network: &QuantNetwork) -> Vec<(&str, Pattern, &Array4<i8>)> {
         let sparsity = match &layer.op {
             Op::Conv(conv) => conv.sparsity,
             Op::FullyConnected(fc) => fc.sparsity,
-            Op::GlobalAveragePool => continue,
+            _ => continue,
         };
         weights.push((layer.name.as_str(), sparsity.pattern, layer.op.weight().unwrap()));
     }

@@ -79,7 +79,7 @@ impl<'a> Layouter<'a> {
     fn view(&self, words: usize) -> View {
         let [pad_top, _, pad_left, _] = self.conv.padding;
         let Shape { height, width, .. } = self.input;
-        View { height, width, words, stride: self.conv.stride, pad_top, pad_left }
+        View { height, width, words, stride: self.conv.stride[0], pad_top, pad_left }
     }
 
     fn natural(&self) -> Layout {
@@ -122,7 +122,7 @@ impl<'a> Layouter<'a> {
             .collect();
         let Shape { height, width, .. } = self.input;
         let [pad_top, _, pad_left, _] = self.conv.padding;
-        let stride = self.conv.stride;
+        let stride = self.conv.stride[0];
         let across = Axis { size: width, outputs: self.output.width, stride, padding: pad_left };
         let center_x = across.center(&self.taps.iter().map(|tap| tap.kx).collect())?;
         let down = Axis { size: height, outputs: self.output.height, stride, padding: pad_top };
@@ -203,7 +203,7 @@ impl<'a> Layouter<'a> {
     }
 
     fn patches(&self) -> Option<Layout> {
-        let stride = self.conv.stride;
+        let stride = self.conv.stride[0];
         if stride * self.space_to_depth > 8 {
             return None;
         }
@@ -309,7 +309,7 @@ mod tests {
                 if kept || pattern == Pattern::Dense { next as i8 } else { 0 }
             });
         let sparsity = Sparsity { pattern, group: 0 };
-        Conv { weight, stride, padding, sparsity, residual: None, max_pool: false }
+        Conv { stride: [stride; 2], padding, sparsity, ..Conv::new(weight) }
     }
 
     /// What the accelerator sums up from the packed words.
@@ -360,8 +360,8 @@ mod tests {
         Array3::from_shape_fn((output.height, output.width, output.channels), |(oy, ox, k)| {
             iproduct!(0..kernel_height, 0..kernel_width, 0..channels)
                 .map(|(ky, kx, channel)| {
-                    let y = (oy * conv.stride + ky).wrapping_sub(top);
-                    let x = (ox * conv.stride + kx).wrapping_sub(left);
+                    let y = (oy * conv.stride[0] + ky).wrapping_sub(top);
+                    let x = (ox * conv.stride[1] + kx).wrapping_sub(left);
                     let value = map.get([y, x, channel]).copied().unwrap_or(0);
                     i32::from(value) * i32::from(conv.weight[[k, ky, kx, channel]])
                 })
@@ -386,6 +386,7 @@ mod tests {
                 channels,
                 space_to_depth: 1,
                 scale: 1.0,
+                zero_point: 0,
                 preprocess: None,
             };
             let conv = conv(pattern, kernel, channels, stride, padding);
@@ -421,6 +422,7 @@ mod tests {
             channels: 4,
             space_to_depth: 1,
             scale: 1.0,
+            zero_point: 0,
             preprocess: None,
         };
         let conv = conv(Pattern::UhpFixed, [3, 3], 4, 1, [1; 4]);

@@ -106,7 +106,15 @@ mod tests {
     use spec::{Memories, Pattern, Sparsity};
 
     fn input(height: usize, width: usize, channels: usize, space_to_depth: usize) -> InputSpec {
-        InputSpec { height, width, channels, space_to_depth, scale: 1.0, preprocess: None }
+        InputSpec {
+            height,
+            width,
+            channels,
+            space_to_depth,
+            scale: 1.0,
+            zero_point: 0,
+            preprocess: None,
+        }
     }
 
     fn conv(
@@ -122,7 +130,7 @@ mod tests {
             next as i8
         });
         let sparsity = Sparsity { pattern: Pattern::Dense, group: 0 };
-        Conv { weight, stride, padding, sparsity, residual: None, max_pool: false }
+        Conv { stride: [stride; 2], padding, sparsity, ..Conv::new(weight) }
     }
 
     #[test]

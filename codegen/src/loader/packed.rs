@@ -88,7 +88,15 @@ mod tests {
     use super::*;
 
     fn input(height: usize, width: usize, channels: usize, space_to_depth: usize) -> InputSpec {
-        InputSpec { height, width, channels, space_to_depth, scale: 1.0, preprocess: None }
+        InputSpec {
+            height,
+            width,
+            channels,
+            space_to_depth,
+            scale: 1.0,
+            zero_point: 0,
+            preprocess: None,
+        }
     }
 
     #[test]

@@ -5,8 +5,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 use spec::{
-    Conv, FullyConnected, InputSpec, Layer, MAX_MULTIPLIER, MAX_RESIDUAL_MULTIPLIER, MAX_SHIFT, Op,
-    QuantNetwork, Requantize, Residual, Shape, Sparsity, TensorRef,
+    Bounds, Conv, FORMAT_1_MAX_MULTIPLIER, FORMAT_1_MAX_SHIFT, FullyConnected, InputSpec, Layer,
+    MAX_RESIDUAL_MULTIPLIER, Op, QuantNetwork, Requantize, Residual, Rounding, Shape, Sparsity,
+    TensorRef,
 };
 
 use super::weights::random_weights;
@@ -77,6 +78,7 @@ impl Builder {
             channels,
             space_to_depth,
             scale: 1.0 / 127.0,
+            zero_point: 0,
             preprocess: None,
         };
         let rng = ChaCha8Rng::seed_from_u64(seed);
@@ -111,7 +113,7 @@ impl Builder {
             let unit = |spread: &f64| {
                 (spread / SPREAD).round().clamp(1.0, f64::from(MAX_RESIDUAL_MULTIPLIER)) as i32
             };
-            Residual { from, stride, multiplier: spreads.iter().map(unit).collect() }
+            Residual { from, stride, multiplier: spreads.iter().map(unit).collect(), after: false }
         });
         let totals: Vec<f64> = match &residual {
             None => spreads,
@@ -125,7 +127,14 @@ impl Builder {
             }
         };
         let requantize = self.requantize(&totals, SPREAD);
-        let op = Op::Conv(Conv { weight, stride, padding, sparsity, residual, max_pool });
+        let op = Op::Conv(Conv {
+            stride: [stride; 2],
+            padding,
+            sparsity,
+            residual,
+            max_pool,
+            ..Conv::new(weight)
+        });
         self.push(name, input, op, requantize, relu)
     }
 
@@ -137,6 +146,7 @@ impl Builder {
             bias: Array1::zeros(channels),
             multiplier: Array1::from_elem(channels, multiplier),
             shift: Array1::from_elem(channels, shift),
+            rounding: Rounding::HalfEven,
         };
         self.push(name, input, Op::GlobalAveragePool, requantize, false)
     }
@@ -173,6 +183,7 @@ impl Builder {
         if let Some(layer) = self.layers.last_mut() {
             // The constants so far spread the outputs over int8.
             let factor = LOGIT_SPREAD / SPREAD;
+            layer.bounds = Bounds::format_1(layer.bounds.low == 0, true);
             let constants = &mut layer.requantize;
             for (multiplier, shift) in constants.multiplier.iter_mut().zip(&mut constants.shift) {
                 (*multiplier, *shift) =
@@ -183,6 +194,7 @@ impl Builder {
             name: name.to_owned(),
             input: self.input,
             classes: (0..n_classes).map(|class| format!("class {class}")).collect(),
+            outputs: vec![self.layers.len().saturating_sub(1)],
             layers: self.layers,
             provenance: json!({ "weights": "random", "seed": self.seed }),
         }
@@ -201,9 +213,16 @@ impl Builder {
             _ if relu => SPREAD / 2f64.sqrt(),
             _ => SPREAD,
         };
-        let layer =
-            Layer { name: name.to_owned(), input, op, requantize, relu, scale: 1.0 / 127.0 };
-        self.shapes.push(layer.output_shape(self.shape(input)));
+        let layer = Layer {
+            name: name.to_owned(),
+            input,
+            op,
+            requantize,
+            bounds: Bounds::format_1(relu, false),
+            zero_point: 0,
+            scale: 1.0 / 127.0,
+        };
+        self.shapes.push(layer.output_shape(|map| self.shape(map)));
         self.rms.push(rms);
         self.layers.push(layer);
         TensorRef::Layer(self.layers.len() - 1)
@@ -233,18 +252,23 @@ impl Builder {
             let quarter = (spread / 4.0) as i32;
             self.rng.random_range(-quarter..=quarter)
         });
-        Requantize { bias: bias.collect(), multiplier: multiplier.into(), shift: shift.into() }
+        Requantize {
+            bias: bias.collect(),
+            multiplier: multiplier.into(),
+            shift: shift.into(),
+            rounding: Rounding::HalfEven,
+        }
     }
 }
 
 /// The closest `multiplier / 2^shift`.
 fn fixed_point(value: f64) -> (i32, i32) {
     let scaled = |shift: u32| (value * f64::from(shift).exp2()).round();
-    let shift = (0..=MAX_SHIFT)
+    let shift = (0..=FORMAT_1_MAX_SHIFT)
         .rev()
-        .find(|shift| scaled(*shift) <= f64::from(MAX_MULTIPLIER))
+        .find(|shift| scaled(*shift) <= f64::from(FORMAT_1_MAX_MULTIPLIER))
         .unwrap_or(0);
-    (scaled(shift).min(f64::from(MAX_MULTIPLIER)) as i32, shift as i32)
+    (scaled(shift).min(f64::from(FORMAT_1_MAX_MULTIPLIER)) as i32, shift as i32)
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use spec::{
-    ArrayConfig, Layer, MAX_MULTIPLIER, MAX_RESIDUAL_MULTIPLIER, MAX_SHIFT, Memories, Op, Pattern,
-    QuantNetwork, Shape, Sparsity, TensorRef,
+    ArrayConfig, FORMAT_1_MAX_MULTIPLIER, FORMAT_1_MAX_SHIFT, Layer, MAX_RESIDUAL_MULTIPLIER,
+    Memories, Op, Pattern, QuantNetwork, Shape, Sparsity, TensorRef,
 };
 
 use super::{Builder, ConvSpec};
@@ -269,11 +269,7 @@ fn output(input: Shape, spec: &ConvSpec) -> Shape {
 
 /// Kept weights become one extreme, extremes of both signs, or mostly zero.
 fn corner_weights(layer: &mut Layer, rng: &mut ChaCha8Rng) {
-    let weight = match &mut layer.op {
-        Op::Conv(conv) => &mut conv.weight,
-        Op::FullyConnected(fc) => &mut fc.weight,
-        Op::GlobalAveragePool => return,
-    };
+    let Some(weight) = layer.op.weight_mut() else { return };
     let kind = rng.random_range(0..5);
     for value in weight.iter_mut().filter(|value| **value != 0) {
         *value = match kind {
@@ -294,15 +290,15 @@ fn corner_constants(layer: &mut Layer, rng: &mut ChaCha8Rng) {
     for channel in 0..corners.bias.len() {
         match rng.random_range(0..10) {
             0 => corners.multiplier[channel] = 0,
-            1 => corners.multiplier[channel] = MAX_MULTIPLIER,
+            1 => corners.multiplier[channel] = FORMAT_1_MAX_MULTIPLIER,
             2 => corners.shift[channel] = 0,
-            3 => corners.shift[channel] = MAX_SHIFT as i32,
+            3 => corners.shift[channel] = FORMAT_1_MAX_SHIFT as i32,
             4 => {
                 corners.bias[channel] =
                     *[-1 << 30, 1 << 30, (1 << 30) + 1].choose(rng).unwrap_or(&0)
             }
             5 => (corners.multiplier[channel], corners.shift[channel]) = (1, 1),
-            6 => corners.shift[channel] = rng.random_range(0..=MAX_SHIFT as i32),
+            6 => corners.shift[channel] = rng.random_range(0..=FORMAT_1_MAX_SHIFT as i32),
             _ => {}
         }
         let residual = match &mut layer.op {
@@ -343,7 +339,7 @@ mod tests {
                     Op::Conv(conv) => {
                         n[0] += usize::from(conv.max_pool);
                         n[1] += usize::from(conv.residual.is_some());
-                        n[2] += usize::from(conv.stride > 1);
+                        n[2] += usize::from(conv.stride != [1; 2]);
                         n[3] += usize::from(
                             conv.residual
                                 .as_ref()
@@ -352,6 +348,7 @@ mod tests {
                     }
                     Op::GlobalAveragePool => n[4] += 1,
                     Op::FullyConnected(_) => n[5] += 1,
+                    _ => {}
                 }
             }
         }

@@ -25,17 +25,17 @@ struct ImageLogits<'a> {
     label: Option<&'a str>,
     /// Position of the largest logit.
     class: usize,
-    /// Name of that class.
-    class_name: &'a str,
+    /// Name of that class; null where the outputs are no classes.
+    class_name: Option<&'a str>,
     logits: &'a [i16],
 }
 
 /// The file as JSON; `logits` are those of `images`, in order.
 pub(crate) fn to_json(network: &QuantNetwork, images: &Images, logits: &[Logits]) -> String {
-    let class_name = |class: usize| network.classes[class].as_str();
+    let class_name = |class: usize| network.classes.get(class).map(String::as_str);
     let images = logits.iter().enumerate().map(|(index, Logits { values, class })| ImageLogits {
         file: images.name(index),
-        label: images.label(index).map(class_name),
+        label: images.label(index).and_then(class_name),
         class: *class,
         class_name: class_name(*class),
         logits: values,

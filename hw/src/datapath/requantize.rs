@@ -250,7 +250,9 @@ mod tests {
     use super::*;
     use crate::leaf::tick;
     use crate::random::Random;
-    use spec::{MAX_MULTIPLIER, MAX_SHIFT, scale_round};
+    use spec::{
+        FORMAT_1_MAX_MULTIPLIER as MAX_MULTIPLIER, FORMAT_1_MAX_SHIFT as MAX_SHIFT, scale_round,
+    };
 
     #[derive(Clone, Copy)]
     struct Input {

@@ -1,11 +1,11 @@
 //! The toy: its program, its network, its images and what it makes of them.
 
-use ndarray::{Array1, Array3};
+use ndarray::Array3;
 use sim::tools::Tools;
 use sim::{Machine, Model, RunOptions, TraceMode};
 use spec::isa::{Block, Drain, Stream};
 use spec::{
-    ArrayConfig, Inference, InputSpec, Layer, LayerInfo, LayerOutput, Logits, Memories, Op,
+    ArrayConfig, Bounds, Inference, InputSpec, Layer, LayerInfo, LayerOutput, Logits, Memories, Op,
     Parameter, Program, QuantNetwork, Region, Requantize, TensorRef,
 };
 use twofold_sim as sim;
@@ -77,13 +77,13 @@ pub(crate) fn program() -> Program {
 
 /// The toy adds, so that its layers have no MACs.
 pub(crate) fn network() -> QuantNetwork {
-    let none = || Array1::zeros(0);
     let layer = |index: usize| Layer {
         name: format!("add{index}"),
         input: TensorRef::Input,
         op: Op::GlobalAveragePool,
-        requantize: Requantize { bias: none(), multiplier: none(), shift: none() },
-        relu: false,
+        requantize: Requantize::none(),
+        bounds: Bounds::INT8,
+        zero_point: 0,
         scale: 1.0,
     };
     let input = InputSpec {
@@ -92,6 +92,7 @@ pub(crate) fn network() -> QuantNetwork {
         channels: 4,
         space_to_depth: 1,
         scale: 1.0,
+        zero_point: 0,
         preprocess: None,
     };
     QuantNetwork {
@@ -99,6 +100,7 @@ pub(crate) fn network() -> QuantNetwork {
         input,
         classes: program().classes,
         layers: (0..=ADD.len()).map(layer).collect(),
+        outputs: vec![ADD.len()],
         provenance: serde_json::Value::Null,
     }
 }
@@ -117,7 +119,8 @@ pub(crate) fn expected(image: &[i8]) -> Inference {
     let logits = Logits::new(
         map.iter().step_by(5).take(4).map(|value| (i32::from(*value) + BIAS) as i16).collect(),
     );
-    layers.push(LayerOutput::Logits(logits.clone()));
+    let output = Array3::from_shape_vec((1, 1, 4), logits.values.clone()).unwrap();
+    layers.push(LayerOutput::Output(output));
     Inference { layers, logits }
 }
 

@@ -1,45 +1,8 @@
 //! What can be wrong with a network file.
 
-use std::fmt;
-
 use super::foreign::Foreign;
+use super::key_fault::KeyFault;
 use super::preprocess::PreprocessError;
-
-/// What is wrong with a key of a network file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeyFault {
-    /// The format has no such key here.
-    Unknown {
-        /// Those that it has.
-        known: &'static [&'static str],
-    },
-    /// It is not there.
-    Missing,
-    /// It is there more than once.
-    Repeated,
-    /// It holds something else than it should.
-    Value {
-        /// What it holds.
-        found: String,
-        /// What it should.
-        expected: &'static str,
-    },
-}
-
-impl fmt::Display for KeyFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown { known } => {
-                write!(f, "is unknown; help: remove it, the keys here are {}", known.join(", "))
-            }
-            Self::Missing => write!(f, "is missing; help: add it as docs/network.md says"),
-            Self::Repeated => write!(f, "is given more than once; help: keep one"),
-            Self::Value { found, expected } => {
-                write!(f, "is {found}; help: give {expected}, as docs/network.md says")
-            }
-        }
-    }
-}
 
 /// A problem of a network, one variant a kind. Several may hold at once: functions that check return all of them.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -89,12 +52,12 @@ pub enum NetworkError {
     },
     /// A version that this program does not read.
     #[error(
-        "network file: format version {found} is not {supported}; help: use the release that wrote the file, or export again"
+        "network file: format version {found} is none of 1 to {supported}; help: use the release that wrote the file, or export again"
     )]
     FormatVersion {
         /// The value of `format_version`.
         found: u64,
-        /// The version of this program.
+        /// The newest version of this program.
         supported: u64,
     },
     /// `tensors` names something else than a file beside the JSON.
@@ -261,14 +224,14 @@ pub enum NetworkError {
     Reference {
         /// The layer that refers.
         layer: String,
-        /// `input` or `residual.from`.
+        /// `input`, `inputs`, `residual.from` or `other`.
         field: &'static str,
         /// What it refers to.
         found: String,
     },
     /// A layer whose output nobody reads.
     #[error(
-        "layer {layer:?}: no later layer reads its output; help: remove it, only the last layer may be unread"
+        "layer {layer:?}: no later layer reads its output; help: remove it, only outputs may be unread: the last layer, or those that format 2 names"
     )]
     Unused {
         /// The layer.
@@ -297,9 +260,9 @@ pub enum NetworkError {
     KernelTooLarge {
         /// The layer.
         layer: String,
-        /// Rows of the kernel.
+        /// Rows from the kernel's first to its last.
         kernel_height: usize,
-        /// Columns of the kernel.
+        /// Columns from the kernel's first to its last.
         kernel_width: usize,
         /// Rows of the padded input.
         height: usize,
@@ -359,7 +322,7 @@ pub enum NetworkError {
         layer: String,
         /// First channel that is too large.
         channel: usize,
-        /// Largest magnitude for inputs of -128.
+        /// Largest magnitude for any input.
         worst: u64,
         /// Largest magnitude that fits.
         max: u64,
@@ -432,13 +395,113 @@ pub enum NetworkError {
         /// Pixels of an output row.
         width: usize,
     },
-    /// Logits are not pooled.
-    #[error(
-        "layer {layer:?}: the last layer has max_pool, logits are not pooled; help: set max_pool to false, or add a layer"
-    )]
-    LogitPool {
+    /// Outputs of the network are not pooled on their way.
+    #[error("layer {layer:?}: an output has max_pool; help: set max_pool to false, or add a layer")]
+    OutputPool {
         /// The layer.
         layer: String,
+    },
+    /// A name among the outputs that no layer has.
+    #[error("outputs: {found:?} is no layer; help: name layers of this network")]
+    OutputName {
+        /// The name.
+        found: String,
+    },
+    /// A layer that is named twice.
+    #[error("outputs: {name:?} is named twice; help: name it once")]
+    OutputTwice {
+        /// The name.
+        name: String,
+    },
+    /// Nothing leaves the accelerator, or too many maps.
+    #[error(
+        "outputs: {n_outputs} names, 1 to {max} are possible; help: leave the key out for the last layer, or name fewer"
+    )]
+    OutputCount {
+        /// Names given.
+        n_outputs: usize,
+        /// Most that there can be.
+        max: usize,
+    },
+    /// Classes of several outputs.
+    #[error(
+        "classes: given for {n_outputs} outputs, they name the entries of a single one; help: set classes to null"
+    )]
+    ClassOutputs {
+        /// Outputs of the network.
+        n_outputs: usize,
+    },
+    /// No range, or one that int8 cannot hold of a map that others read.
+    #[error(
+        "layer {layer:?}: low..high = {low}..{high} is no range within {min}..={max}; help: give low <= high; only an output that no layer reads may leave -128..=127"
+    )]
+    Bounds {
+        /// The layer.
+        layer: String,
+        /// Its smallest value.
+        low: i16,
+        /// Its largest value.
+        high: i16,
+        /// Smallest value possible.
+        min: i16,
+        /// Largest value possible.
+        max: i16,
+    },
+    /// Groups that do not divide the channels.
+    #[error(
+        "layer {layer:?}: groups = {groups} does not divide {n_inputs} input and {n_outputs} output channels; help: correct groups"
+    )]
+    Groups {
+        /// The layer.
+        layer: String,
+        /// Their number.
+        groups: usize,
+        /// Channels of its input.
+        n_inputs: usize,
+        /// Channels of its output.
+        n_outputs: usize,
+    },
+    /// A half-pruned grouped convolution.
+    #[error(
+        "layer {layer:?}: a half-pruned pattern with groups = {groups}; help: declare a grouped convolution dense or unstructured"
+    )]
+    GroupedPattern {
+        /// The layer.
+        layer: String,
+        /// Its groups.
+        groups: usize,
+    },
+    /// Maps that are added or put side by side have different shapes.
+    #[error(
+        "layer {layer:?}: {from:?} is {found:?} (height, width, channels), {needed:?} is needed beside the first map; help: bring both to one shape"
+    )]
+    MapShape {
+        /// The layer.
+        layer: String,
+        /// The map that does not fit.
+        from: String,
+        /// Its shape.
+        found: [usize; 3],
+        /// The shape that fits.
+        needed: [usize; 3],
+    },
+    /// A layer that moves values as they are would change what they mean.
+    #[error(
+        "layer {layer:?}: zero_point {zero_point} and scale {scale}, but {from:?}, whose values it keeps, has {from_zero_point} and {from_scale}; help: give both the same, with a requantize layer before this one if need be"
+    )]
+    Quantization {
+        /// The layer.
+        layer: String,
+        /// A map that it reads.
+        from: String,
+        /// Zero point of the layer.
+        zero_point: i8,
+        /// Scale of the layer.
+        scale: f64,
+        /// Zero point of the map.
+        from_zero_point: i8,
+        /// Scale of the map.
+        from_scale: f64,
     },
     /// As many classes as logits are needed.
     #[error("classes: {n_classes} names for {n_logits} logits; help: name every logit")]

@@ -5,7 +5,13 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 
-use super::error::{KeyFault, NetworkError};
+use super::error::NetworkError;
+use super::key_fault::KeyFault;
+
+const PAIR: &str = "a list of 2 whole numbers, of rows and of columns";
+const FLAG: &str = "true or false";
+/// What is expected of a zero point.
+pub(super) const INT8: &str = "a whole number, -128 to 127";
 
 /// A JSON value whose objects keep every key, given twice or not.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,6 +89,25 @@ impl Tree {
             Self::Number(number) => number.as_u64().and_then(|value| usize::try_from(value).ok()),
             _ => None,
         }
+    }
+
+    /// As many sizes.
+    pub(super) fn sizes<const N: usize>(&self) -> Option<[usize; N]> {
+        let sizes: Vec<usize> = self.list()?.iter().map(Self::size).collect::<Option<_>>()?;
+        sizes.try_into().ok()
+    }
+
+    /// A whole number of this type.
+    pub(super) fn integer<T: TryFrom<i64>>(&self) -> Option<T> {
+        match self {
+            Self::Number(number) => T::try_from(number.as_i64()?).ok(),
+            _ => None,
+        }
+    }
+
+    /// A list of strings.
+    pub(super) fn texts(&self) -> Option<Vec<String>> {
+        self.list()?.iter().map(|item| item.text().map(str::to_owned)).collect()
     }
 
     pub(super) fn number(&self) -> Option<f64> {
@@ -217,6 +242,15 @@ impl<'t, 'e> Fields<'t, 'e> {
         fields
     }
 
+    /// An object once more whose keys were looked at by [`Self::new`].
+    pub(super) fn again(tree: &'t Tree, place: &str, errors: &'e mut Vec<NetworkError>) -> Self {
+        let entries: &[(String, Tree)] = match tree {
+            Tree::Object(entries) => entries,
+            _ => &[],
+        };
+        Self { place: place.to_owned(), prefix: "", is_object: true, entries, errors }
+    }
+
     /// A key that may be left out.
     pub(super) fn optional(&self, key: &str) -> Option<&'t Tree> {
         self.entries.iter().find(|(known, _)| known == key).map(|(_, value)| value)
@@ -259,12 +293,38 @@ impl<'t, 'e> Fields<'t, 'e> {
         if self.optional(key).is_some() { self.size(key) } else { Some(default) }
     }
 
+    /// A key's value as `read` understands it, or what stands for it where the key is left out.
+    pub(super) fn take_or<T>(
+        &mut self,
+        key: &str,
+        default: T,
+        expected: &'static str,
+        read: impl Fn(&'t Tree) -> Option<T>,
+    ) -> Option<T> {
+        if self.optional(key).is_some() { self.take(key, expected, read) } else { Some(default) }
+    }
+
+    /// Numbers of rows and of columns.
+    pub(super) fn pair(&mut self, key: &str) -> Option<[usize; 2]> {
+        self.take(key, PAIR, Tree::sizes)
+    }
+
+    /// Numbers of rows and of columns that may be left out.
+    pub(super) fn pair_or(&mut self, key: &str, default: [usize; 2]) -> Option<[usize; 2]> {
+        self.take_or(key, default, PAIR, Tree::sizes)
+    }
+
     pub(super) fn number(&mut self, key: &str) -> Option<f64> {
         self.take(key, "a number", Tree::number)
     }
 
     pub(super) fn flag(&mut self, key: &str) -> Option<bool> {
-        self.take(key, "true or false", Tree::flag)
+        self.take(key, FLAG, Tree::flag)
+    }
+
+    /// A flag that is false where it is left out.
+    pub(super) fn flag_or_false(&mut self, key: &str) -> Option<bool> {
+        self.take_or(key, false, FLAG, Tree::flag)
     }
 
     fn fault(&mut self, key: &str, fault: KeyFault) {

@@ -1,9 +1,10 @@
-//! A network in memory: its layers, what they read and the shapes of their maps.
+//! A network in memory: its layers and what they read.
 
 use ndarray::{Array1, Array4};
 use serde_json::Value;
 
 use super::preprocess::Preprocess;
+use super::quant::{Bounds, Rounding};
 use super::sparsity::Sparsity;
 
 /// The feature map that a layer reads.
@@ -29,11 +30,14 @@ pub struct InputSpec {
     pub space_to_depth: usize,
     /// Real value of one step of the int8 input; a label.
     pub scale: f64,
+    /// The int8 value that means 0: what pixels outside the map count as.
+    pub zero_point: i8,
     /// How an image becomes the int8 input, `None` if the user brings int8 data.
     pub preprocess: Option<Preprocess>,
 }
 
-/// Per-channel requantization; all arrays have one entry an output channel.
+/// Per-channel requantization; all arrays have one entry an output channel, and none in layers that only move or compare
+/// values: [`Op::AveragePool`], [`Op::MaxPool`] and [`Op::Concat`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requantize {
     /// Added to the sum of products.
@@ -42,34 +46,43 @@ pub struct Requantize {
     pub multiplier: Array1<i32>,
     /// `0..=MAX_SHIFT`.
     pub shift: Array1<i32>,
+    /// Of `v / 2^shift`.
+    pub rounding: Rounding,
 }
 
-/// A feature map added to the accumulators before requantization.
+/// A feature map added to a convolution.
 ///
-/// Output `(y, x, k)` gets `residual_multiplier[k] * from[y * stride, x * stride, k]`, and nothing where `from` has no
-/// channel `k`.
+/// With `r = from[y * stride, x * stride, k] - zero point of from`, output `(y, x, k)` gets `residual_multiplier[k] * r`, and
+/// nothing where `from` has no channel `k`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Residual {
     /// The map.
     pub from: TensorRef,
-    /// 1..=4.
-    pub stride: usize,
-    /// One entry an output channel, `0..=MAX_RESIDUAL_MULTIPLIER`.
-    pub multiplier: Array1<i32>,
-}
-
-/// A convolution.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conv {
-    /// `[out_channels, kernel_height, kernel_width, in_channels]`.
-    pub weight: Array4<i8>,
     /// 1..=4, both directions.
     pub stride: usize,
-    /// Zero rows and columns around the input: top, bottom, left, right.
+    /// One entry an output channel: `0..=MAX_RESIDUAL_MULTIPLIER` before the scaling, `0..=MAX_MULTIPLIER` after it.
+    pub multiplier: Array1<i32>,
+    /// Whether it is added to the product with the requantization multiplier, instead of to the accumulator.
+    pub after: bool,
+}
+
+/// A convolution: grouped, and depthwise where each group has one input channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conv {
+    /// `[out_channels, kernel_height, kernel_width, in_channels / groups]`.
+    pub weight: Array4<i8>,
+    /// Divides input and output channels; output channel `k` reads the input channels of group
+    /// `k / (out_channels / groups)`. 1 for an ordinary convolution.
+    pub groups: usize,
+    /// Rows and columns, 1..=4 each.
+    pub stride: [usize; 2],
+    /// Rows and columns between neighboring taps of the kernel, 1..=4 each.
+    pub dilation: [usize; 2],
+    /// Rows and columns around the input that count as 0: top, bottom, left, right.
     pub padding: [usize; 4],
     /// How it was pruned.
     pub sparsity: Sparsity,
-    /// Added before requantization.
+    /// Added before or after the scaling.
     pub residual: Option<Residual>,
     /// 2x2 max-pool with stride 2 after requantization; an odd last row or column is dropped.
     pub max_pool: bool,
@@ -84,15 +97,46 @@ pub struct FullyConnected {
     pub sparsity: Sparsity,
 }
 
-/// What a layer computes into its accumulators.
+/// A window that moves over each channel of a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Rows and columns, 1..=3 each; of an average pool also all of the map's, without padding.
+    pub kernel: [usize; 2],
+    /// Rows and columns, 1..=3 each.
+    pub stride: [usize; 2],
+    /// Rows and columns around the map that the window may reach into, each less than the kernel: top, bottom, left,
+    /// right. Their pixels do not count.
+    pub padding: [usize; 4],
+}
+
+/// A map that is added to the layer's input, channel by channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Add {
+    /// The map, of the input's shape.
+    pub other: TensorRef,
+    /// One entry a channel, `0..=MAX_MULTIPLIER`, what the other map is multiplied by.
+    pub multiplier: Array1<i32>,
+}
+
+/// What a layer computes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
     /// Convolution, perhaps with residual add and max-pool.
     Conv(Conv),
-    /// Sum over all pixels of each channel; the division is in the requantization.
+    /// Sum over all pixels of each channel, less the zero point; the division is in the requantization.
     GlobalAveragePool,
     /// Product with a whole feature map.
     FullyConnected(FullyConnected),
+    /// Mean of the pixels in each window, rounded half away from zero. It has no constants.
+    AveragePool(Window),
+    /// Largest of the pixels in each window. It has no constants.
+    MaxPool(Window),
+    /// Sum of two maps of different scales.
+    Add(Add),
+    /// The same map at another scale.
+    Requantize,
+    /// The channels of the layer's input, then those of these maps. It has no constants.
+    Concat(Vec<TensorRef>),
 }
 
 /// One layer.
@@ -100,109 +144,158 @@ pub enum Op {
 pub struct Layer {
     /// Unique in the network.
     pub name: String,
-    /// What it reads.
+    /// What it reads, of several maps the first.
     pub input: TensorRef,
     /// What it computes.
     pub op: Op,
     /// From accumulators to outputs.
     pub requantize: Requantize,
-    /// Negative results become 0.
-    pub relu: bool,
+    /// Within int8, unless the layer is an output that no other reads.
+    pub bounds: Bounds,
+    /// The output that means 0.
+    pub zero_point: i8,
     /// Real value of one step of the output; a label.
     pub scale: f64,
 }
 
-/// A quantized classifier. The last layer gives the logits, 16 bits each, from a map of one pixel.
+/// A quantized network. A classifier has one output, of one pixel: the logits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuantNetwork {
     /// A name for reports.
     pub name: String,
     /// What it takes.
     pub input: InputSpec,
-    /// Class names, one a logit.
+    /// Class names, one a logit; empty if the outputs are no classes.
     pub classes: Vec<String>,
     /// In the order of execution; a layer reads only earlier ones.
     pub layers: Vec<Layer>,
+    /// Indices of the layers whose outputs leave the accelerator, in that order.
+    pub outputs: Vec<usize>,
     /// How it came to be: command, seed, data, accuracy. Free-form.
     pub provenance: Value,
 }
 
-/// Rows, columns and channels of a feature map.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Shape {
-    /// Rows.
-    pub height: usize,
-    /// Pixels in a row.
-    pub width: usize,
-    /// Channels.
-    pub channels: usize,
+/// A map that a layer adds, before or after the scaling.
+#[derive(Clone, Copy, Debug)]
+pub struct Addend<'a> {
+    /// The map.
+    pub from: TensorRef,
+    /// Rows and columns between the pixels that are taken.
+    pub stride: usize,
+    /// One entry an output channel.
+    pub multiplier: &'a Array1<i32>,
+    /// Whether it is added to the product with the requantization multiplier, instead of to the accumulator.
+    pub after: bool,
 }
 
-impl InputSpec {
-    /// The map that the first layer sees, after space-to-depth.
-    pub fn shape(&self) -> Shape {
-        let block = self.space_to_depth;
-        Shape {
-            height: self.height / block,
-            width: self.width / block,
-            channels: self.channels * block * block,
-        }
-    }
-
-    /// Bytes of one image at the input port, `[height, width, channels]`.
-    pub fn n_bytes(&self) -> usize {
-        self.height * self.width * self.channels
+impl Requantize {
+    /// That of a layer without constants.
+    pub fn none() -> Self {
+        let none = || Array1::from_vec(Vec::new());
+        Self { bias: none(), multiplier: none(), shift: none(), rounding: Rounding::default() }
     }
 }
 
-impl Shape {
-    /// Pixels of the map.
-    pub fn n_pixels(&self) -> usize {
-        self.height * self.width
-    }
-
-    /// The output of a 2x2 max-pool: an odd last row or column is dropped.
-    pub(super) fn pooled(self) -> Self {
-        Self { height: self.height / 2, width: self.width / 2, ..self }
-    }
-
-    /// The output of a convolution whose kernel fits the padded map.
-    pub(super) fn convolved(
-        &self,
-        weight: &Array4<i8>,
-        stride: usize,
-        [top, bottom, left, right]: [usize; 4],
-    ) -> Self {
-        let (channels, kernel_height, kernel_width, _) = weight.dim();
+impl Conv {
+    /// A dense convolution of stride 1 without padding, residual or pool.
+    pub fn new(weight: Array4<i8>) -> Self {
         Self {
-            height: (self.height + top + bottom - kernel_height) / stride + 1,
-            width: (self.width + left + right - kernel_width) / stride + 1,
-            channels,
+            weight,
+            groups: 1,
+            stride: [1; 2],
+            dilation: [1; 2],
+            padding: [0; 4],
+            sparsity: Sparsity::default(),
+            residual: None,
+            max_pool: false,
         }
+    }
+}
+
+impl Op {
+    /// `[out_channels, kernel_height, kernel_width, in_channels / groups]`, `None` for what has no weights.
+    pub fn weight(&self) -> Option<&Array4<i8>> {
+        match self {
+            Self::Conv(conv) => Some(&conv.weight),
+            Self::FullyConnected(fc) => Some(&fc.weight),
+            _ => None,
+        }
+    }
+
+    /// As [`Self::weight`], to change them.
+    pub fn weight_mut(&mut self) -> Option<&mut Array4<i8>> {
+        match self {
+            Self::Conv(conv) => Some(&mut conv.weight),
+            Self::FullyConnected(fc) => Some(&mut fc.weight),
+            _ => None,
+        }
+    }
+
+    /// How its weights were pruned, `None` for what has none.
+    pub fn sparsity(&self) -> Option<Sparsity> {
+        match self {
+            Self::Conv(conv) => Some(conv.sparsity),
+            Self::FullyConnected(fc) => Some(fc.sparsity),
+            _ => None,
+        }
+    }
+
+    /// Whether it has bias, multiplier and shift.
+    pub fn has_constants(&self) -> bool {
+        self.kind().has_constants()
     }
 }
 
 impl Layer {
-    /// Output shape of the convolution, sum or product, before pooling.
-    pub fn conv_shape(&self, input: Shape) -> Shape {
+    /// The residual of a convolution.
+    pub fn residual(&self) -> Option<&Residual> {
         match &self.op {
-            Op::Conv(conv) => input.convolved(&conv.weight, conv.stride, conv.padding),
-            Op::GlobalAveragePool => Shape { height: 1, width: 1, channels: input.channels },
-            Op::FullyConnected(fc) => Shape { height: 1, width: 1, channels: fc.weight.dim().0 },
+            Op::Conv(Conv { residual, .. }) => residual.as_ref(),
+            _ => None,
         }
     }
 
-    /// Output shape after pooling.
-    pub fn output_shape(&self, input: Shape) -> Shape {
-        let shape = self.conv_shape(input);
+    /// The map that it adds: the residual of a convolution, or the second of an add.
+    pub fn addend(&self) -> Option<Addend<'_>> {
         match &self.op {
-            Op::Conv(conv) if conv.max_pool => shape.pooled(),
-            _ => shape,
+            Op::Conv(Conv { residual: Some(residual), .. }) => Some(Addend {
+                from: residual.from,
+                stride: residual.stride,
+                multiplier: &residual.multiplier,
+                after: residual.after,
+            }),
+            Op::Add(Add { other, multiplier }) => {
+                Some(Addend { from: *other, stride: 1, multiplier, after: true })
+            }
+            _ => None,
         }
+    }
+
+    /// Every map that it reads: its input, the one that it adds, those that it puts beside the first.
+    pub fn reads(&self) -> impl Iterator<Item = TensorRef> + '_ {
+        let others: &[TensorRef] = match &self.op {
+            Op::Concat(others) => others,
+            _ => &[],
+        };
+        let added = self.addend().map(|addend| addend.from);
+        std::iter::once(self.input).chain(added).chain(others.iter().copied())
     }
 }
 
 impl QuantNetwork {
+    /// Whether the layer with this index is one of the outputs.
+    pub fn is_output(&self, layer: usize) -> bool {
+        self.outputs.contains(&layer)
+    }
+
+    /// The zero point of a map.
+    pub fn zero_point(&self, map: TensorRef) -> i8 {
+        match map {
+            TensorRef::Input => self.input.zero_point,
+            TensorRef::Layer(index) => self.layers[index].zero_point,
+        }
+    }
+
     /// The seed by which the images that it was trained on were divided, if its provenance says so.
     pub fn split_seed(&self) -> Option<u64> {
         self.provenance.pointer("/options/split-seed").and_then(Value::as_u64)
@@ -216,30 +309,5 @@ impl QuantNetwork {
     /// The band of the images that it was trained on, as far as its provenance names one.
     pub fn band(&self) -> Option<&str> {
         self.provenance.pointer("/options/band").and_then(Value::as_str)
-    }
-
-    /// The output shape of every layer of a validated network.
-    pub fn shapes(&self) -> Vec<Shape> {
-        let mut shapes: Vec<Shape> = Vec::with_capacity(self.layers.len());
-        for layer in &self.layers {
-            let input = match layer.input {
-                TensorRef::Input => self.input.shape(),
-                TensorRef::Layer(index) => shapes[index],
-            };
-            shapes.push(layer.output_shape(input));
-        }
-        shapes
-    }
-
-    /// The shape of a feature map of a validated network. Walks the layers before it: [`Self::shapes`] gives those of all.
-    pub fn shape(&self, tensor: TensorRef) -> Shape {
-        let mut chain = Vec::new();
-        let mut map = tensor;
-        while let TensorRef::Layer(index) = map {
-            chain.push(index);
-            map = self.layers[index].input;
-        }
-        let input = self.input.shape();
-        chain.iter().rev().fold(input, |shape, index| self.layers[*index].output_shape(shape))
     }
 }

@@ -2,7 +2,8 @@
 
 use ndarray::Axis;
 
-use super::layers::{Conv, Op, QuantNetwork, Shape};
+use super::layers::{Conv, Op, QuantNetwork};
+use super::shapes::Shape;
 use super::sparsity::kept_positions;
 
 /// Multiplications of a layer, of one image.
@@ -16,8 +17,8 @@ pub struct Macs {
 }
 
 impl QuantNetwork {
-    /// The multiplications of the layer with index `layer` of a validated network. Additions, as those of a global average
-    /// pool and of residuals, are none.
+    /// The multiplications of the layer with index `layer` of a validated network. Additions, as those of pools, of residuals and of
+    /// maps, are none.
     ///
     /// # Panics
     /// If there is no such layer.
@@ -25,13 +26,13 @@ impl QuantNetwork {
         let layer = &self.layers[layer];
         let input = self.shape(layer.input);
         match &layer.op {
-            Op::Conv(conv) => conv_macs(conv, input, layer.output_shape(input)),
-            Op::GlobalAveragePool => Macs::default(),
+            Op::Conv(conv) => conv_macs(conv, input, layer.output_shape(|_| input)),
             Op::FullyConnected(fc) => {
                 let kept = kept_positions(&fc.weight, fc.sparsity);
                 let n_kept = kept.iter().filter(|kept| **kept).count() as u64;
                 Macs { n_useful: n_kept, n_real_pixel: n_kept }
             }
+            _ => Macs::default(),
         }
     }
 }
@@ -41,17 +42,18 @@ fn conv_macs(conv: &Conv, input: Shape, output: Shape) -> Macs {
     let side = if conv.max_pool { 2 } else { 1 };
     let (n_rows, n_cols) = (side * output.height, side * output.width);
     let [top, _, left, _] = conv.padding;
-    let n_inside = |n_outputs: usize, tap: usize, padding: usize, n_inputs: usize| {
-        let positions = (0..n_outputs).map(|output| output * conv.stride + tap);
+    let n_inside = |axis: usize, n_outputs: usize, tap: usize, padding: usize, n_inputs: usize| {
+        let tap = tap * conv.dilation[axis];
+        let positions = (0..n_outputs).map(|output| output * conv.stride[axis] + tap);
         positions.filter(|at| (padding..padding + n_inputs).contains(at)).count()
     };
     let kept = kept_positions(&conv.weight, conv.sparsity);
     let mut macs = Macs::default();
     for (ky, kept) in kept.axis_iter(Axis(1)).enumerate() {
-        let n_rows_inside = n_inside(n_rows, ky, top, input.height);
+        let n_rows_inside = n_inside(0, n_rows, ky, top, input.height);
         for (kx, kept) in kept.axis_iter(Axis(1)).enumerate() {
             let n_kept = kept.iter().filter(|kept| **kept).count();
-            let n_cols_inside = n_inside(n_cols, kx, left, input.width);
+            let n_cols_inside = n_inside(1, n_cols, kx, left, input.width);
             macs.n_useful += (n_kept * n_rows * n_cols) as u64;
             macs.n_real_pixel += (n_kept * n_rows_inside * n_cols_inside) as u64;
         }

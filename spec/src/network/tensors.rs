@@ -62,14 +62,16 @@ impl<'data> Reader<'data> {
     }
 
     fn layer(&mut self, layer: &mut DraftLayer, name: &str) {
-        layer.bias = self.vector(name, "bias");
-        layer.multiplier = self.vector(name, "multiplier");
-        layer.shift = self.vector(name, "shift");
-        if matches!(layer.op, Some(OpKind::Conv | OpKind::FullyConnected)) {
+        if layer.op.is_some_and(OpKind::has_constants) {
+            layer.bias = self.vector(name, "bias");
+            layer.multiplier = self.vector(name, "multiplier");
+            layer.shift = self.vector(name, "shift");
+        }
+        if layer.op.is_some_and(OpKind::has_weight) {
             layer.weight = self.weight(name);
         }
-        if let Some(residual) = &mut layer.residual {
-            residual.multiplier = self.vector(name, "residual_multiplier");
+        if let Some(addend) = &mut layer.addend {
+            addend.multiplier = self.vector(name, "residual_multiplier");
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use spec::isa::{Field, OPCODE, TABLES};
 use spec::{ArrayConfig, Memory, Parameter, QuantNetwork, status};
 
-use crate::support::toy;
+use crate::support::{toy, toy_2};
 
 fn page(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
@@ -153,20 +153,19 @@ fn sizes_table_is_the_configuration() {
 }
 
 #[test]
-fn the_example_is_the_toy() {
-    let (json, tensors) = toy().to_parts();
+fn the_example_is_the_toy_of_format_2() {
+    let (json, tensors) = toy_2().to_parts();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let page = page("network.md");
     let example =
         page.split("```json").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
     let mut example: serde_json::Value = serde_json::from_str(example).unwrap();
     example["tensors_sha256"] = json["tensors_sha256"].clone();
-    assert_eq!(QuantNetwork::from_parts(&example.to_string(), &tensors), Ok(toy()));
+    assert_eq!(QuantNetwork::from_parts(&example.to_string(), &tensors), Ok(toy_2()));
 }
 
 #[test]
 fn every_key_is_in_its_table() {
-    let json: serde_json::Value = serde_json::from_str(&toy().to_parts().0).unwrap();
     let page = page("network.md");
     let documented = |heading: &str| -> Vec<String> {
         let rows = table(&page, heading);
@@ -176,13 +175,19 @@ fn every_key_is_in_its_table() {
     let keys = |value: &serde_json::Value| -> Vec<String> {
         value.as_object().unwrap().keys().cloned().collect()
     };
+    let read = |network: QuantNetwork| -> serde_json::Value {
+        serde_json::from_str(&network.to_parts().0).unwrap()
+    };
+    let json = read(toy_2());
     assert_eq!(documented("### Top level"), keys(&json));
     assert_eq!(documented("### `input`"), keys(&json["input"]));
-    let mut of_layers: Vec<String> =
-        json["layers"].as_array().unwrap().iter().flat_map(keys).collect();
-    let mut in_table = documented("### `layers[]`");
-    of_layers.sort();
-    of_layers.dedup();
-    in_table.sort();
-    assert_eq!(in_table, of_layers);
+    for (json, heading) in [(json, "### `layers[]`"), (read(toy()), "## Version 1")] {
+        let mut of_layers: Vec<String> =
+            json["layers"].as_array().unwrap().iter().flat_map(keys).collect();
+        let mut in_table = documented(heading);
+        of_layers.sort();
+        of_layers.dedup();
+        in_table.sort();
+        assert_eq!(in_table, of_layers, "{heading}");
+    }
 }

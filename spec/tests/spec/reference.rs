@@ -3,8 +3,8 @@
 use ndarray::Array4;
 use proptest::prelude::*;
 use spec::{
-    Conv, FullyConnected, InputSpec, Layer, LayerOutput, NetworkError, Op, QuantNetwork,
-    Requantize, Sparsity, TensorRef, run_reference,
+    Bounds, Conv, FullyConnected, InputSpec, Layer, LayerOutput, NetworkError, Op, QuantNetwork,
+    Requantize, Rounding, Sparsity, TensorRef, run_reference,
 };
 
 use crate::stranger;
@@ -18,14 +18,11 @@ fn compare(network: &QuantNetwork, image: &[i8]) {
     for ((output, map), layer) in inference.layers.iter().zip(&maps).zip(&network.layers) {
         let values: Vec<i64> = match output {
             LayerOutput::Map(map) => map.iter().map(|value| i64::from(*value)).collect(),
-            LayerOutput::Logits(logits) => {
-                logits.values.iter().map(|value| i64::from(*value)).collect()
-            }
+            LayerOutput::Output(map) => map.iter().map(|value| i64::from(*value)).collect(),
         };
         assert_eq!(values, map.values(), "{}", layer.name);
     }
     assert_eq!(inference.logits.class, class);
-    assert_eq!(inference.layers.last(), Some(&LayerOutput::Logits(inference.logits.clone())));
 }
 
 proptest! {
@@ -81,6 +78,7 @@ fn vector_network(
             channels: n_inputs,
             space_to_depth: 1,
             scale: 1.0,
+            zero_point: 0,
             preprocess: None,
         },
         classes: (0..n_out).map(|class| class.to_string()).collect(),
@@ -92,9 +90,11 @@ fn vector_network(
                 sparsity: Sparsity::default(),
             }),
             requantize,
-            relu,
+            bounds: Bounds::format_1(relu, true),
+            zero_point: 0,
             scale: 1.0,
         }],
+        outputs: vec![0],
         provenance: serde_json::Value::Null,
     }
 }
@@ -105,6 +105,7 @@ fn rounds_and_saturates_logits() {
         bias: vector(&[0, 0, 0, 1, i32::MAX - 20_000, i32::MIN + 20_000, 5]),
         multiplier: vector(&[1, 1, 1, 1, 32767, 32767, 1]),
         shift: vector(&[1, 1, 2, 1, 0, 0, 47]),
+        rounding: Rounding::HalfEven,
     };
     let network = vector_network(&[1, -1, 2, 2, 127, -128, 0], 1, requantize, false);
     assert_eq!(network.validate(), Ok(()));
@@ -123,6 +124,7 @@ fn the_lowest_of_equal_logits_is_the_class() {
         bias: vector(&[1, 7, 7, -3]),
         multiplier: vector(&[1; 4]),
         shift: vector(&[0; 4]),
+        rounding: Rounding::HalfEven,
     };
     let network = vector_network(&[0; 4], 1, requantize, true);
     let logits = run_reference(&network, &[9]).unwrap().logits;
@@ -135,8 +137,12 @@ fn accumulators_reach_their_limit_exactly() {
     let n = 2000;
     let worst = 2000 * 128 * 128;
     let bias = i32::MAX - worst;
-    let requantize =
-        Requantize { bias: vector(&[bias]), multiplier: vector(&[1]), shift: vector(&[16]) };
+    let requantize = Requantize {
+        bias: vector(&[bias]),
+        multiplier: vector(&[1]),
+        shift: vector(&[16]),
+        rounding: Rounding::HalfEven,
+    };
     let mut network = vector_network(&vec![-128; n], n, requantize, false);
     assert_eq!(network.validate(), Ok(()));
     // (2^31 - 1) / 2^16 is just below 32768 and saturates.
@@ -159,20 +165,18 @@ fn space_to_depth_orders_channels_by_row_column_and_channel() {
     let layer = &mut network.layers[0];
     // Output channel k is input channel k of the packed map.
     let weight = Array4::from_shape_fn((4, 1, 1, 4), |(k, _, _, c)| i8::from(k == c));
-    layer.op = Op::Conv(Conv {
-        weight,
-        stride: 1,
-        padding: [0; 4],
-        sparsity: Sparsity::default(),
-        residual: None,
-        max_pool: false,
-    });
-    layer.relu = false;
-    layer.requantize =
-        Requantize { bias: vector(&[0; 4]), multiplier: vector(&[1; 4]), shift: vector(&[0; 4]) };
+    layer.op = Op::Conv(Conv::new(weight));
+    layer.bounds = Bounds::INT8;
+    layer.requantize = Requantize {
+        bias: vector(&[0; 4]),
+        multiplier: vector(&[1; 4]),
+        shift: vector(&[0; 4]),
+        rounding: Rounding::HalfEven,
+    };
     network.layers.extend(toy().layers.into_iter().skip(2));
     network.layers[1].input = TensorRef::Layer(0);
     network.layers[2].input = TensorRef::Layer(1);
+    network.outputs = vec![2];
     let image: Vec<i8> = (0..64).collect();
     let inference = run_reference(&network, &image).unwrap();
     let map = inference.layers[0].map().unwrap();

@@ -65,27 +65,25 @@ const CASES: &[Case] = &[
     ("unread layer", |n| n.layers[3].input = TensorRef::Layer(0)),
     ("layer scale zero", |n| n.layers[1].scale = 0.0),
     ("layer scale infinite", |n| n.layers[1].scale = f64::INFINITY),
-    ("kernel too high", |n| conv1(n).weight = ndarray::Array4::zeros((4, 8, 3, 4))),
-    ("kernel too wide", |n| conv1(n).weight = ndarray::Array4::zeros((4, 3, 9, 4))),
+    ("kernel too high", |n| conv1(n).weight = ndarray::Array4::zeros((4, 17, 3, 4))),
+    ("kernel too wide", |n| conv1(n).weight = ndarray::Array4::zeros((4, 3, 18, 4))),
     ("kernel of nothing", |n| conv1(n).weight = ndarray::Array4::zeros((4, 0, 3, 4))),
     ("no output channels", |n| {
         conv1(n).weight = ndarray::Array4::zeros((0, 3, 3, 4));
-        let none = || vector(&[]);
-        n.layers[0].requantize =
-            spec::Requantize { bias: none(), multiplier: none(), shift: none() };
+        n.layers[0].requantize = spec::Requantize::none();
     }),
     ("kernel beyond the input", |n| {
         conv1(n).weight = ndarray::Array4::zeros((4, 7, 3, 4));
         conv1(n).padding = [1; 4];
     }),
     ("input channels", |n| conv2(n).weight = ndarray::Array4::zeros((4, 3, 3, 5))),
-    ("stride", |n| conv1(n).stride = 5),
-    ("stride of nothing", |n| conv1(n).stride = 0),
+    ("stride", |n| conv1(n).stride = [5; 2]),
+    ("stride of nothing", |n| conv1(n).stride = [0, 1]),
     ("padding", |n| conv1(n).padding = [0, 16, 0, 20]),
     ("residual stride", |n| conv2(n).residual.as_mut().unwrap().stride = 0),
     ("residual too small", |n| conv2(n).residual.as_mut().unwrap().stride = 2),
     ("pool too small", |n| {
-        conv2(n).stride = 4;
+        conv2(n).stride = [4; 2];
         conv2(n).residual = None;
     }),
     ("bias length", |n| n.layers[0].requantize.bias = vector(&[0; 3])),
@@ -93,9 +91,9 @@ const CASES: &[Case] = &[
     ("residual multiplier length", |n| {
         conv2(n).residual.as_mut().unwrap().multiplier = vector(&[0; 5])
     }),
-    ("multiplier too large", |n| n.layers[0].requantize.multiplier[2] = 32768),
+    ("multiplier too large", |n| n.layers[0].requantize.multiplier[2] = 1 << 24),
     ("multiplier negative", |n| n.layers[0].requantize.multiplier[3] = -1),
-    ("shift too large", |n| n.layers[0].requantize.shift[0] = 48),
+    ("shift too large", |n| n.layers[0].requantize.shift[0] = 56),
     ("residual multiplier too large", |n| {
         conv2(n).residual.as_mut().unwrap().multiplier[1] = 65536
     }),
@@ -115,11 +113,13 @@ const CASES: &[Case] = &[
     ("fully connected over another map", |n| n.layers[3].input = TensorRef::Layer(1)),
     ("map instead of logits", |n| {
         n.layers.truncate(1);
+        n.outputs = vec![0];
         n.classes = ["a", "b", "c", "d"].map(String::from).to_vec();
     }),
     ("pooled logits", |n| {
         n.layers.truncate(2);
-        conv1(n).stride = 2;
+        n.outputs = vec![1];
+        conv1(n).stride = [2; 2];
         conv2(n).residual = None;
         n.classes = ["a", "b", "c", "d"].map(String::from).to_vec();
     }),
@@ -183,11 +183,11 @@ fn limits_are_inclusive() {
     network.input =
         InputSpec { height: 2047, width: 8, channels: 1, space_to_depth: 1, ..network.input };
     let conv = conv1(&mut network);
-    conv.weight = ndarray::Array4::zeros((4, 7, 7, 1));
-    conv.stride = 4;
-    conv.padding = [15, 15, 0, 2];
-    network.layers[0].requantize.multiplier.fill(32767);
-    network.layers[0].requantize.shift.fill(47);
+    conv.weight = ndarray::Array4::zeros((4, 16, 16, 1));
+    conv.stride = [4; 2];
+    conv.padding = [15, 15, 8, 2];
+    network.layers[0].requantize.multiplier.fill((1 << 24) - 1);
+    network.layers[0].requantize.shift.fill(55);
     conv2(&mut network).residual.as_mut().unwrap().multiplier.fill(65535);
     conv2(&mut network).max_pool = false;
     assert_eq!(network.validate(), Ok(()));
@@ -198,7 +198,7 @@ fn all_problems_come_at_once() {
     let mut network = toy();
     network.input.scale = -1.0;
     network.layers[0].requantize.shift[1] = 99;
-    conv2(&mut network).stride = 9;
+    conv2(&mut network).stride = [9; 2];
     network.layers[3].scale = f64::NAN;
     network.classes.push("c".into());
     let errors = network.validate().unwrap_err();

@@ -6,8 +6,9 @@ use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use serde_json::json;
 use spec::{
-    Conv, FullyConnected, InputSpec, Layer, MAX_RESIDUAL_MULTIPLIER, Op, Pattern, Preprocess,
-    QuantNetwork, Requantize, Residual, Shape, Sparsity, TensorRef, fixed_channel,
+    Add, Bounds, Conv, FullyConnected, InputSpec, Layer, MAX_RESIDUAL_MULTIPLIER, Op, Pattern,
+    Preprocess, QuantNetwork, Requantize, Residual, Rounding, Shape, Sparsity, TensorRef, Window,
+    fixed_channel,
 };
 
 /// A stream of numbers.
@@ -58,6 +59,7 @@ pub(crate) fn toy() -> QuantNetwork {
         bias: Array1::from_elem(n, 3),
         multiplier: Array1::from_elem(n, 20_000),
         shift: Array1::from_elem(n, 21),
+        rounding: Rounding::HalfEven,
     };
     let weights = |shape: (usize, usize, usize, usize)| {
         Array4::from_shape_fn(shape, |(k, y, x, c)| {
@@ -72,13 +74,18 @@ pub(crate) fn toy() -> QuantNetwork {
     let conv = |name: &str, input, weight, max_pool, residual, sparsity| Layer {
         name: name.into(),
         input,
-        op: Op::Conv(Conv { weight, stride: 1, padding: [1; 4], sparsity, residual, max_pool }),
+        op: Op::Conv(Conv { padding: [1; 4], sparsity, residual, max_pool, ..Conv::new(weight) }),
         requantize: requantize(4),
-        relu: true,
+        bounds: Bounds::format_1(true, false),
+        zero_point: 0,
         scale: 0.02,
     };
-    let residual =
-        Residual { from: TensorRef::Layer(0), stride: 1, multiplier: Array1::from_elem(4, 100) };
+    let residual = Residual {
+        from: TensorRef::Layer(0),
+        stride: 1,
+        multiplier: Array1::from_elem(4, 100),
+        after: false,
+    };
     let shared = Sparsity { pattern: Pattern::UhpShared, group: 16 };
     QuantNetwork {
         name: "toy".into(),
@@ -88,6 +95,7 @@ pub(crate) fn toy() -> QuantNetwork {
             channels: 1,
             space_to_depth: 2,
             scale: 0.0079,
+            zero_point: 0,
             preprocess: None,
         },
         classes: vec!["a".into(), "b".into()],
@@ -99,7 +107,8 @@ pub(crate) fn toy() -> QuantNetwork {
                 input: TensorRef::Layer(1),
                 op: Op::GlobalAveragePool,
                 requantize: requantize(4),
-                relu: false,
+                bounds: Bounds::INT8,
+                zero_point: 0,
                 scale: 0.02,
             },
             Layer {
@@ -110,10 +119,145 @@ pub(crate) fn toy() -> QuantNetwork {
                     sparsity: dense,
                 }),
                 requantize: requantize(2),
-                relu: false,
+                bounds: Bounds::INT16,
+                zero_point: 0,
                 scale: 0.001,
             },
         ],
+        outputs: vec![3],
+        provenance: json!({}),
+    }
+}
+
+/// The example of docs/network.md: every operation and key of format 2.
+pub(crate) fn toy_2() -> QuantNetwork {
+    let requantize = |n: usize, shift: i32, rounding| Requantize {
+        bias: Array1::from_elem(n, 300),
+        multiplier: Array1::from_shape_fn(n, |k| 10_000_019 + 65_537 * k as i32),
+        shift: Array1::from_elem(n, shift),
+        rounding,
+    };
+    let weights = |shape: (usize, usize, usize, usize)| {
+        Array4::from_shape_fn(shape, |(k, y, x, c)| {
+            ((k * 37 + y * 11 + x * 5 + c * 3) % 23) as i8 - 11
+        })
+    };
+    let first = weights((4, 3, 3, 4));
+    let first = Array4::from_shape_fn(first.dim(), |(k, y, x, c)| {
+        if c % 2 == (y + x) % 2 { first[[k, y, x, c]] } else { 0 }
+    });
+    let even = Rounding::HalfEven;
+    let layer = |name: &str, input: usize, op, requantize, zero_point, scale| Layer {
+        name: name.into(),
+        input: TensorRef::Layer(input),
+        op,
+        requantize,
+        bounds: Bounds::INT8,
+        zero_point,
+        scale,
+    };
+    let multiplier = || Array1::from_shape_fn(4, |k| 9_000_001 + 1_000_003 * k as i32);
+    let residual =
+        Residual { from: TensorRef::Layer(0), stride: 1, multiplier: multiplier(), after: true };
+    let window = |kernel, stride, padding| Window { kernel, stride, padding };
+    let layers = vec![
+        Layer {
+            input: TensorRef::Input,
+            bounds: Bounds { low: -20, high: 127 },
+            ..layer(
+                "conv",
+                0,
+                Op::Conv(Conv {
+                    padding: [1; 4],
+                    sparsity: Sparsity { pattern: Pattern::UhpShared, group: 16 },
+                    ..Conv::new(first)
+                }),
+                requantize(4, 28, even),
+                -20,
+                0.02,
+            )
+        },
+        layer(
+            "depthwise",
+            0,
+            Op::Conv(Conv {
+                padding: [1, 1, 2, 2],
+                dilation: [1, 2],
+                groups: 4,
+                residual: Some(residual),
+                ..Conv::new(weights((4, 3, 3, 1)))
+            }),
+            requantize(4, 26, even),
+            7,
+            0.02,
+        ),
+        Layer {
+            bounds: Bounds { low: -100, high: 100 },
+            ..layer(
+                "add",
+                1,
+                Op::Add(Add { other: TensorRef::Layer(0), multiplier: multiplier() }),
+                requantize(4, 24, even),
+                -5,
+                0.03,
+            )
+        },
+        layer(
+            "largest",
+            2,
+            Op::MaxPool(window([3, 2], [2, 1], [1, 1, 0, 1])),
+            Requantize::none(),
+            -5,
+            0.03,
+        ),
+        layer(
+            "mean",
+            2,
+            Op::AveragePool(window([2, 3], [2, 1], [0, 0, 1, 1])),
+            Requantize::none(),
+            -5,
+            0.03,
+        ),
+        layer("scaled", 0, Op::Requantize, requantize(4, 24, Rounding::HalfAway), -5, 0.03),
+        layer(
+            "small",
+            5,
+            Op::MaxPool(window([1, 1], [2, 1], [0; 4])),
+            Requantize::none(),
+            -5,
+            0.03,
+        ),
+        layer(
+            "concat",
+            3,
+            Op::Concat(vec![TensorRef::Layer(4), TensorRef::Layer(6)]),
+            Requantize::none(),
+            -5,
+            0.03,
+        ),
+        layer("pool", 7, Op::GlobalAveragePool, requantize(12, 27, even), 1, 0.02),
+        Layer {
+            bounds: Bounds::INT16,
+            ..layer(
+                "fc",
+                8,
+                Op::FullyConnected(FullyConnected {
+                    weight: weights((2, 1, 1, 12)),
+                    sparsity: Sparsity::default(),
+                }),
+                requantize(2, 22, even),
+                0,
+                0.001,
+            )
+        },
+    ];
+    let toy = toy();
+    QuantNetwork {
+        name: "toy 2".into(),
+        input: InputSpec { zero_point: 3, ..toy.input },
+        classes: Vec::new(),
+        layers,
+        outputs: vec![9, 7],
         provenance: json!({}),
     }
 }
@@ -149,10 +293,12 @@ pub(crate) fn random_network(n_inner: usize, random: &mut Random) -> QuantNetwor
             channels,
             space_to_depth: block,
             scale: 1.0 / 127.0,
+            zero_point: 0,
             preprocess,
         },
         classes: Vec::new(),
         layers: Vec::new(),
+        outputs: vec![n_inner],
         provenance: json!(null),
     };
     for index in 0..n_inner {
@@ -176,6 +322,8 @@ pub(crate) fn random_network(n_inner: usize, random: &mut Random) -> QuantNetwor
     };
     push(&mut network, input, op, random);
     let n_logits = network.layers.last().expect("one was pushed").requantize.bias.len();
+    let last = network.layers.last_mut().expect("one was pushed");
+    last.bounds = Bounds::format_1(last.bounds.low == 0, true);
     network.classes = (0..n_logits).map(|class| format!("class {class}")).collect();
     network
 }
@@ -194,10 +342,12 @@ fn push(network: &mut QuantNetwork, input: TensorRef, op: Op, random: &mut Rando
         bias: vector(&numbers(-3000, 3000)),
         multiplier: vector(&numbers(0, 32767)),
         shift: vector(&numbers((shift - 6).max(0), (shift + 8).min(47))),
+        rounding: Rounding::HalfEven,
     };
     let name = format!("layer {}", network.layers.len());
     let scale = random.range(1, 1 << 50) as f64 / 1e15;
-    network.layers.push(Layer { name, input, op, requantize, relu: random.chance(50), scale });
+    let bounds = Bounds::format_1(random.chance(50), false);
+    network.layers.push(Layer { name, input, op, requantize, bounds, zero_point: 0, scale });
 }
 
 fn random_conv(network: &QuantNetwork, input: TensorRef, random: &mut Random) -> Op {
@@ -217,12 +367,12 @@ fn random_conv(network: &QuantNetwork, input: TensorRef, random: &mut Random) ->
         .then(|| random_residual(network, Shape { height, width, channels: n_out }, random));
     let max_pool = height >= 2 && width >= 2 && random.chance(40);
     Op::Conv(Conv {
-        weight: prune(weight, sparsity, random),
-        stride,
+        stride: [stride; 2],
         padding,
         sparsity,
         residual: residual.flatten(),
         max_pool,
+        ..Conv::new(prune(weight, sparsity, random))
     })
 }
 
@@ -238,7 +388,7 @@ fn random_residual(network: &QuantNetwork, out: Shape, random: &mut Random) -> O
     let from = *candidates.get(random.size(0, candidates.len().max(1) - 1))?;
     let largest = if random.chance(20) { i64::from(MAX_RESIDUAL_MULTIPLIER) } else { 300 };
     let multiplier = (0..out.channels).map(|_| random.range(0, largest) as i32).collect();
-    Some(Residual { from, stride, multiplier })
+    Some(Residual { from, stride, multiplier, after: false })
 }
 
 fn random_weight(shape: (usize, usize, usize, usize), random: &mut Random) -> Array4<i8> {

@@ -7,8 +7,8 @@ use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use spec::{
-    ArrayConfig, Conv, FullyConnected, Layer, MAX_MULTIPLIER, MAX_SHIFT, Op, Pattern, QuantNetwork,
-    Sparsity, TensorRef,
+    ArrayConfig, Conv, FORMAT_1_MAX_MULTIPLIER, FORMAT_1_MAX_SHIFT, FullyConnected, Layer, Op,
+    Pattern, QuantNetwork, Sparsity, TensorRef,
 };
 
 /// The longest program, in cycles of its tiles an image.
@@ -144,12 +144,13 @@ fn scales(seed: u64) -> QuantNetwork {
     let mut change = |layer: Option<&mut Layer>, bits: i32| {
         let constants = &mut layer.expect("a layer was added").requantize;
         for channel in 0..constants.bias.len() {
-            let shift = channel as i32 % (MAX_SHIFT as i32 + 1);
+            let shift = channel as i32 % (FORMAT_1_MAX_SHIFT as i32 + 1);
             // A sum that this shift and a large multiplier bring to about so many bits.
             let n_bits = (bits + shift - 15).clamp(1, 30);
             let bias = rng.random_range(0..1i64 << n_bits) as i32;
             constants.bias[channel] = if rng.random() { bias } else { -bias };
-            constants.multiplier[channel] = rng.random_range(MAX_MULTIPLIER / 2..=MAX_MULTIPLIER);
+            constants.multiplier[channel] =
+                rng.random_range(FORMAT_1_MAX_MULTIPLIER / 2..=FORMAT_1_MAX_MULTIPLIER);
             constants.shift[channel] = shift;
         }
     };

@@ -12,9 +12,11 @@ fn count(network: &QuantNetwork, index: usize) -> (u64, u64) {
     let layer = &network.layers[index];
     let map = shape(network, layer.input);
     let (weight, sparsity, stride, padding, pool) = match &layer.op {
-        Op::Conv(conv) => (&conv.weight, conv.sparsity, conv.stride, conv.padding, conv.max_pool),
+        Op::Conv(conv) => {
+            (&conv.weight, conv.sparsity, conv.stride[0], conv.padding, conv.max_pool)
+        }
         Op::FullyConnected(fc) => (&fc.weight, fc.sparsity, 1, [0; 4], false),
-        Op::GlobalAveragePool => return (0, 0),
+        _ => return (0, 0),
     };
     let (n_outputs, kernel_height, kernel_width, n_inputs) = weight.dim();
     let kept = |output: usize, ky: usize, kx: usize, channel: usize| {
@@ -77,7 +79,7 @@ fn shape(network: &QuantNetwork, tensor: TensorRef) -> Shape {
             let (channels, kernel_height, kernel_width, _) = conv.weight.dim();
             let [top, bottom, left, right] = conv.padding;
             let side = |n: usize, kernel: usize| {
-                let n = (0..n).filter(|at| at % conv.stride == 0 && at + kernel <= n).count();
+                let n = (0..n).filter(|at| at % conv.stride[0] == 0 && at + kernel <= n).count();
                 if conv.max_pool { n / 2 } else { n }
             };
             Shape {
@@ -88,6 +90,7 @@ fn shape(network: &QuantNetwork, tensor: TensorRef) -> Shape {
         }
         Op::GlobalAveragePool => Shape { height: 1, width: 1, channels: map.channels },
         Op::FullyConnected(fc) => Shape { height: 1, width: 1, channels: fc.weight.dim().0 },
+        _ => panic!("{}: cases have operations of format 1", layer.name),
     }
 }
 

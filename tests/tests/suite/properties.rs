@@ -56,7 +56,7 @@ fn weights(layer: &mut Layer) -> Vec<&mut i8> {
     match &mut layer.op {
         Op::Conv(conv) => conv.weight.iter_mut().collect(),
         Op::FullyConnected(fc) => fc.weight.iter_mut().collect(),
-        Op::GlobalAveragePool => Vec::new(),
+        _ => Vec::new(),
     }
 }
 

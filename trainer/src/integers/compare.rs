@@ -64,7 +64,7 @@ pub fn evaluate_logits(
     logits: &Tensor,
     labels: &Tensor,
 ) -> Result<Evaluation> {
-    let scale = network.layers.last().map_or(1.0, |layer| layer.scale);
+    let scale = network.outputs.first().map_or(1.0, |output| network.layers[*output].scale);
     let classes = integer::first_largest(logits)?;
     let given = Vec::<i64>::try_from(labels)?;
     let n_right =

@@ -7,8 +7,8 @@
 use anyhow::{Context, Result, bail};
 use ndarray::Array1;
 use spec::{
-    Conv, FullyConnected, InputSpec, Layer, Op, Preprocess, QuantNetwork, Requantize, Residual,
-    Sparsity, TensorRef,
+    Bounds, Conv, FullyConnected, InputSpec, Layer, Op, Preprocess, QuantNetwork, Requantize,
+    Residual, Rounding, Sparsity, TensorRef,
 };
 
 use crate::network::architecture::{ConvSpec, OpSpec};
@@ -133,7 +133,8 @@ pub fn quantize(
             input: place(layer.input),
             op,
             requantize,
-            relu,
+            bounds: Bounds::format_1(relu, idx + 1 == model.architecture.layers.len()),
+            zero_point: 0,
             scale: scales.of(TensorRef::Layer(idx)),
         };
         places.push(TensorRef::Layer(layers.len()));
@@ -147,9 +148,11 @@ pub fn quantize(
             channels: preprocess.channels,
             space_to_depth: model.architecture.space_to_depth,
             scale: model.input_step,
+            zero_point: 0,
             preprocess: Some(preprocess.clone()),
         },
         classes,
+        outputs: vec![layers.len().saturating_sub(1)],
         layers,
         provenance: serde_json::Value::Null,
     };
@@ -178,6 +181,7 @@ fn quantize_layer(
             bias: constant(0),
             multiplier: constant(multiplier),
             shift: constant(shift),
+            rounding: Rounding::HalfEven,
         };
         return Ok((Op::GlobalAveragePool, requantize));
     };
@@ -192,24 +196,19 @@ fn quantize_layer(
                 from: place(from),
                 stride: model.flow.residual_strides[idx],
                 multiplier: rows.residual_multiplier(input_scale, scale),
+                after: false,
             });
+            let weight = rows.weight(input.channels, (conv.kernel, conv.kernel))?;
             Op::Conv(Conv {
-                weight: rows.weight(input.channels, (conv.kernel, conv.kernel))?,
-                stride: conv.stride,
+                stride: [conv.stride; 2],
                 padding: [conv.padding; 4],
                 sparsity,
                 residual,
                 max_pool: conv.max_pool,
+                ..Conv::new(weight)
             })
         }
-        OpSpec::BatchNorm { .. } => Op::Conv(Conv {
-            weight: rows.diagonal(),
-            stride: 1,
-            padding: [0; 4],
-            sparsity,
-            residual: None,
-            max_pool: false,
-        }),
+        OpSpec::BatchNorm { .. } => Op::Conv(Conv { sparsity, ..Conv::new(rows.diagonal()) }),
         OpSpec::FullyConnected => {
             let weight = rows.weight(input.channels, (input.height, input.width))?;
             Op::FullyConnected(FullyConnected { weight, sparsity })

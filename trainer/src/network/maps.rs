@@ -50,9 +50,4 @@ impl Maps {
             }
         }
     }
-
-    /// The output of the last layer.
-    pub(crate) fn into_last(self) -> Tensor {
-        self.layers.into_iter().next_back().flatten().expect("the last layer was run")
-    }
 }

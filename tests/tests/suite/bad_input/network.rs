@@ -75,7 +75,7 @@ const RULES: [(&str, Change<QuantNetwork>); 6] = [
         let Op::Conv(conv) = &mut network.layers[0].op else {
             unreachable!("the toy begins with convolutions")
         };
-        conv.stride = 5;
+        conv.stride = [5; 2];
     }),
     ("a negative multiplier", |network| network.layers[0].requantize.multiplier[3] = -1),
     ("more classes than logits", |network| network.classes.push("one more".to_owned())),

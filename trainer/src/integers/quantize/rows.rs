@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use ndarray::{Array1, Array4};
-use spec::Requantize;
+use spec::{Requantize, Rounding};
 use tch::{Kind, Tensor};
 
 use crate::integers::fold::Folded;
@@ -99,16 +99,22 @@ pub(crate) fn requantize(
         parts.1.push(multiplier);
         parts.2.push(shift);
     }
-    Ok(Requantize { bias: parts.0.into(), multiplier: parts.1.into(), shift: parts.2.into() })
+    Ok(Requantize {
+        bias: parts.0.into(),
+        multiplier: parts.1.into(),
+        shift: parts.2.into(),
+        rounding: Rounding::HalfEven,
+    })
 }
 
 /// `multiplier / 2^shift` nearest to a ratio, with as many bits as fit.
 pub(crate) fn multiplier(ratio: f64) -> Result<(i32, i32)> {
-    let max = f64::from(spec::MAX_MULTIPLIER);
+    let max = f64::from(spec::FORMAT_1_MAX_MULTIPLIER);
     if !(ratio.is_finite() && ratio > 0.0 && ratio <= max) {
-        bail!("a factor of {ratio} is not within what {} allows", spec::MAX_MULTIPLIER);
+        bail!("a factor of {ratio} is not within what {} allows", spec::FORMAT_1_MAX_MULTIPLIER);
     }
-    let mut shift = (max / ratio).log2().floor().clamp(0.0, f64::from(spec::MAX_SHIFT)) as i32;
+    let mut shift =
+        (max / ratio).log2().floor().clamp(0.0, f64::from(spec::FORMAT_1_MAX_SHIFT)) as i32;
     while shift > 0 && (ratio * f64::from(shift).exp2()).round_ties_even() > max {
         shift -= 1;
     }
@@ -138,8 +144,8 @@ mod tests {
     fn multipliers_use_all_their_bits() {
         for ratio in [1.0, 0.5, 0.003_7, 1.0 / 3.0, 1e-9, 0.999_99, 40.0, 32_767.0] {
             let (multiplier, shift) = multiplier(ratio).unwrap();
-            assert!((0..=spec::MAX_MULTIPLIER).contains(&multiplier));
-            assert!((0..=spec::MAX_SHIFT as i32).contains(&shift));
+            assert!((0..=spec::FORMAT_1_MAX_MULTIPLIER).contains(&multiplier));
+            assert!((0..=spec::FORMAT_1_MAX_SHIFT as i32).contains(&shift));
             let value = f64::from(multiplier) / f64::from(shift).exp2();
             assert!((value / ratio - 1.0).abs() < 4e-5, "{ratio}: {multiplier} >> {shift}");
         }
