@@ -139,6 +139,7 @@ impl Writer<'_> {
             weight_base: self.program.weights.len(),
             in_width: width,
             in_height: height,
+            fill: 0,
         });
     }
 

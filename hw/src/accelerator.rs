@@ -246,6 +246,7 @@ impl Logic for Accelerator {
         self.fetch.word_1.next = self.program_memory.data[1].val();
         self.fetch.word_2.next = self.program_memory.data[2].val();
         self.fetch.word_3.next = self.program_memory.data[3].val();
+        self.fetch.word_4.next = self.program_memory.data[4].val();
         self.fetch.image_ready.next = self.loader.full.val();
         self.fetch.block_taken.next = self.weight_loader.block_taken.val();
         self.fetch.idle.next =
@@ -300,7 +301,8 @@ impl Logic for Accelerator {
         self.activation_memory.load_enable.next = self.loader.load_enable.val();
         self.activation_memory.load_address.next = self.loader.load_address.val();
         self.selector.mask.next = self.streamer.mask.val();
-        self.selector.zero.next = self.streamer.zero.val();
+        self.selector.outside.next = self.streamer.outside.val();
+        self.selector.fill.next = self.streamer.fill.val();
         for i in 0..self._word_channels {
             self.activation_memory.load_word[i].next = self.loader.load_word[i].val();
             self.selector.word[i].next = self.activation_memory.word[i].val();

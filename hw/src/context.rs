@@ -29,6 +29,7 @@ pub struct StreamContext {
     pub weight_base: Bits<16>,
     pub in_width: Bits<12>,
     pub in_height: Bits<12>,
+    pub fill: Bits<8>,
 }
 
 /// How a layer's output is drained: instruction `DRAIN`.
@@ -266,8 +267,9 @@ macro_rules! decoder {
     };
 }
 
-decoder!(StreamDecoder, "stream_decoder", StreamContext, Stream, [word_0, word_1, word_2, word_3], {
+decoder!(StreamDecoder, "stream_decoder", StreamContext, Stream, [word_0, word_1, word_2, word_3, word_4], {
     in_bank, stride_x, groups_minus_1, sum, stride_y, layer, pixel_step, row_step, tile_base, weight_base, in_width, in_height,
+    fill,
 });
 decoder!(DrainDecoder, "drain_decoder", DrainContext, Drain, [word_0, word_1, word_2, word_3], {
     out_banks, logits, pool, relu, residual_bank, steps_minus_1, last_steps_minus_1, out_pixel_step, out_row_step,
@@ -419,7 +421,7 @@ mod tests {
 
     #[test]
     fn bundles_hold_every_field_of_the_table() {
-        check!(StreamDecoder, [word_0, word_1, word_2, word_3], Stream);
+        check!(StreamDecoder, [word_0, word_1, word_2, word_3, word_4], Stream);
         check!(DrainDecoder, [word_0, word_1, word_2, word_3], Drain);
         check!(BlockDecoder, [word_0, word_1, word_2, word_3], Block);
         check!(LoadDecoder, [word_0, word_1, word_2, word_3], Load);

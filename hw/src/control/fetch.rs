@@ -50,6 +50,8 @@ pub struct Fetch {
     pub word_2: Signal<In, Bits<32>>,
     /// Program memory word 3.
     pub word_3: Signal<In, Bits<32>>,
+    /// Program memory word 4.
+    pub word_4: Signal<In, Bits<32>>,
     /// Program memory address.
     pub program_address: Signal<Out, Bits<16>>,
     /// A block is up.
@@ -142,6 +144,7 @@ impl Logic for Fetch {
         self.stream_decoder.word_1.next = self.word_1.val();
         self.stream_decoder.word_2.next = self.word_2.val();
         self.stream_decoder.word_3.next = self.word_3.val();
+        self.stream_decoder.word_4.next = self.word_4.val();
         self.drain_decoder.word_0.next = self.word_0.val();
         self.drain_decoder.word_1.next = self.word_1.val();
         self.drain_decoder.word_2.next = self.word_2.val();

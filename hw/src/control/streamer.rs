@@ -45,8 +45,10 @@ pub struct Streamer {
     pub bank: Signal<Out, Bits<2>>,
     /// Address of the word.
     pub address: Signal<Out, Bits<16>>,
-    /// The word lies outside the map and reads as zero.
-    pub zero: Signal<Out, Bit>,
+    /// The word lies outside the map.
+    pub outside: Signal<Out, Bit>,
+    /// What each of its bytes reads as then.
+    pub fill: Signal<Out, Bits<8>>,
     /// Channel of each pair.
     pub mask: Signal<Out, Bits<16>>,
     /// First pixel of a tile.
@@ -87,7 +89,8 @@ pub struct Streamer {
     layer_register: Register<Bits<8>>,
     bank_out: Register<Bits<2>>,
     address_out: Register<Bits<16>>,
-    zero_out: Register<Bit>,
+    outside_out: Register<Bit>,
+    fill_out: Register<Bits<8>>,
     mask_out: Register<Bits<16>>,
     swap_out: Register<Bit>,
     accumulate_out: Register<AccumulateControl>,
@@ -124,7 +127,8 @@ impl Logic for Streamer {
             layer_register,
             bank_out,
             address_out,
-            zero_out,
+            outside_out,
+            fill_out,
             mask_out,
             swap_out,
             accumulate_out
@@ -141,7 +145,8 @@ impl Logic for Streamer {
         );
         self.bank.next = self.bank_out.q.val();
         self.address.next = self.address_out.q.val();
-        self.zero.next = self.zero_out.q.val();
+        self.outside.next = self.outside_out.q.val();
+        self.fill.next = self.fill_out.q.val();
         self.mask.next = self.mask_out.q.val();
         self.swap.next = self.swap_out.q.val();
         self.accumulate.next = self.accumulate_out.q.val();
@@ -244,7 +249,8 @@ impl Logic for Streamer {
             & (!self.stream_register.q.val().sum | self.tile_start.q.val());
         self.bank_out.d.next = self.stream_register.q.val().in_bank;
         self.address_out.d.next = self.pixel_address.q.val();
-        self.zero_out.d.next = (self.x.q.val() >= self.stream_register.q.val().in_width)
+        self.fill_out.d.next = self.stream_register.q.val().fill;
+        self.outside_out.d.next = (self.x.q.val() >= self.stream_register.q.val().in_width)
             | (self.y.q.val() >= self.stream_register.q.val().in_height);
         self.mask_out.d.next = self.tile_register.q.val().mask;
         self.swap_out.d.next = self.busy.q.val() & self.tile_start.q.val();

@@ -21,8 +21,10 @@ pub struct BareArray {
     pub swap: Signal<In, Bit>,
     /// Bit `r` picks the odd channel of pair `r`.
     pub mask: Signal<In, Bits<16>>,
-    /// The pixel is padding.
-    pub zero: Signal<In, Bit>,
+    /// The pixel lies outside the map.
+    pub outside: Signal<In, Bit>,
+    /// int8, all channels of a pixel outside.
+    pub fill: Signal<In, Bits<8>>,
     /// int8, one a channel.
     pub word: Vec<Signal<In, Bits<8>>>,
     /// int8, one a column.
@@ -45,7 +47,8 @@ impl BareArray {
             load: Signal::default(),
             swap: Signal::default(),
             mask: Signal::default(),
-            zero: Signal::default(),
+            outside: Signal::default(),
+            fill: Signal::default(),
             word: ports(config.word_channels()),
             weight: ports(config.cols()),
             psum: ports(config.cols()),
@@ -64,7 +67,8 @@ impl Logic for BareArray {
         comment!("module bare_array: The array and its selector, to be simulated alone.");
         self.selector.clock.next = self.clock.val();
         self.selector.mask.next = self.mask.val();
-        self.selector.zero.next = self.zero.val();
+        self.selector.outside.next = self.outside.val();
+        self.selector.fill.next = self.fill.val();
         for i in 0..self._word_channels {
             self.selector.word[i].next = self.word[i].val();
         }

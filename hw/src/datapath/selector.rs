@@ -7,9 +7,9 @@ use rust_hdl_core::prelude::*;
 use spec::ArrayConfig;
 use std::fmt::Write;
 
-/// `activation[r] = zero ? 0 : word[2r + mask[r]]`.
+/// `activation[r] = outside ? fill : word[2r + mask[r]]`.
 ///
-/// Latency: 2 cycles from `mask` and `zero`, 1 cycle from `word`, which comes out of a memory and therefore a cycle
+/// Latency: 2 cycles from `mask`, `outside` and `fill`, 1 cycle from `word`, which comes out of a memory and therefore a cycle
 /// after its control. No reset.
 #[derive(LogicBlock)]
 pub struct Selector {
@@ -17,14 +17,17 @@ pub struct Selector {
     pub clock: Signal<In, Clock>,
     /// Bit `r` picks the odd channel of pair `r`.
     pub mask: Signal<In, Bits<16>>,
-    /// The pixel is padding.
-    pub zero: Signal<In, Bit>,
+    /// The pixel lies outside the map.
+    pub outside: Signal<In, Bit>,
+    /// int8, all channels of a pixel outside.
+    pub fill: Signal<In, Bits<8>>,
     /// int8, one a channel.
     pub word: Vec<Signal<In, Bits<8>>>,
     /// int8, one a row.
     pub activation: Vec<Signal<Out, Bits<8>>>,
     _mask: u64,
-    _zero: bool,
+    _outside: bool,
+    _fill: Bits<8>,
 }
 
 impl Selector {
@@ -33,11 +36,13 @@ impl Selector {
         Self {
             clock: Signal::default(),
             mask: Signal::default(),
-            zero: Signal::default(),
+            outside: Signal::default(),
+            fill: Signal::default(),
             word: ports(config.word_channels()),
             activation: ports(config.rows()),
             _mask: 0,
-            _zero: false,
+            _outside: false,
+            _fill: Bits::default(),
         }
     }
 }
@@ -49,11 +54,11 @@ impl Logic for Selector {
         }
         for (r, activation) in self.activation.iter_mut().enumerate() {
             let odd = (self._mask >> r & 1) as usize;
-            activation.next =
-                if self._zero { Bits::default() } else { self.word[2 * r + odd].val() };
+            activation.next = if self._outside { self._fill } else { self.word[2 * r + odd].val() };
         }
         self._mask = self.mask.val().to_u64();
-        self._zero = self.zero.val();
+        self._outside = self.outside.val();
+        self._fill = self.fill.val();
     }
 
     fn connect(&mut self) {
@@ -69,16 +74,16 @@ impl Logic for Selector {
             let (even, odd) = (2 * r, 2 * r + 1);
             let _ = writeln!(
                 clocked,
-                "    activation_{r} <= zero_1 ? 8'd0 : mask_1[{r}] ? word_{odd} : word_{even};"
+                "    activation_{r} <= outside_1 ? fill_1 : mask_1[{r}] ? word_{odd} : word_{even};"
             );
         }
         let range = format!("[{}:0]", rows - 1);
         let mask = if rows == 16 { "mask".into() } else { format!("mask{range}") };
         let body = format!(
-            "reg {range} mask_1;\nreg zero_1;\ninitial begin\n    mask_1 = {rows}'d0;\n    zero_1 = 1'b0;\n{initial}end\n\
-             always @(posedge clock) begin\n    mask_1 <= {mask};\n    zero_1 <= zero;\n{clocked}end\n"
+            "reg {range} mask_1;\nreg outside_1;\nreg [7:0] fill_1;\ninitial begin\n    mask_1 = {rows}'d0;\n    outside_1 = 1'b0;\n    fill_1 = 8'd0;\n{initial}end\n\
+             always @(posedge clock) begin\n    mask_1 <= {mask};\n    outside_1 <= outside;\n    fill_1 <= fill;\n{clocked}end\n"
         );
-        verilog("selector", "One channel of each pair, or zero.", &body)
+        verilog("selector", "One channel of each pair, or the fill of a pixel outside.", &body)
     }
 }
 
@@ -94,21 +99,24 @@ mod tests {
         let config = ArrayConfig::new(5, 4, Memories::default()).unwrap();
         let mut selector = Selector::new(&config);
         let mut random = Random::new(1);
-        let mut before = (0, false);
+        let mut before = (0, false, 0);
         for _ in 0..200 {
-            let (mask, zero) = (random.below(1 << 16), random.below(4) == 0);
+            let (mask, outside) = (random.below(1 << 16), random.below(4) == 0);
+            let fill = random.below(256) as u8;
             let word: Vec<u8> = (0..10).map(|_| random.below(256) as u8).collect();
             selector.mask.next = mask.into();
-            selector.zero.next = zero;
+            selector.outside.next = outside;
+            selector.fill.next = u64::from(fill).into();
             for (port, &byte) in selector.word.iter_mut().zip(&word) {
                 port.next = u64::from(byte).into();
             }
             // The word belongs to the control of the cycle before.
-            let (mask_before, zero_before) = std::mem::replace(&mut before, (mask, zero));
+            let (mask_before, outside_before, fill_before) =
+                std::mem::replace(&mut before, (mask, outside, fill));
             tick(&mut selector, |selector| &mut selector.clock).unwrap();
             for (r, pair) in word.chunks(2).enumerate() {
                 let chosen = if mask_before & 1 << r != 0 { pair[1] } else { pair[0] };
-                let expected = if zero_before { 0 } else { chosen };
+                let expected = if outside_before { fill_before } else { chosen };
                 assert_eq!(selector.activation[r].val().to_u8(), expected);
             }
         }

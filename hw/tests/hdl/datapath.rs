@@ -26,7 +26,8 @@ struct DataPath {
     pub load: Signal<In, Bit>,
     pub swap: Signal<In, Bit>,
     pub mask: Signal<In, Bits<16>>,
-    pub zero: Signal<In, Bit>,
+    pub outside: Signal<In, Bit>,
+    pub fill: Signal<In, Bits<8>>,
     pub control: Signal<In, AccumulateControl>,
     pub drain_active: Signal<In, Bit>,
     pub drain_bank: Signal<In, Bit>,
@@ -69,7 +70,8 @@ impl DataPath {
             load: Default::default(),
             swap: Default::default(),
             mask: Default::default(),
-            zero: Default::default(),
+            outside: Default::default(),
+            fill: Default::default(),
             control: Default::default(),
             drain_active: Default::default(),
             drain_bank: Default::default(),
@@ -108,7 +110,8 @@ impl Logic for DataPath {
     fn update(&mut self) {
         self.selector.clock.next = self.clock.val();
         self.selector.mask.next = self.mask.val();
-        self.selector.zero.next = self.zero.val();
+        self.selector.outside.next = self.outside.val();
+        self.selector.fill.next = self.fill.val();
         for i in 0..(2 * self._rows) {
             self.selector.word[i].next = self.word[i].val();
         }
@@ -186,6 +189,7 @@ fn row(config: &ArrayConfig, random: &mut Random, cycle: usize) -> Vec<u64> {
         u64::from(random.below(9) == 0),
         random.below(1 << 16),
         u64::from(random.below(8) == 0),
+        corner(random, 8),
     ]);
     let [valid, bank, first, chain, last] =
         [3, 2, 4, 5, 6].map(|n| u64::from(random.below(n) < n - 1));
@@ -215,7 +219,8 @@ fn native(block: &mut DataPath, row: &[u64]) -> Vec<u64> {
     block.load.next = take() == 1;
     block.swap.next = take() == 1;
     block.mask.next = bits(take());
-    block.zero.next = take() == 1;
+    block.outside.next = take() == 1;
+    block.fill.next = bits(take());
     let control = take();
     let bit = |i: usize| control >> i & 1 == 1;
     block.control.next = AccumulateControl {
@@ -310,7 +315,8 @@ fn the_bare_array_runs_alike() {
     let inputs: Vec<Vec<u64>> = (0..2000u64)
         .map(|cycle| {
             let control = [u64::from(cycle % 8 == 0), u64::from(cycle % 8 == 2)];
-            let choice = [random.below(1 << 16), u64::from(random.below(9) == 0)];
+            let outside = u64::from(random.below(9) == 0);
+            let choice = [random.below(1 << 16), outside, random.below(256)];
             let bytes = (0..2 * 3 + 4).map(|_| random.below(256));
             control.into_iter().chain(choice).chain(bytes).collect()
         })
@@ -321,9 +327,10 @@ fn the_bare_array_runs_alike() {
             block.load.next = row[0] == 1;
             block.swap.next = row[1] == 1;
             block.mask.next = bits(row[2]);
-            block.zero.next = row[3] == 1;
+            block.outside.next = row[3] == 1;
+            block.fill.next = bits(row[4]);
             let bytes = block.word.iter_mut().chain(&mut block.weight);
-            bytes.zip(&row[4..]).for_each(|(port, byte)| port.next = bits(*byte));
+            bytes.zip(&row[5..]).for_each(|(port, byte)| port.next = bits(*byte));
             tick(&mut block, |block| &mut block.clock).unwrap();
             block.psum.iter().map(|port| port.val().to_u64()).collect()
         })

@@ -262,9 +262,10 @@ fn an_unknown_choice_or_what_it_chooses_is_unknown() {
         [[X, X], [k(5), k(6)], [k(0), k(6)], [X, k(0)], [k(5), X], [X, k(0)], [k(5), k(6)]];
     assert_eq!(seen, expected.map(Vec::from));
 
-    // Mask, padding, and the word; the word comes a cycle later.
-    let rows =
-        |mask: Value, zero: Value, word: [Value; 4]| [vec![mask, zero], word.to_vec()].concat();
+    // Mask, outside, fill and the word; the word comes a cycle later.
+    let rows = |mask: Value, outside: Value, word: [Value; 4]| {
+        [vec![mask, outside, k(6)], word.to_vec()].concat()
+    };
     let some = [k(1), k(2), k(3), k(4)];
     let seen = simulate(
         Selector::new(&config),
@@ -277,7 +278,7 @@ fn an_unknown_choice_or_what_it_chooses_is_unknown() {
             rows(k(0), k(0), some),
         ],
     );
-    let expected = [[X, X], [k(2), k(3)], [X, X], [k(0), k(0)], [k(1), X], [X, X]];
+    let expected = [[X, X], [k(2), k(3)], [X, X], [k(6), k(6)], [k(1), X], [X, X]];
     assert_eq!(seen, expected.map(Vec::from));
 }
 

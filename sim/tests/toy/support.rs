@@ -3,7 +3,7 @@
 use ndarray::Array3;
 use sim::tools::Tools;
 use sim::{Machine, Model, RunOptions, TraceMode};
-use spec::isa::{Block, Drain, Stream};
+use spec::isa::{Block, Drain, INSTRUCTION_WORDS, Stream};
 use spec::{
     ArrayConfig, Bounds, Inference, InputSpec, Layer, LayerInfo, LayerOutput, Logits, Memories, Op,
     Parameter, Program, QuantNetwork, Region, Requantize, TensorRef,
@@ -53,7 +53,8 @@ pub(crate) fn program() -> Program {
     };
     let block =
         |out_address| Block { width_minus_1: 3, out_address, ..Block::default() }.encode().unwrap();
-    let mut instructions = vec![[(N_BYTES | ADD.len() << 16) as u32, 0, 0, 0], [0; 4]];
+    let mut instructions =
+        vec![[(N_BYTES | ADD.len() << 16) as u32, 0, 0, 0, 0], [0; INSTRUCTION_WORDS]];
     for index in 0..ADD.len() {
         let stream = Stream { layer: index, tile_base: 2, ..Stream::default() };
         let drain = Drain { out_pixel_step: 1, out_row_step: 4, ..Drain::default() };

@@ -9,7 +9,7 @@
 //! use twofold_spec::isa::{End, Instruction};
 //!
 //! let words = End { logits_minus_1: 9 }.encode()?;
-//! assert_eq!(words, [End::OPCODE | 9 << 8, 0, 0, 0]);
+//! assert_eq!(words, [End::OPCODE | 9 << 8, 0, 0, 0, 0]);
 //! let instruction = Instruction::decode(&words).expect("its opcode is known");
 //! assert_eq!(instruction.to_string(), "END    logits_minus_1=9");
 //! # Ok::<(), twofold_spec::isa::FieldError>(())
@@ -27,7 +27,7 @@ pub use records::{
 };
 
 /// Words of 32 bits in an instruction.
-pub const INSTRUCTION_WORDS: usize = 4;
+pub const INSTRUCTION_WORDS: usize = 5;
 /// Words of 32 bits in a tile record.
 pub const TILE_WORDS: usize = 2;
 /// Words of 32 bits in a lane record.

@@ -129,7 +129,7 @@ impl fmt::Display for Memory {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Memories {
-    /// Instructions of 128 bits.
+    /// Instructions of 160 bits.
     pub program: usize,
     /// Tile records of 64 bits.
     pub tile: usize,

@@ -17,7 +17,7 @@ fn program(rows: usize, cols: usize, seed: u64) -> Program {
     let config = ArrayConfig::new(rows, cols, Memories::default()).unwrap();
     let mut random = Random::new(seed);
     let mut word = || random.range(0, u32::MAX.into()) as u32;
-    let instructions = (0..3).map(|_| [word(), word(), word(), word()]).collect();
+    let instructions = (0..3).map(|_| [word(), word(), word(), word(), word()]).collect();
     let tiles = (0..5).map(|_| [word(), word()]).collect();
     let lanes = (0..4).map(|_| word()).collect();
     let weights = (0..7).map(|_| random.image(cols)).collect();
@@ -93,7 +93,7 @@ proptest! {
 #[test]
 fn rows_have_the_documented_bits() {
     let mut program = program(2, 4, 0);
-    program.instructions = vec![[0x0123_4567, 0x89ab_cdef, 2, 0xf000_0000]];
+    program.instructions = vec![[0x0123_4567, 0x89ab_cdef, 2, 0xf000_0000, 0x0000_0080]];
     program.tiles = vec![[1, 0x8000_0000]];
     program.weights = vec![vec![1, -1, -128, 127]];
     let parameter =
@@ -103,7 +103,7 @@ fn rows_have_the_documented_bits() {
     program.lanes = vec![0xdead_beef];
     let files = program.to_files();
     let text = |name| files.iter().find(|(file, _)| *file == name).unwrap().1.as_str();
-    assert_eq!(text("program.hex"), "f00000000000000289abcdef01234567\n");
+    assert_eq!(text("program.hex"), "00000080f00000000000000289abcdef01234567\n");
     assert_eq!(text("tile.hex"), "8000000000000001\n");
     assert_eq!(text("weight.hex"), "7f80ff01\n");
     let (some, none) = ("abcd2f7ffffffffffe", "000000000000000000");
@@ -161,7 +161,7 @@ fn messages_of_damaged_programs() {
         (
             "another version",
             read_changed(&program, "program.json", |text| {
-                text.replace("\"format_version\": 1", "\"format_version\": 3")
+                text.replace("\"format_version\": 2", "\"format_version\": 3")
             }),
         ),
         (

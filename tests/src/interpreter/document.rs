@@ -126,6 +126,7 @@ macro_rules! record {
 record!(Stream, "### STREAM", {
     in_bank: usize, stride_x: usize, groups_minus_1: usize, sum: bool, stride_y: usize, layer: usize, pixel_step: usize,
     row_step: usize, tile_base: usize, weight_base: usize, in_width: usize, in_height: usize,
+    fill: i64,
 });
 record!(Drain, "### DRAIN", {
     out_banks: usize, logits: bool, pool: bool, relu: bool, residual_bank: usize, steps_minus_1: usize,

@@ -1,13 +1,13 @@
 //! A program put together by hand, its results worked out by hand, and every rule broken once.
 
-use spec::isa::{Block, Drain, End, Instruction, Lane, Load, Stream, Tile};
+use spec::isa::{Block, Drain, End, INSTRUCTION_WORDS, Instruction, Lane, Load, Stream, Tile};
 use spec::{ArrayConfig, LayerInfo, Memories, Parameter, Program, Region};
 
 use super::{Problem, interpret};
 
 const IMAGE: [i8; 8] = [1, 2, 3, -4, 5, 6, -7, 8];
 
-fn instruction(instruction: impl Into<Instruction>) -> [u32; 4] {
+fn instruction(instruction: impl Into<Instruction>) -> [u32; INSTRUCTION_WORDS] {
     instruction.into().encode().unwrap()
 }
 
@@ -219,6 +219,20 @@ fn pads_strides_pools_and_adds_a_residual() {
 }
 
 #[test]
+fn a_pixel_outside_reads_as_the_fill() {
+    // The first layer again, over a block one pixel up and to the left.
+    let mut program = program();
+    set!(program, 1, Stream.fill, -3);
+    set!(program, 3, Block.y0, -1);
+    set!(program, 3, Block.x0, -1);
+    set!(program, 3, Block.in_address, (1 << 16) - 3);
+    let outside = [-3, -3, -6, 0];
+    let execution = interpret(&program, &IMAGE).unwrap();
+    let pixels = [outside, outside, outside, [1, 2, 3, -1]];
+    assert_eq!(execution.layers[0].output, Some(pixels.concat()));
+}
+
+#[test]
 fn rounds_halves_to_even_and_saturates() {
     let run = |bias: i32, multiplier, shift, relu| {
         let mut program = program();
@@ -297,8 +311,8 @@ fn refuses_every_other_broken_rule() {
         Problem::Order { instruction: "BLOCK", missing: "DRAIN" }
     );
     assert_eq!(problem(|p| remove(p, 7)), Problem::NoEnd);
-    assert_eq!(problem(|p| p.instructions.push([4, 0, 0, 0])), Problem::AfterEnd { n: 1 });
-    assert_eq!(problem(|p| p.instructions[4] = [9, 0, 0, 0]), Problem::Opcode { word: 9 });
+    assert_eq!(problem(|p| p.instructions.push([4, 0, 0, 0, 0])), Problem::AfterEnd { n: 1 });
+    assert_eq!(problem(|p| p.instructions[4] = [9, 0, 0, 0, 0]), Problem::Opcode { word: 9 });
     assert_eq!(problem(|p| p.instructions[7][3] = 1), Problem::UnusedBits);
     assert_eq!(
         problem(|p| set!(p, 4, Stream.layer, 5)),

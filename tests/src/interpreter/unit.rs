@@ -87,31 +87,34 @@ impl Machine<'_> {
             let coordinate = |start: i64, tap, steps| {
                 (start + (tap + steps) as i64).rem_euclid(COORDINATES as i64) as usize
             };
-            if coordinate(block.y0, ky, py * layer.stride_y) >= layer.in_height
-                || coordinate(block.x0, kx, px * layer.stride_x) >= layer.in_width
-            {
-                continue;
-            }
+            let inside = coordinate(block.y0, ky, py * layer.stride_y) < layer.in_height
+                && coordinate(block.x0, kx, px * layer.stride_x) < layer.in_width;
             let address = (block.in_address + offset + py * layer.row_step + px * layer.pixel_step)
                 % ADDRESSES;
             let bank = &self.banks[layer.in_bank];
             let depth = bank.depth();
-            let (bytes, writers) = bank.word(address).ok_or(Problem::Address {
-                memory: "input map",
-                address,
-                depth,
-            })?;
+            let word = match (inside, bank.word(address)) {
+                (false, _) => None,
+                (true, Some(word)) => Some(word),
+                (true, None) => {
+                    return Err(Problem::Address { memory: "input map", address, depth });
+                }
+            };
             let index = if layer.sum { 0 } else { py * block.width + px };
             for (row, &byte) in selected.iter().enumerate().filter(|(row, _)| used[*row]) {
-                let (bank, word) = (layer.in_bank, address);
-                match writers[byte] {
-                    Writer::Nobody => return Err(Problem::Unwritten { bank, word, byte }),
-                    Writer::Unit(unit) if unit + 1 == self.n_units && !all_written => {
-                        return Err(Problem::NotYetWritten { bank, word, byte });
+                let activation = match word {
+                    None => i32::from(layer.fill),
+                    Some((bytes, writers)) => {
+                        let (bank, word) = (layer.in_bank, address);
+                        match writers[byte] {
+                            Writer::Nobody => return Err(Problem::Unwritten { bank, word, byte }),
+                            Writer::Unit(unit) if unit + 1 == self.n_units && !all_written => {
+                                return Err(Problem::NotYetWritten { bank, word, byte });
+                            }
+                            _ => i32::from(bytes[byte]),
+                        }
                     }
-                    _ => {}
-                }
-                let activation = i32::from(bytes[byte]);
+                };
                 for (column, (sum, weight)) in
                     accumulators[index].iter_mut().zip(&weights[row]).enumerate()
                 {

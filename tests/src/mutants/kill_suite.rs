@@ -244,7 +244,7 @@ fn unknown_instruction(
 ) -> Trial {
     let mut program = codegen::compile(network, config, options).expect("it was made to fit");
     let at = seed as usize % program.instructions.len();
-    let unknown: [u32; INSTRUCTION_WORDS] = [[0, 6, 7, 15][seed as usize / 6 % 4], 0, 0, 0];
+    let unknown: [u32; INSTRUCTION_WORDS] = [[0, 6, 7, 15][seed as usize / 6 % 4], 0, 0, 0, 0];
     program.instructions[at] = unknown;
     let mut trial = Trial { name: format!("unknown instruction {at}"), program, steps: Vec::new() };
     machine.load(&trial.program).expect("the program is for this array");

@@ -1,7 +1,7 @@
 //! Fetch: an instruction every two cycles, in order, each when what it waits for is there.
 
 use super::Bench;
-use super::isa::{encode, unknown_opcodes};
+use super::isa::{INSTRUCTION_WORDS, encode, unknown_opcodes};
 use super::program::{Program, program};
 use proptest::prelude::*;
 use rust_hdl_core::prelude::*;
@@ -22,7 +22,7 @@ struct Load {
 }
 
 impl Load {
-    fn words(&self) -> [u32; 4] {
+    fn words(&self) -> [u32; INSTRUCTION_WORDS] {
         encode(
             "LOAD",
             &[
@@ -71,7 +71,11 @@ enum Instruction {
 }
 
 /// A program with its bits.
-fn instructions(load: &Load, program: &Program, logits: u64) -> Vec<(Instruction, [u32; 4])> {
+fn instructions(
+    load: &Load,
+    program: &Program,
+    logits: u64,
+) -> Vec<(Instruction, [u32; INSTRUCTION_WORDS])> {
     let mut list = vec![(Instruction::Load(load.context()), load.words())];
     for layer in &program.layers {
         list.push((Instruction::Stream(layer.stream.context()), layer.stream.words()));
@@ -185,12 +189,14 @@ fn seen(block: &Fetch) -> Seen {
 /// Runs a program from reset on, and compares every cycle with the model.
 fn check(
     bench: &mut Bench<Fetch>,
-    program: &[(Instruction, [u32; 4])],
+    program: &[(Instruction, [u32; INSTRUCTION_WORDS])],
     surroundings: &[Surroundings],
 ) -> Result<(), TestCaseError> {
     // What follows the program in its memory must not be executed.
-    let word = |address: usize| program.get(address).map_or([u32::MAX; 4], |(_, words)| *words);
-    let mut read = [u32::MAX; 4];
+    let word = |address: usize| {
+        program.get(address).map_or([u32::MAX; INSTRUCTION_WORDS], |(_, words)| *words)
+    };
+    let mut read = [u32::MAX; INSTRUCTION_WORDS];
     let mut drive = |bench: &mut Bench<Fetch>, reset: bool, now: Surroundings| {
         let mut now = now;
         bench.set(|fetch| {
@@ -202,6 +208,7 @@ fn check(
             fetch.word_1.next = bits(read[1].into());
             fetch.word_2.next = bits(read[2].into());
             fetch.word_3.next = bits(read[3].into());
+            fetch.word_4.next = bits(read[4].into());
         });
         // Nothing is taken where nothing is offered.
         now.block_taken &= bench.block.block_valid.val();

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+/// Words of an instruction.
+pub(super) const INSTRUCTION_WORDS: usize = 5;
+
 /// Place of a field.
 struct Field {
     word: usize,
@@ -46,10 +49,10 @@ fn records() -> &'static BTreeMap<String, Record> {
 }
 
 /// A record of the section of this name; every field has to be given.
-pub(super) fn encode(section: &str, values: &[(&str, u64)]) -> [u32; 4] {
+pub(super) fn encode(section: &str, values: &[(&str, u64)]) -> [u32; INSTRUCTION_WORDS] {
     let record = &records()[section];
     assert_eq!(values.len(), record.fields.len(), "fields of {section}");
-    let mut words = [record.opcode, 0, 0, 0];
+    let mut words = [record.opcode, 0, 0, 0, 0];
     for (name, value) in values {
         let Field { word, lsb, width } = record.fields[*name];
         let value = value & ((1 << width) - 1);

@@ -1,6 +1,6 @@
 //! Random programs: layers, blocks and tiles as plain numbers, and as what the blocks take.
 
-use super::isa::encode;
+use super::isa::{INSTRUCTION_WORDS, encode};
 use proptest::prelude::*;
 use rust_hdl_core::prelude::bits;
 use std::collections::BTreeMap;
@@ -21,10 +21,12 @@ pub(super) struct Stream {
     pub(super) weight_base: u64,
     pub(super) in_width: u64,
     pub(super) in_height: u64,
+    /// Signed, modulo 2^8.
+    pub(super) fill: u64,
 }
 
 impl Stream {
-    pub(super) fn words(&self) -> [u32; 4] {
+    pub(super) fn words(&self) -> [u32; INSTRUCTION_WORDS] {
         encode(
             "STREAM",
             &[
@@ -40,6 +42,7 @@ impl Stream {
                 ("weight_base", self.weight_base),
                 ("in_width", self.in_width),
                 ("in_height", self.in_height),
+                ("fill", self.fill),
             ],
         )
     }
@@ -58,6 +61,7 @@ impl Stream {
             weight_base: bits(self.weight_base),
             in_width: bits(self.in_width),
             in_height: bits(self.in_height),
+            fill: bits(self.fill),
         }
     }
 }
@@ -80,7 +84,7 @@ pub(super) struct Drain {
 }
 
 impl Drain {
-    pub(super) fn words(&self) -> [u32; 4] {
+    pub(super) fn words(&self) -> [u32; INSTRUCTION_WORDS] {
         encode(
             "DRAIN",
             &[
@@ -136,7 +140,7 @@ pub(super) struct Block {
 }
 
 impl Block {
-    pub(super) fn words(&self) -> [u32; 4] {
+    pub(super) fn words(&self) -> [u32; INSTRUCTION_WORDS] {
         encode(
             "BLOCK",
             &[
@@ -292,22 +296,24 @@ fn address() -> impl Strategy<Value = u64> {
 fn stream() -> impl Strategy<Value = Stream> {
     let size = || prop_oneof![1..9u64, 0..4096u64];
     let steps = (address(), address(), address());
-    ((0..4u64, (1..5u64, 1..5u64), any::<bool>(), 0..256u64), steps, (size(), size())).prop_map(
-        |((in_bank, stride, sum, layer), (pixel_step, row_step, weight_base), size)| Stream {
-            in_bank,
-            stride_x: stride.0,
-            groups: 1,
-            sum,
-            stride_y: stride.1,
-            layer,
-            pixel_step,
-            row_step,
-            tile_base: 0,
-            weight_base,
-            in_width: size.0,
-            in_height: size.1,
-        },
-    )
+    ((0..4u64, (1..5u64, 1..5u64), any::<bool>(), 0..256u64), steps, (size(), size(), 0..256u64))
+        .prop_map(|((in_bank, stride, sum, layer), (pixel_step, row_step, weight_base), size)| {
+            Stream {
+                in_bank,
+                stride_x: stride.0,
+                groups: 1,
+                sum,
+                stride_y: stride.1,
+                layer,
+                pixel_step,
+                row_step,
+                tile_base: 0,
+                weight_base,
+                in_width: size.0,
+                in_height: size.1,
+                fill: size.2,
+            }
+        })
 }
 
 fn drain() -> impl Strategy<Value = Drain> {

@@ -13,7 +13,8 @@ const ADDRESS: usize = 2;
 struct Pixel {
     bank: u64,
     address: u64,
-    zero: bool,
+    /// `None` within the map.
+    fill: Option<u64>,
     mask: u64,
     accumulator_bank: bool,
     accumulator: u64,
@@ -69,7 +70,7 @@ fn pixels(pass: Pass<'_>, accumulator_bank: bool) -> Vec<Pixel> {
             pixels.push(Pixel {
                 bank: stream.in_bank,
                 address: at % (1 << 16),
-                zero: !(y < stream.in_height && x < stream.in_width),
+                fill: (y >= stream.in_height || x >= stream.in_width).then_some(stream.fill),
                 mask: tile.mask,
                 accumulator_bank,
                 accumulator: if stream.sum { 0 } else { py * block.width + px },
@@ -167,7 +168,7 @@ fn seen(block: &Streamer) -> Seen {
     let pixel = control.valid.then(|| Pixel {
         bank: block.bank.val().to_u64(),
         address: block.address.val().to_u64(),
-        zero: block.zero.val(),
+        fill: block.outside.val().then(|| block.fill.val().to_u64()),
         mask: block.mask.val().to_u64(),
         accumulator_bank: control.bank,
         accumulator: control.address.to_u64(),

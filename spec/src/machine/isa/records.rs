@@ -127,8 +127,9 @@ records! {
         1 [31:16] row_step: usize, "words from an output row's input to the next row's";
         2 [15:0] tile_base: usize, "first tile record of the layer";
         2 [31:16] weight_base: usize, "first weight row of the layer";
-        3 [11:0] in_width: usize, "input pixels in a row; a pixel outside reads as zero";
-        3 [27:16] in_height: usize, "input rows; a row outside reads as zero";
+        3 [11:0] in_width: usize, "input pixels in a row; a pixel outside reads as `fill`";
+        3 [27:16] in_height: usize, "input rows; a row outside reads as `fill`";
+        4 [7:0] fill: i64, "each byte of a word outside the map";
     }
 
     /// Sets how the layer's output is drained.

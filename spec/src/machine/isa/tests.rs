@@ -66,7 +66,8 @@ fn every_field_holds_its_extremes() {
             tile_base: usize,
             weight_base: usize,
             in_width: usize,
-            in_height: usize
+            in_height: usize,
+            fill: i64
         },
         check
     );
@@ -154,7 +155,7 @@ fn opcodes_decode() {
         assert_eq!(Instruction::decode(&words), Some(instruction));
         assert!(instruction.to_string().starts_with(table.name));
     }
-    assert_eq!(Instruction::decode(&[0; 4]), None);
+    assert_eq!(Instruction::decode(&[0; INSTRUCTION_WORDS]), None);
 }
 
 #[test]

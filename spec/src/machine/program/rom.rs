@@ -12,7 +12,7 @@ use crate::machine::memories::Memory;
 use crate::machine::parameter::Parameter;
 
 const FORMAT: &str = "twofold-program";
-const FORMAT_VERSION: u64 = 1;
+const FORMAT_VERSION: u64 = 2;
 const MANIFEST: &str = "program.json";
 
 /// What can be wrong with the files of a program.

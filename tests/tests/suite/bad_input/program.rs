@@ -17,7 +17,7 @@ const DAMAGE: [(&str, &str, Change); 8] = [
     ("an empty ROM file", "lane.hex", String::clear),
     ("a truncated manifest", "program.json", |text| text.truncate(text.len() / 2)),
     ("a manifest of another version", "program.json", |text| {
-        *text = text.replace("\"format_version\": 1", "\"format_version\": 9");
+        *text = text.replace("\"format_version\": 2", "\"format_version\": 9");
     }),
     ("an array out of range", "program.json", |text| {
         *text = text.replace("\"rows\": 2", "\"rows\": 20")
