@@ -22,7 +22,7 @@ FIT     ?=
 SIMULATOR ?= verilator
 # How results are printed: table or json.
 FORMAT  ?= table
-# How many random layers `make fuzz` tries, and from which seed.
+# How many random layers `make fuzz` tries, and from which seed; it also chooses the MUTANTS.
 N       ?= 1000
 SEED    ?= 1
 # The clock that `make pnr` tries to reach, in MHz.
@@ -33,7 +33,7 @@ TABLE      ?= mstar
 SEEDS      ?= 3
 JOBS       ?=
 TABLE_ARGS ?=
-# How many mutants of the Verilog are run; empty: all.
+# How many mutants of the Verilog are run, chosen by SEED; empty: all.
 MUTANTS    ?=
 # A Python that has PyTorch, for `make bench`. Empty sets one up in .tools/, 2.3 GB to download.
 PYTORCH    ?=
@@ -116,7 +116,7 @@ test-rust: verilator synthesis libtorch
 	@$(TIMED) $@ $(SUITES) $(CARGO) test --workspace --no-fail-fast
 
 mutants: verilator synthesis ## Which small mistakes in the Verilog do tests notice? All, or N (MUTANTS=300) of them; goes on where it was cut off.
-	$(CARGO) run --quiet --package twofold-tests --bin mutants -- $(if $(MUTANTS),-n $(MUTANTS)) $(if $(JOBS),--jobs $(JOBS))
+	$(CARGO) run --quiet --package twofold-tests --bin mutants -- $(if $(MUTANTS),-n $(MUTANTS) --seed $(SEED)) $(if $(JOBS),--jobs $(JOBS))
 
 check: verilator libtorch ## Check formatting, lints, documentation and the RTL's lint.
 	$(CARGO) fmt --all --check

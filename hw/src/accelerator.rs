@@ -17,16 +17,16 @@ use crate::datapath::lane_select::LaneSelect;
 use crate::datapath::pool::Pool;
 use crate::datapath::requantize::Requantize;
 use crate::datapath::selector::Selector;
-use crate::leaf::{ControlDelay, Delay, EnabledRegister, Rom};
+use crate::leaf::{Delay, EnabledRegister, Rom};
 use crate::memory::activation_memory::ActivationMemory;
 use crate::memory::loader::Loader;
 use crate::memory::output::Output;
 
 /// The top module. ARCHITECTURE.md has the timing between its blocks.
 ///
-/// Reset: hold it for at least [`spec::ArrayConfig::reset_cycles`], so that the control delay lines are empty. Where
-/// flip-flops power up with the initial values of the Verilog, as in an FPGA, no reset is needed: they equal the reset
-/// values.
+/// Reset: hold it for at least [`spec::ArrayConfig::reset_cycles`], so that the lines of control to and behind the array are
+/// flushed. Where flip-flops power up with the initial values of the Verilog, as in an FPGA, no reset is needed: they equal the
+/// reset values.
 #[derive(LogicBlock)]
 pub struct Accelerator {
     /// Rising edge.
@@ -74,14 +74,14 @@ pub struct Accelerator {
     loader: Loader,
     activation_memory: ActivationMemory,
     selector: Selector,
-    swap_delay: ControlDelay<Bit>,
+    swap_delay: Delay<Bit>,
     diagonal_mask: DiagonalMask,
     weight_delay: Vec<Delay<Bits<8>>>,
-    load_delay: ControlDelay<Bit>,
+    load_delay: Delay<Bit>,
     array: Array,
-    accumulate_delay: ControlDelay<AccumulateControl>,
+    accumulate_delay: Delay<AccumulateControl>,
     /// The control of column c's four stages is at c, c + 1, c + 2 and c + 3.
-    accumulate_line: Vec<ControlDelay<AccumulateControl>>,
+    accumulate_line: Vec<Delay<AccumulateControl>>,
     accumulator: Vec<Accumulator>,
     drain: Drain,
     lane_select: LaneSelect,
@@ -133,13 +133,13 @@ impl Accelerator {
             loader: Loader::new(config),
             activation_memory: ActivationMemory::new(config),
             selector: Selector::new(config),
-            swap_delay: ControlDelay::new(2),
+            swap_delay: Delay::new(2),
             diagonal_mask: DiagonalMask::new(config),
             weight_delay: (0..cols).map(|_| Delay::new(1)).collect(),
-            load_delay: ControlDelay::new(3),
+            load_delay: Delay::new(3),
             array: Array::new(design),
-            accumulate_delay: ControlDelay::new(rows + 2),
-            accumulate_line: (0..cols + 2).map(|_| ControlDelay::new(1)).collect(),
+            accumulate_delay: Delay::new(rows + 2),
+            accumulate_line: (0..cols + 2).map(|_| Delay::new(1)).collect(),
             accumulator: (0..cols).map(|_| Accumulator::new(config)).collect(),
             drain: Drain::new(config),
             lane_select: LaneSelect::new(config),
@@ -233,9 +233,6 @@ impl Logic for Accelerator {
         self.weight_loader.reset.next = self.reset.val();
         self.streamer.reset.next = self.reset.val();
         self.loader.reset.next = self.reset.val();
-        self.load_delay.reset.next = self.reset.val();
-        self.swap_delay.reset.next = self.reset.val();
-        self.accumulate_delay.reset.next = self.reset.val();
         self.drain.reset.next = self.reset.val();
         self.logit_output.reset.next = self.reset.val();
         self.counters.reset.next = self.reset.val();
@@ -317,7 +314,6 @@ impl Logic for Accelerator {
         self.accumulate_delay.d.next = self.streamer.accumulate.val();
         for i in 0..(self._cols + 2) {
             self.accumulate_line[i].clock.next = self.clock.val();
-            self.accumulate_line[i].reset.next = self.reset.val();
             if i == 0 {
                 self.accumulate_line[i].d.next = self.accumulate_delay.q.val();
             } else {

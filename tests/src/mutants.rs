@@ -6,6 +6,7 @@
 
 mod campaign;
 mod equivalence;
+mod handover;
 mod kill_suite;
 mod lexer;
 mod networks;
@@ -20,6 +21,7 @@ pub const SIZE: [usize; 2] = [3, 4];
 
 pub use campaign::{Campaign, CampaignError, Verdict};
 pub use equivalence::{Proof, ProofError, prove};
+pub use handover::{HANDOVERS, Handover};
 pub use kill_suite::KillSuite;
 pub use operators::Mistake;
 pub use schemata::{DIGEST_MEMORY, Mutant, NUMBER_MEMORY, Schemata, Wing};

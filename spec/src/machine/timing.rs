@@ -16,7 +16,8 @@ impl ArrayConfig {
         self.rows().max(Self::ACCUMULATE_LATENCY)
     }
 
-    /// Cycles for which reset is held at least: the control delay lines of the array have no reset, they are flushed.
+    /// Cycles for which reset is held at least: the lines of control to, in and behind the array have no reset, they are
+    /// flushed.
     pub fn reset_cycles(&self) -> usize {
         self.rows() + self.cols() + Self::RESET_MARGIN
     }

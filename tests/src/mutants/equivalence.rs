@@ -67,8 +67,9 @@ pub enum ProofError {
 
 /// Tries to prove each of `mutants` equivalent to the right design, module against module with everything below it, for up
 /// to half a minute each; memories below it are black boxes, and mutants of memories are not tried. Registers of the same
-/// name are assumed to hold the same in one cycle, and proven to in the next. What Yosys said is kept in `folder`, and not
-/// asked again of the same modules. `progress` is told how many are done.
+/// name are assumed to hold the same in one cycle, and proven to in the next; what [`Schemata::assume`] was told of the module
+/// is assumed. What Yosys said is kept in `folder`, and not asked again of the same modules. `progress` is told how many are
+/// done.
 ///
 /// # Errors
 /// A missing Yosys, or one that stops.
@@ -98,7 +99,8 @@ fn prove_one(
 ) -> Result<Proof, ProofError> {
     let Mutant { module, number, .. } = mutant;
     let (right, wrong) = (schemata.module(module, None), schemata.module(module, Some(mutant)));
-    let name = &hex_digest(format!("{TIME_LIMIT:?}{right}{wrong}").as_bytes())[..16];
+    let told = format!("{TIME_LIMIT:?}{}{right}{wrong}", script(module, ""));
+    let name = &hex_digest(told.as_bytes())[..16];
     let file = |ending: &str| folder.join(format!("{name}.{ending}"));
     let known = file("json");
     if let Ok(text) = read_text(&known, LOG)
@@ -108,17 +110,7 @@ fn prove_one(
     }
     write_atomically(&file("right.v"), right.as_bytes())?;
     write_atomically(&file("wrong.v"), wrong.as_bytes())?;
-    let prepare = |which: &str, as_name: &str| {
-        format!(
-            "design -reset\nread_verilog {name}.{which}.v\nhierarchy -top {module}\nproc\nflatten\nopt_clean\n\
-             rename {module} {as_name}\ndesign -stash {as_name}\n"
-        )
-    };
-    let script = prepare("right", "gold")
-        + &prepare("wrong", "gate")
-        + "design -reset\ndesign -copy-from gold -as gold gold\ndesign -copy-from gate -as gate gate\n\
-           equiv_make gold gate equiv\nhierarchy -top equiv\nopt_expr\nopt_clean\nequiv_struct -icells\n\
-           equiv_simple -ignore-unknown-cells\nequiv_induct -ignore-unknown-cells\nequiv_status\n";
+    let script = script(module, name);
     write_atomically(&file("ys"), script.as_bytes())?;
 
     let log = file("log");
@@ -147,4 +139,20 @@ fn prove_one(
     let text = serde_json::to_string(&proof).expect("a proof is plain data");
     write_atomically(&known, text.as_bytes())?;
     Ok(proof)
+}
+
+/// What Yosys does with `name.right.v` and `name.wrong.v`.
+fn script(module: &str, name: &str) -> String {
+    let prepare = |which: &str, as_name: &str| {
+        format!(
+            "design -reset\nread_verilog -formal {name}.{which}.v\nhierarchy -top {module}\nproc\nflatten\n\
+             chformal -lower\nopt_clean\nrename {module} {as_name}\ndesign -stash {as_name}\n"
+        )
+    };
+    prepare("right", "gold")
+        + &prepare("wrong", "gate")
+        + "design -reset\ndesign -copy-from gold -as gold gold\ndesign -copy-from gate -as gate gate\n\
+           equiv_make gold gate equiv\nhierarchy -top equiv\nopt_expr\nopt_clean\nequiv_struct\n\
+           equiv_simple -set-assumes -ignore-unknown-cells\n\
+           equiv_induct -set-assumes -ignore-unknown-cells\nequiv_status\n"
 }

@@ -5,18 +5,23 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
+use super::handover::{Handover, expand};
 use super::operators::{Alternative, Mistake, alternatives};
 use super::syntax::{Expr, Module, SyntaxError, modules};
 
 /// The memory whose only word is the number of the mutant; 0 is none.
 pub const NUMBER_MEMORY: &str = "mutant_number";
-/// The memory whose only word, of 64 bits, is a digest of all outputs of the top module in every cycle, reset or not.
+/// The memory of two words of 64 bits: a digest of all outputs of the top module in every cycle, reset or not, and one of what
+/// its blocks hand over.
 pub const DIGEST_MEMORY: &str = "output_digest";
+/// What a module's text ends with.
+const END: &str = "endmodule";
 /// The register of the top module that repeats it.
 const NUMBER: &str = "mutant";
-/// Module names that begin so are control; what is fetched, counted and waited for.
-const CONTROL: [&str; 8] =
-    ["fetch", "weight_loader", "streamer", "drain", "counters", "loader", "logit_output", "output"];
+/// The control core: modules whose names begin so, and the decoders of the records that they read.
+const CONTROL: [&str; 6] = ["fetch", "weight_loader", "streamer", "drain", "counters", "status"];
+/// Decoders whose records the control core does not read.
+const DATA_DECODERS: [&str; 2] = ["lane_decoder", "parameter_decoder"];
 
 /// What a module is part of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -53,8 +58,9 @@ pub struct Mutant {
 impl Mutant {
     /// What its module is part of.
     pub fn wing(&self) -> Wing {
-        let is_control = CONTROL.iter().any(|name| self.module.starts_with(name))
-            || self.module.ends_with("_decoder");
+        let module = self.module.as_str();
+        let is_control = CONTROL.iter().any(|name| module.starts_with(name))
+            || module.ends_with("_decoder") && !DATA_DECODERS.contains(&module);
         if is_control { Wing::Control } else { Wing::Data }
     }
 }
@@ -76,25 +82,50 @@ pub struct Schemata<'text> {
     right: &'text str,
     top: &'text str,
     modules: Vec<Module<'text>>,
+    /// Condition, signals and their width.
+    handovers: Vec<(&'static str, String, usize)>,
+    /// What always holds in modules: name and expression.
+    assumptions: Vec<(String, String)>,
 }
 
 impl<'text> Schemata<'text> {
-    /// All mutants of `verilog`, whose top module is `top` and has a port `clock`.
+    /// All mutants of `verilog`, whose top module is `top` and has a port `clock`; `handovers` are watched in it.
     ///
     /// # Errors
     /// Verilog that the reader of [`super`] does not know.
     ///
     /// # Panics
-    /// If there are more than 65,535, or no module `top`.
-    pub fn new(verilog: &'text str, top: &'text str) -> Result<Self, SyntaxError> {
+    /// If there are more than 65,535, `top` is not the last module, or it has no signal that is handed over.
+    pub fn new(
+        verilog: &'text str,
+        top: &'text str,
+        handovers: &[Handover],
+    ) -> Result<Self, SyntaxError> {
         let modules = modules(verilog)?;
-        assert!(modules.iter().any(|module| module.name == top), "the Verilog has no module {top}");
-        let mut out = Self { mutants: Vec::new(), right: verilog, top, modules: Vec::new() };
+        let module = modules.last().filter(|module| module.name == top);
+        let module = module.unwrap_or_else(|| panic!("the last module is not {top}"));
+        let handovers = expand(handovers, &verilog[module.start..module.end]);
+        let mut out = Self {
+            mutants: Vec::new(),
+            right: verilog,
+            top,
+            modules: Vec::new(),
+            handovers,
+            assumptions: Vec::new(),
+        };
         for module in &modules {
             out.add(module, alternatives(verilog, module, &modules));
         }
         out.modules = modules;
         Ok(out)
+    }
+
+    /// Has the design stop where one of these does not hold, name of a module with a port `clock` and expression in it, and
+    /// proofs assume it.
+    pub fn assume<'a>(mut self, assumptions: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let owned = |(module, holds): (&str, &str)| (module.to_owned(), holds.to_owned());
+        self.assumptions = assumptions.into_iter().map(owned).collect();
+        self
     }
 
     /// The design with these of its mutants: each is chosen by its number in [`NUMBER_MEMORY`].
@@ -110,7 +141,6 @@ impl<'text> Schemata<'text> {
             if module.name == self.top {
                 out += &self.right[copied..module.body];
                 out += &number(self.top);
-                out += &digest(&module.outputs);
                 copied = module.body;
             }
             for site in &module.sites {
@@ -118,10 +148,19 @@ impl<'text> Schemata<'text> {
                 out += &writer.text(&site.expr);
                 copied = site.expr.end;
             }
+            let end = module.end - END.len();
+            for holds in self.assumptions_of(module.name) {
+                out += &self.right[copied..end];
+                copied = end;
+                let _ = writeln!(out, "    always @(posedge clock) if (!({holds})) $stop;");
+            }
         }
         out += &self.right[copied..];
-        if let Some(top) = self.modules.iter().find(|module| module.name == self.top) {
-            out += &digest_module(&top.outputs);
+        if let Some(top) = self.modules.last() {
+            // At the end of the top module, where all its signals are declared.
+            let end = out.rfind(END).unwrap_or(out.len());
+            out.insert_str(end, &self.digest(&top.outputs));
+            out += &self.digest_module(&top.outputs);
         }
         let _ = write!(
             out,
@@ -161,9 +200,18 @@ impl<'text> Schemata<'text> {
                 }
                 _ => out += text,
             }
+            for holds in self.assumptions_of(module.name) {
+                out.truncate(out.len() - END.len());
+                let _ = write!(out, "    always @(*) assume ({holds});\n{END}");
+            }
             out.push('\n');
         }
         out
+    }
+
+    fn assumptions_of(&self, module: &str) -> impl Iterator<Item = &str> {
+        let of = self.assumptions.iter().filter(move |(name, _)| name == module);
+        of.map(|(_, holds)| holds.as_str())
     }
 
     /// Whether a module is `above`, or an instance in it is or holds one.
@@ -174,6 +222,48 @@ impl<'text> Schemata<'text> {
                 .iter()
                 .filter(|module| module.name == above)
                 .any(|module| module.instances.iter().any(|instance| self.is_below(instance, name)))
+    }
+
+    fn digest(&self, outputs: &[&str]) -> String {
+        let mut ports = String::new();
+        for name in outputs {
+            let _ = write!(ports, ", .{name}(64'd0 | {name})");
+        }
+        for (i, (when, what, _)) in self.handovers.iter().enumerate() {
+            let _ = write!(ports, ", .when_{i}({when}), .what_{i}({what})");
+        }
+        format!("    {DIGEST_MEMORY} {DIGEST_MEMORY} (.clock(clock){ports});\n")
+    }
+
+    /// Multiplication by an odd number loses nothing, and the rotation before it brings every bit among the low ones, which
+    /// it spreads.
+    fn digest_module(&self, outputs: &[&str]) -> String {
+        let (mut ports, mut mixed) = (String::new(), String::new());
+        for name in outputs {
+            let _ = write!(ports, ", input wire [63:0] {name}");
+            let _ = writeln!(mixed, "        outputs = mix(outputs, {name});");
+        }
+        for (i, (_, _, width)) in self.handovers.iter().enumerate() {
+            let _ = write!(ports, ", input wire when_{i}, input wire [{}:0] what_{i}", width - 1);
+            // Of which handover it is, the number tells.
+            let _ = writeln!(mixed, "        if (when_{i}) begin");
+            let _ = writeln!(mixed, "            handovers = mix(handovers, 64'd{i});");
+            for low in (0..*width).step_by(64) {
+                let high = (low + 64).min(*width) - 1;
+                let part = format!("64'd0 | what_{i}[{high}:{low}]");
+                let _ = writeln!(mixed, "            handovers = mix(handovers, {part});");
+            }
+            let _ = writeln!(mixed, "        end");
+        }
+        format!(
+            "\nmodule {DIGEST_MEMORY} (input wire clock{ports});\n    \
+             reg [63:0] mem [0:1] /*verilator public_flat_rw*/;\n    reg [63:0] outputs, handovers;\n    \
+             function [63:0] mix(input [63:0] all, input [63:0] more);\n        \
+             mix = ({{all[34:0], all[63:35]}} ^ more) * 64'h9e3779b97f4a7c15;\n    \
+             endfunction\n    initial begin\n        mem[0] = 64'd0;\n        mem[1] = 64'd0;\n    end\n    \
+             always @(posedge clock) begin\n        outputs = mem[0];\n        handovers = mem[1];\n{mixed}        \
+             mem[0] <= outputs;\n        mem[1] <= handovers;\n    end\nendmodule\n"
+        )
     }
 
     fn add(&mut self, module: &Module, all: Vec<Alternative>) {
@@ -211,26 +301,6 @@ fn number(top: &str) -> String {
     format!(
         "\n    // The mutant that runs in {top}.\n    wire [15:0] {NUMBER};\n    \
          {NUMBER_MEMORY} {NUMBER_MEMORY} (.clock(clock), .number({NUMBER}));\n"
-    )
-}
-
-fn digest(outputs: &[&str]) -> String {
-    let ports: String = outputs.iter().map(|name| format!(", .{name}(64'd0 | {name})")).collect();
-    format!("    {DIGEST_MEMORY} {DIGEST_MEMORY} (.clock(clock){ports});\n")
-}
-
-/// Multiplication by an odd number loses nothing, and the rotation before it brings every bit among the low ones, which it
-/// spreads.
-fn digest_module(outputs: &[&str]) -> String {
-    let ports: String = outputs.iter().map(|name| format!(", input wire [63:0] {name}")).collect();
-    let mixed = outputs.iter().fold("mem[0]".to_owned(), |all, name| format!("mix({all}, {name})"));
-    format!(
-        "\nmodule {DIGEST_MEMORY} (input wire clock{ports});\n    \
-         reg [63:0] mem [0:0] /*verilator public_flat_rw*/;\n    \
-         function [63:0] mix(input [63:0] all, input [63:0] more);\n        \
-         mix = ({{all[34:0], all[63:35]}} ^ more) * 64'h9e3779b97f4a7c15;\n    \
-         endfunction\n    initial mem[0] = 64'd0;\n    \
-         always @(posedge clock) mem[0] <= {mixed};\nendmodule\n"
     )
 }
 
@@ -287,7 +357,7 @@ endmodule
 
     #[test]
     fn every_mistake_has_a_number_and_a_line() {
-        let schemata = Schemata::new(VERILOG, "accelerator").unwrap();
+        let schemata = Schemata::new(VERILOG, "accelerator", &[]).unwrap();
         let lines: Vec<String> = schemata.mutants.iter().map(ToString::to_string).collect();
         assert_eq!(lines.len(), 7, "{lines:#?}");
         assert_eq!(

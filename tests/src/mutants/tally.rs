@@ -1,6 +1,6 @@
 //! What came of a campaign, module by module.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use spec::files::{Limit, read_text};
 use super::campaign::Verdict;
 use super::schemata::{Mutant, Wing};
 
-/// Of the mutants that are neither equivalent nor explained, so many in a hundred have to die.
+/// Of the mutants that are not proven equivalent, explained or not, so many in a hundred have to die.
 pub const LEAST_KILLED: f64 = 97.0;
 /// Explained survivors.
 const FILE: &str = "tests/mutants.json";
@@ -36,6 +36,9 @@ pub struct Explanation {
     pub mutated: String,
     /// Why no test can tell it.
     pub reason: String,
+    /// What always holds in the module, an expression of its text: every run of the suite asserts it, and Yosys may assume it.
+    #[serde(default)]
+    pub assume: String,
 }
 
 impl Explanation {
@@ -77,6 +80,14 @@ impl Explanations {
         Ok(Self { all })
     }
 
+    /// What always holds in modules: name and expression.
+    pub fn assumptions(&self) -> BTreeSet<(&str, &str)> {
+        let assuming = self.all.iter().filter(|explanation| !explanation.assume.is_empty());
+        assuming
+            .map(|explanation| (explanation.module.as_str(), explanation.assume.as_str()))
+            .collect()
+    }
+
     /// That of a mutant.
     pub fn of(&self, mutant: &Mutant) -> Option<&Explanation> {
         self.all.iter().find(|explanation| explanation.is_of(mutant))
@@ -106,9 +117,17 @@ struct Row {
 }
 
 impl Row {
-    /// Killed, of a hundred that could be.
+    /// Killed, of a hundred that are not equivalent; those that are explained are survivors.
     fn share(&self) -> f64 {
-        let n = self.n - self.equivalent - self.explained;
+        self.share_of(self.n - self.equivalent)
+    }
+
+    /// Killed, of a hundred that are neither equivalent nor explained.
+    fn share_of_unexplained(&self) -> f64 {
+        self.share_of(self.n - self.equivalent - self.explained)
+    }
+
+    fn share_of(&self, n: usize) -> f64 {
         if n == 0 { 100.0 } else { self.killed as f64 * 100.0 / n as f64 }
     }
 
@@ -124,8 +143,8 @@ impl Row {
 #[derive(Clone, Debug)]
 pub struct Tally {
     rows: BTreeMap<(Wing, String), Row>,
-    /// Survivors that are neither equivalent nor explained.
-    survivors: Vec<Mutant>,
+    /// Survivors that are not equivalent, and why they may survive.
+    survivors: Vec<(Mutant, Option<String>)>,
 }
 
 impl Tally {
@@ -144,23 +163,18 @@ impl Tally {
                 row.killed += 1;
             } else if is_equivalent(mutant) {
                 row.equivalent += 1;
-            } else if explanations.of(mutant).is_some() {
-                row.explained += 1;
             } else {
-                out.survivors.push((*mutant).clone());
+                let reason = explanations.of(mutant).map(|explanation| explanation.reason.clone());
+                row.explained += usize::from(reason.is_some());
+                out.survivors.push(((*mutant).clone(), reason));
             }
         }
         out
     }
 
-    /// Killed, of a hundred that are neither equivalent nor explained.
+    /// Killed, of a hundred that are not equivalent; those that are explained are survivors.
     pub fn share(&self) -> f64 {
         self.total(None).share()
-    }
-
-    /// What nothing has told from the right accelerator yet.
-    pub fn survivors(&self) -> &[Mutant] {
-        &self.survivors
     }
 
     fn total(&self, wing: Option<Wing>) -> Row {
@@ -175,15 +189,15 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:<24} {:>7} {:>7} {:>11} {:>10} {:>8}",
-            "module", "mutants", "killed", "equivalent", "explained", "share"
+            "{:<24} {:>7} {:>7} {:>11} {:>10} {:>8} {:>18}",
+            "module", "mutants", "killed", "equivalent", "explained", "share", "without explained"
         )?;
         let mut line = |name: &str, row: &Row| {
             let Row { n, killed, equivalent, explained } = row;
+            let (share, unexplained) = (row.share(), row.share_of_unexplained());
             writeln!(
                 f,
-                "{name:<24} {n:>7} {killed:>7} {equivalent:>11} {explained:>10} {:>6.1} %",
-                row.share()
+                "{name:<24} {n:>7} {killed:>7} {equivalent:>11} {explained:>10} {share:>6.1} % {unexplained:>16.1} %"
             )
         };
         for ((_, module), row) in &self.rows {
@@ -194,8 +208,11 @@ impl fmt::Display for Tally {
         {
             line(name, &self.total(wing))?;
         }
-        for survivor in &self.survivors {
-            writeln!(f, "survives: {survivor}")?;
+        for (survivor, reason) in &self.survivors {
+            match reason {
+                None => writeln!(f, "survives: {survivor}")?,
+                Some(reason) => writeln!(f, "explained: {survivor}\n    {reason}")?,
+            }
         }
         Ok(())
     }
