@@ -78,7 +78,8 @@ impl Feature {
     ];
 
     /// Those that [`compile`](crate::compile) lowers.
-    const LOWERED: &[Self] = &[];
+    const LOWERED: &[Self] =
+        &[Self::StridePerAxis, Self::Dilation, Self::Grouped, Self::Depthwise, Self::LargeKernel];
 
     /// Whether [`compile`](crate::compile) lowers it; a network with another one is refused by its name.
     pub fn is_lowered(self) -> bool {

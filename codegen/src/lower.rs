@@ -128,13 +128,13 @@ impl Writer<'_> {
         let View { height, width, words, stride, .. } = step.view;
         self.instruction(Stream {
             in_bank: self.placement.reads[index].in_bank,
-            stride_x: stride,
-            stride_y: stride,
+            stride_x: stride[1],
+            stride_y: stride[0],
             groups_minus_1: step.groups.len() - 1,
             sum: step.sum,
             layer: index,
-            pixel_step: stride * words,
-            row_step: wrapped(number(stride * width * words)),
+            pixel_step: stride[1] * words,
+            row_step: wrapped(number(stride[0] * width * words)),
             tile_base: self.program.tiles.len(),
             weight_base: self.program.weights.len(),
             in_width: width,
@@ -259,16 +259,16 @@ impl Writer<'_> {
             (written.y / side, written.x / side, written.height / side, written.width / side)
         };
         let (y0, x0) = origin(&step.view, block);
-        let reads = |start: i64, n: usize, first: usize, size: usize| {
+        let reads = |start: i64, stride: usize, n: usize, first: usize, size: usize| {
             (0..n).any(|pixel| {
-                (number(first)..number(first + size))
-                    .contains(&(start + number(pixel * step.view.stride)))
+                (number(first)..number(first + size)).contains(&(start + number(pixel * stride)))
             })
         };
+        let [stride_y, stride_x] = step.view.stride;
         let is_late = |tile: &Tile| {
             tile.word >= first_word
-                && reads(y0 + number(tile.ky), block.height, y, height)
-                && reads(x0 + number(tile.kx), block.width, x, width)
+                && reads(y0 + number(tile.ky), stride_y, block.height, y, height)
+                && reads(x0 + number(tile.kx), stride_x, block.width, x, width)
         };
         tiles.iter().map(is_late).collect()
     }
@@ -298,6 +298,8 @@ impl Writer<'_> {
 
 /// Input pixel of tap 0 of a block's first output pixel.
 fn origin(view: &View, block: &Block) -> (i64, i64) {
-    let start = |output: usize, padding: usize| number(output * view.stride) - number(padding);
-    (start(block.y, view.pad_top), start(block.x, view.pad_left))
+    let start =
+        |output: usize, stride: usize, padding: usize| number(output * stride) - number(padding);
+    let [stride_y, stride_x] = view.stride;
+    (start(block.y, stride_y, view.pad_top), start(block.x, stride_x, view.pad_left))
 }

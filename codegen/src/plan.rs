@@ -6,9 +6,9 @@
 use std::collections::HashMap;
 
 use itertools::Itertools;
-use ndarray::Array4;
+use ndarray::{Array4, Axis};
 use spec::{
-    ArrayConfig, Conv, Layer, Op, Parameter, QuantNetwork, Residual, Shape, Sparsity, TensorRef,
+    ArrayConfig, Conv, Layer, Op, Parameter, QuantNetwork, Residual, Shape, TensorRef,
     kept_positions,
 };
 
@@ -17,7 +17,7 @@ use crate::loader::{Loader, View, pack};
 use crate::options::Options;
 use crate::place::{MapId, Request};
 use crate::report::Problem;
-use crate::tiling::{Tile, identity_groups, natural_anchors, tile_groups};
+use crate::tiling::{Tile, diagonal_groups, identity_groups, natural_anchors, tile_groups};
 
 /// A layer of the program.
 #[derive(Clone, Debug)]
@@ -210,9 +210,9 @@ impl Planner<'_> {
             }
             Op::Conv(conv) => {
                 let [pad_top, _, pad_left, _] = conv.padding;
-                step.view = View { stride: conv.stride[0], pad_top, pad_left, ..step.view };
-                self.weights(&mut step, &conv.weight, conv.sparsity);
-                if input == MapId::Input && self.n_input_reads == 1 {
+                step.view = View { stride: conv.stride, pad_top, pad_left, ..step.view };
+                self.convolution(&mut step, conv, shape.channels);
+                if input == MapId::Input && self.n_input_reads == 1 && conv.groups == 1 {
                     let computed = step.computed();
                     let packing = pack(
                         &self.network.input,
@@ -227,7 +227,11 @@ impl Planner<'_> {
                     self.loader = Some(packing.loader);
                 }
             }
-            Op::FullyConnected(fc) => self.weights(&mut step, &fc.weight, fc.sparsity),
+            Op::FullyConnected(fc) => {
+                let kept = kept_positions(&fc.weight, fc.sparsity);
+                self.weights(&mut step, &fc.weight, &kept, [1; 2]);
+                self.count(&mut step, &kept);
+            }
             _ => unreachable!("an operation that is not lowered was refused"),
         }
         self.steps.push(step);
@@ -264,16 +268,50 @@ impl Planner<'_> {
 
     fn view(&self, map: Shape) -> View {
         let words = map.channels.div_ceil(self.config.word_channels());
-        View { height: map.height, width: map.width, words, stride: 1, pad_top: 0, pad_left: 0 }
+        View {
+            height: map.height,
+            width: map.width,
+            words,
+            stride: [1; 2],
+            pad_top: 0,
+            pad_left: 0,
+        }
     }
 
-    fn weights(&self, step: &mut Step, weight: &Array4<i8>, sparsity: Sparsity) {
-        let kept = kept_positions(weight, sparsity);
-        let anchors = natural_anchors(weight, self.config);
-        step.groups = tile_groups(weight, &kept, &anchors, self.config, self.options.schedule);
+    /// A depthwise convolution takes diagonal tiles; any other one in groups is one of all channels, with zeros.
+    fn convolution(&self, step: &mut Step, conv: &Conv, n_channels: usize) {
+        let Conv { weight, groups, dilation, .. } = conv;
+        let (n_outputs, _, _, n_inputs) = weight.dim();
+        let kept = kept_positions(weight, conv.sparsity);
+        if *groups == 1 {
+            self.weights(step, weight, &kept, *dilation);
+        } else if n_inputs == 1 && n_outputs == n_channels {
+            let kernel = weight.index_axis(Axis(3), 0);
+            step.groups = diagonal_groups(kernel, *dilation, self.config, self.options.schedule);
+        } else {
+            let weight = spread_over_groups(weight, *groups, 0);
+            let kept = spread_over_groups(&kept, *groups, false);
+            self.weights(step, &weight, &kept, *dilation);
+        }
+        self.count(step, &kept);
+    }
+
+    fn weights(
+        &self,
+        step: &mut Step,
+        weight: &Array4<i8>,
+        kept: &Array4<bool>,
+        dilation: [usize; 2],
+    ) {
+        let anchors = natural_anchors(weight, dilation, self.config);
+        step.groups = tile_groups(weight, kept, &anchors, self.config, self.options.schedule);
+    }
+
+    /// Counts the MACs of a layer with these weights.
+    fn count(&self, step: &mut Step, kept: &Array4<bool>) {
         let n_pixels = step.computed().n_pixels() as u64;
         step.n_useful_macs = kept.iter().filter(|kept| **kept).count() as u64 * n_pixels;
-        step.n_dense_macs = weight.len() as u64 * n_pixels;
+        step.n_dense_macs = kept.len() as u64 * n_pixels;
     }
 
     /// One row a drain step: full groups of `group_steps` rows, the last as many as it needs.
@@ -299,4 +337,16 @@ impl Planner<'_> {
         parameters.resize(parameters.len().next_multiple_of(lanes), Parameter::default());
         parameters.into_iter().chunks(lanes).into_iter().map(Iterator::collect).collect()
     }
+}
+
+/// The kernel of a convolution without groups that computes the same: `[out_channels, height, width, in_channels]`, `absent` where
+/// an output does not read an input.
+fn spread_over_groups<T: Copy>(grouped: &Array4<T>, groups: usize, absent: T) -> Array4<T> {
+    let (n_outputs, height, width, n_inputs) = grouped.dim();
+    let n_of_group = n_outputs / groups;
+    let mut spread = Array4::from_elem((n_outputs, height, width, groups * n_inputs), absent);
+    for ((output, ky, kx, input), value) in grouped.indexed_iter() {
+        spread[[output, ky, kx, output / n_of_group * n_inputs + input]] = *value;
+    }
+    spread
 }

@@ -6,7 +6,7 @@
 
 mod diagonal;
 
-pub(crate) use diagonal::{identity_groups, n_stored_rows};
+pub(crate) use diagonal::{diagonal_groups, identity_groups, n_stored_rows};
 
 use ndarray::Array4;
 use spec::ArrayConfig;
@@ -51,8 +51,12 @@ pub(crate) enum Weights {
 }
 
 /// The anchors of a map in natural order (channel `k` in byte `k % word_channels` of word `k / word_channels`): words
-/// outer, taps inner, so that what the previous layer writes last is read last.
-pub(crate) fn natural_anchors(weight: &Array4<i8>, config: &ArrayConfig) -> Vec<Anchor> {
+/// outer, taps inner, so that what the previous layer writes last is read last. Taps are `dilation` rows and columns apart.
+pub(crate) fn natural_anchors(
+    weight: &Array4<i8>,
+    dilation: [usize; 2],
+    config: &ArrayConfig,
+) -> Vec<Anchor> {
     let (_, height, width, channels) = weight.dim();
     let n_lanes = config.word_channels();
     let mut anchors = Vec::new();
@@ -61,6 +65,7 @@ pub(crate) fn natural_anchors(weight: &Array4<i8>, config: &ArrayConfig) -> Vec<
             let lanes = (word * n_lanes..(word + 1) * n_lanes)
                 .map(|channel| (channel < channels).then_some(Tap { ky, kx, channel }))
                 .collect();
+            let (ky, kx) = (ky * dilation[0], kx * dilation[1]);
             anchors.push(Anchor { word, ky, kx, lanes });
         }
     }
@@ -207,7 +212,7 @@ mod tests {
         schedule: Schedule,
     ) -> Vec<Vec<Tile>> {
         let kept = kept_positions(weight, Sparsity { pattern, group: config.group_channels() });
-        tile_groups(weight, &kept, &natural_anchors(weight, config), config, schedule)
+        tile_groups(weight, &kept, &natural_anchors(weight, [1; 2], config), config, schedule)
     }
 
     /// Adds every tile's weights back to the positions that its mask selects.
@@ -264,7 +269,7 @@ mod tests {
                         weight.mapv(i32::from),
                         "{pattern:?}"
                     );
-                    let n_anchors = natural_anchors(weight, &config).len();
+                    let n_anchors = natural_anchors(weight, [1; 2], &config).len();
                     assert_eq!(groups.len(), n_outputs.div_ceil(config.group_channels()));
                     for tiles in &groups {
                         assert!(

@@ -5,4 +5,5 @@ pub mod differential;
 pub mod executor;
 pub mod interpreter;
 pub mod mutants;
+pub mod sketch;
 pub mod subject;

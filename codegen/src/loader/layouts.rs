@@ -79,13 +79,13 @@ impl<'a> Layouter<'a> {
     fn view(&self, words: usize) -> View {
         let [pad_top, _, pad_left, _] = self.conv.padding;
         let Shape { height, width, .. } = self.input;
-        View { height, width, words, stride: self.conv.stride[0], pad_top, pad_left }
+        View { height, width, words, stride: self.conv.stride, pad_top, pad_left }
     }
 
     fn natural(&self) -> Layout {
         let loader = Loader::natural(self.input, self.config);
         let view = self.view(loader.words.len());
-        (loader, view, natural_anchors(&self.conv.weight, self.config))
+        (loader, view, natural_anchors(&self.conv.weight, self.conv.dilation, self.config))
     }
 
     fn spread(&self) -> Option<Layout> {
@@ -99,19 +99,24 @@ impl<'a> Layouter<'a> {
         let word =
             lanes().map(|lane| lane.map(|channel| Source { dy: 0, dx: 0, channel })).collect();
         let (_, height, width, _) = self.conv.weight.dim();
+        let [dilation_y, dilation_x] = self.conv.dilation;
         let anchors = iproduct!(0..height, 0..width)
             .map(|(ky, kx)| {
                 let lanes =
                     lanes().map(|lane| lane.map(|channel| Tap { ky, kx, channel })).collect();
-                Anchor { word: 0, ky, kx, lanes }
+                Anchor { word: 0, ky: ky * dilation_y, kx: kx * dilation_x, lanes }
             })
             .collect();
         let grid = (self.input.height, self.input.width);
         Some((Loader { grid, step: 1, words: vec![word] }, self.view(1), anchors))
     }
 
-    /// The first word serves each kernel row in turn; what does not fit there is read once, at the kernel's center.
+    /// The first word serves each kernel row in turn; what does not fit there is read once, at the kernel's center. Taps are
+    /// neighbors.
     fn rows(&self) -> Option<Layout> {
+        if self.conv.dilation != [1; 2] {
+            return None;
+        }
         let (_, kernel_height, _, _) = self.conv.weight.dim();
         let row = self.row_lanes();
         let rest: Vec<Tap> = self
@@ -122,10 +127,12 @@ impl<'a> Layouter<'a> {
             .collect();
         let Shape { height, width, .. } = self.input;
         let [pad_top, _, pad_left, _] = self.conv.padding;
-        let stride = self.conv.stride[0];
-        let across = Axis { size: width, outputs: self.output.width, stride, padding: pad_left };
+        let [stride_y, stride_x] = self.conv.stride;
+        let across =
+            Axis { size: width, outputs: self.output.width, stride: stride_x, padding: pad_left };
         let center_x = across.center(&self.taps.iter().map(|tap| tap.kx).collect())?;
-        let down = Axis { size: height, outputs: self.output.height, stride, padding: pad_top };
+        let down =
+            Axis { size: height, outputs: self.output.height, stride: stride_y, padding: pad_top };
         let center_y = down.center(&rest.iter().map(|tap| tap.ky).collect())?;
 
         let extra = self.rest_words(&rest);
@@ -203,8 +210,10 @@ impl<'a> Layouter<'a> {
     }
 
     fn patches(&self) -> Option<Layout> {
-        let stride = self.conv.stride[0];
-        if stride * self.space_to_depth > 8 {
+        // The loader has one step for rows and columns.
+        let [stride, stride_x] = self.conv.stride;
+        let is_square = stride == stride_x && self.conv.dilation == [1; 2];
+        if !is_square || stride * self.space_to_depth > 8 {
             return None;
         }
         let (rows, n_lanes) = (self.config.rows(), self.config.word_channels());
@@ -228,7 +237,7 @@ impl<'a> Layouter<'a> {
             .map(|(word, lanes)| Anchor { word, ky: 0, kx: 0, lanes })
             .collect();
         let (height, width) = (self.output.height, self.output.width);
-        let view = View { height, width, words: n_words, stride: 1, pad_top: 0, pad_left: 0 };
+        let view = View { height, width, words: n_words, stride: [1; 2], pad_top: 0, pad_left: 0 };
         Some((Loader { grid: (height, width), step: stride, words }, view, anchors))
     }
 }
@@ -339,8 +348,8 @@ mod tests {
             let (group, col) = (k / config.group_channels(), k % config.group_channels());
             let mut sum = 0;
             for tile in &groups[group] {
-                let y = (oy * view.stride + tile.ky).wrapping_sub(view.pad_top);
-                let x = (ox * view.stride + tile.kx).wrapping_sub(view.pad_left);
+                let y = (oy * view.stride[0] + tile.ky).wrapping_sub(view.pad_top);
+                let x = (ox * view.stride[1] + tile.kx).wrapping_sub(view.pad_left);
                 if y >= view.height || x >= view.width {
                     continue;
                 }

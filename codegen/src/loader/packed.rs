@@ -9,7 +9,8 @@ pub(crate) struct View {
     pub(crate) height: usize,
     pub(crate) width: usize,
     pub(crate) words: usize,
-    pub(crate) stride: usize,
+    /// Rows and columns.
+    pub(crate) stride: [usize; 2],
     pub(crate) pad_top: usize,
     pub(crate) pad_left: usize,
 }

@@ -8,9 +8,11 @@ use spec::ArrayConfig;
 use super::{Tile, Weights};
 use crate::options::Schedule;
 
-/// The tiles of every channel group of a depthwise kernel, `[channels, height, width]`. Its weights count as useful, zeros included.
+/// The tiles of every channel group of a depthwise kernel, `[channels, height, width]`, whose taps are `dilation` rows and
+/// columns apart. Its weights count as useful, zeros included.
 pub(crate) fn diagonal_groups(
     weight: ArrayView3<'_, i8>,
+    dilation: [usize; 2],
     config: &ArrayConfig,
     schedule: Schedule,
 ) -> Vec<Vec<Tile>> {
@@ -20,7 +22,9 @@ pub(crate) fn diagonal_groups(
         .map(|first| {
             let end = (first + config.group_channels()).min(channels);
             let group = Group { weight: weight.slice(s![first..end, .., ..]), first, config };
-            group.tiles(schedule)
+            let apart =
+                |tile: Tile| Tile { ky: tile.ky * dilation[0], kx: tile.kx * dilation[1], ..tile };
+            group.tiles(schedule).into_iter().map(apart).collect()
         })
         .collect()
 }
@@ -28,7 +32,7 @@ pub(crate) fn diagonal_groups(
 /// The tiles that copy each of `channels` channels into a channel of its own; none of their weights is useful.
 pub(crate) fn identity_groups(channels: usize, config: &ArrayConfig) -> Vec<Vec<Tile>> {
     let ones = Array3::ones((channels, 1, 1));
-    let mut groups = diagonal_groups(ones.view(), config, Schedule::Sparse);
+    let mut groups = diagonal_groups(ones.view(), [1; 2], config, Schedule::Sparse);
     groups.iter_mut().flatten().for_each(|tile| tile.active = 0);
     groups
 }
@@ -184,7 +188,7 @@ mod tests {
                     if n % zeros == 0 { 0 } else { (n as i64 - 125) as i8 }
                 });
                 for schedule in [Schedule::Sparse, Schedule::Dense] {
-                    let groups = diagonal_groups(weight.view(), &config, schedule);
+                    let groups = diagonal_groups(weight.view(), [1; 2], &config, schedule);
                     assert_eq!(groups.len(), channels.div_ceil(config.group_channels()));
                     assert_eq!(rebuild(&weight, &groups, &config), weight.mapv(i32::from));
                     assert!(groups.iter().all(|tiles| !tiles.is_empty()));
@@ -199,7 +203,8 @@ mod tests {
     #[test]
     fn both_parities_store_one_row() {
         let config = config(8, 16);
-        let groups = diagonal_groups(Array3::ones((40, 3, 3)).view(), &config, Schedule::Sparse);
+        let groups =
+            diagonal_groups(Array3::ones((40, 3, 3)).view(), [1; 2], &config, Schedule::Sparse);
         assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [18, 18, 18]);
         assert_eq!(groups[0][0].weights, groups[0][1].weights);
         assert_eq!((groups[0][0].mask, groups[0][1].mask), (0, 0xff));
@@ -211,7 +216,7 @@ mod tests {
         let config = config(8, 16);
         let weight =
             Array3::from_shape_fn((16, 1, 1), |(c, ..)| i8::from(c % 4 == 1 || c % 4 == 2));
-        let groups = diagonal_groups(weight.view(), &config, Schedule::Sparse);
+        let groups = diagonal_groups(weight.view(), [1; 2], &config, Schedule::Sparse);
         assert_eq!(groups[0].len(), 1);
         assert_eq!(groups[0][0].mask, 0b0101_0101);
     }

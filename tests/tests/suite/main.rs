@@ -15,6 +15,7 @@ mod listing;
 mod macs;
 mod mutants;
 mod native;
+mod operators;
 mod properties;
 mod rates;
 mod reports;

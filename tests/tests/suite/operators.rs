@@ -1,0 +1,129 @@
+//! Every layer kind of network format 2 that is compiled, over random shapes and arrays: reference, interpreter and RTL
+//! agree on every bit.
+
+use codegen::Options;
+use flow::cases::random_image;
+use rand::RngExt;
+use rand::seq::IndexedRandom;
+use spec::{ArrayConfig, Conv, Memories, QuantNetwork, Shape, TensorRef};
+use twofold_tests::executor::{Executor, Interpreter, Reference, VerilatedRtl, first_difference};
+use twofold_tests::sketch::Sketch;
+use twofold_tests::subject::Subject;
+
+/// Arrays of one granule a word and of many, of fewer columns than a word has channels and of more.
+const ARRAYS: [(usize, usize); 5] = [(2, 2), (3, 5), (4, 4), (8, 16), (16, 8)];
+/// Networks of each kind and array; those of the interpreter alone.
+const N_RTL: u64 = 8;
+const N_INTERPRETED: u64 = 60;
+
+/// Room for many words of few channels.
+fn memories() -> Memories {
+    let (input, activation) = (1 << 13, 1 << 13);
+    Memories { input, activation, tile: 1 << 13, weight: 1 << 15, ..Memories::default() }
+}
+
+/// Runs random networks of one kind on every array.
+fn check(make: impl Fn(u64) -> QuantNetwork) {
+    for (rows, cols) in ARRAYS {
+        let config = ArrayConfig::new(rows, cols, memories()).expect("the array is possible");
+        for seed in 0..N_INTERPRETED {
+            let network = make(seed);
+            let place = format!("{} of seed {seed} at {rows}x{cols}", network.name);
+            let images = (0..2).map(|image| random_image(&network, seed ^ image << 32)).collect();
+            let subject = Subject::new(&place, network, &config, &Options::default(), images)
+                .unwrap_or_else(|error| panic!("{place}: {error}"));
+            let expected = Reference.run(&subject).expect("the images have the right size");
+            let mut executors: Vec<Box<dyn Executor>> = vec![Box::new(Interpreter)];
+            if seed < N_RTL {
+                executors.push(Box::new(VerilatedRtl));
+            }
+            for executor in executors {
+                let found =
+                    executor.run(&subject).unwrap_or_else(|error| panic!("{place}: {error}"));
+                let difference = first_difference(&subject, &expected, &found);
+                assert_eq!(difference, None, "{place} on {}", executor.name());
+            }
+        }
+    }
+}
+
+/// An input of a few pixels and channels.
+fn sketch(name: &str, seed: u64, least: usize) -> Sketch {
+    let mut sketch = Sketch::new(name, [least, least, 1], seed);
+    let rng = sketch.rng();
+    let [height, width] = [0; 2].map(|_| rng.random_range(least..least + 8));
+    let channels = *[1, 2, 3, 4, 7, 8, 16, 17, 33].choose(rng).expect("there are choices");
+    Sketch::new(name, [height, width, channels], seed)
+}
+
+/// Two classes of what is left.
+fn finish(mut sketch: Sketch, last: TensorRef) -> QuantNetwork {
+    sketch.fully_connected(last, 2);
+    sketch.finish()
+}
+
+/// Strides, dilation and padding that a kernel allows on a map.
+fn place(
+    sketch: &mut Sketch,
+    map: TensorRef,
+    kernel: [usize; 2],
+) -> impl FnOnce(&mut Conv) + use<> {
+    let Shape { height, width, .. } = sketch.shape(map);
+    let rng = sketch.rng();
+    let stride = [0; 2].map(|_| rng.random_range(1..=4));
+    let mut dilation = [1; 2];
+    let mut padding = [0; 4];
+    for (axis, size) in [height, width].into_iter().enumerate() {
+        padding[2 * axis] = rng.random_range(0..=kernel[axis] / 2);
+        padding[2 * axis + 1] = rng.random_range(0..=kernel[axis] / 2);
+        let padded = size + padding[2 * axis] + padding[2 * axis + 1];
+        let most = (padded - 1).checked_div(kernel[axis] - 1).unwrap_or(4).clamp(1, 4);
+        dilation[axis] = if rng.random() { 1 } else { rng.random_range(1..=most) };
+    }
+    move |conv| {
+        conv.stride = stride;
+        conv.dilation = dilation;
+        conv.padding = padding;
+    }
+}
+
+#[test]
+fn convolutions_of_any_stride_and_dilation() {
+    check(|seed| {
+        let mut sketch = sketch("conv", seed, 10);
+        let mut map = TensorRef::Input;
+        for index in 0..2 {
+            let Shape { height, width, .. } = sketch.shape(map);
+            let rng = sketch.rng();
+            let large = [[10, 4], [1, 9], [9, 1], [1, 3], [3, 3], [2, 2]];
+            let kernel = if index == 0 {
+                *large.choose(rng).expect("there are choices")
+            } else {
+                [rng.random_range(1..=height.min(16)), rng.random_range(1..=width.min(16))]
+            };
+            let channels = rng.random_range(1..=20);
+            let place = place(&mut sketch, map, kernel);
+            map = sketch.conv(map, channels, kernel, place);
+        }
+        finish(sketch, map)
+    });
+}
+
+#[test]
+fn depthwise_and_grouped_convolutions() {
+    check(|seed| {
+        let mut sketch = sketch("depthwise", seed, 3);
+        let kernel = [0; 2].map(|_| sketch.rng().random_range(1..=3));
+        let at = place(&mut sketch, TensorRef::Input, kernel);
+        let multiplier = *[1, 1, 2, 3].choose(sketch.rng()).expect("there are choices");
+        let map = sketch.depthwise(TensorRef::Input, multiplier, kernel, at);
+        // In groups of several channels, too.
+        let Shape { channels, .. } = sketch.shape(map);
+        let divisors: Vec<usize> = (1..=channels).filter(|n| channels % n == 0).collect();
+        let groups = *divisors.choose(sketch.rng()).expect("there are choices");
+        let n_outputs = groups * sketch.rng().random_range(1..=3);
+        let map = sketch.conv(map, n_outputs, [1; 2], |conv| conv.groups = groups);
+        let map = sketch.depthwise(map, 1, [1; 2], |_| ());
+        finish(sketch, map)
+    });
+}
