@@ -7,9 +7,11 @@ SUITES  ?= scripts/suites.sh
 TWOFOLD ?= $(CARGO) run --release --bin twofold --
 TRAINER ?= $(CARGO) run --release --package trainer --
 
-# The array: rows 2 to 16, cols 2 to 32. Empty is 8 x 16, or what CASE brings.
+# The array: rows 2 to 16, cols 2 to 32. Empty is 8 x 16, or what CASE brings. Lanes, the output channels drained a cycle,
+# divide twice the rows and are at most the columns; empty is 4, or 2 on the smallest arrays.
 ROWS    ?=
 COLS    ?=
+LANES   ?=
 # What is run: the embedded network on its test images, unless these say otherwise. CASE is a name in tests/cases,
 # NETWORK a folder, DATA a folder of class folders of images, IMAGES a number.
 CASE    ?=
@@ -46,7 +48,7 @@ ifeq ($(strip $(LIBTORCH)),)
 unexport LIBTORCH
 endif
 
-ARRAY_ARGS   = $(if $(ROWS),--rows $(ROWS)) $(if $(COLS),--cols $(COLS))
+ARRAY_ARGS   = $(if $(ROWS),--rows $(ROWS)) $(if $(COLS),--cols $(COLS)) $(if $(LANES),--lanes $(LANES))
 NETWORK_ARGS = $(if $(CASE),--case "$(CASE)") $(if $(NETWORK),--network "$(NETWORK)")
 RUN_ARGS     = $(NETWORK_ARGS) $(if $(DATA),--data "$(DATA)") $(ARRAY_ARGS) $(if $(FIT),--fit)
 TRAINER_FORMAT = $(if $(filter json,$(FORMAT)),--format json)
@@ -59,7 +61,7 @@ TRAINER_FORMAT = $(if $(filter json,$(FORMAT)),--format json)
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  Variables, explained in the Makefile: ROWS COLS CASE NETWORK DATA IMAGES FIT SIMULATOR FORMAT N SEED CLOCK_MHZ TRAIN_ARGS"
+	@echo "  Variables, explained in the Makefile: ROWS COLS LANES CASE NETWORK DATA IMAGES FIT SIMULATOR FORMAT N SEED CLOCK_MHZ TRAIN_ARGS"
 	@echo "  TABLE SEEDS JOBS TABLE_ARGS PYTORCH MUTANTS"
 
 sim: $(if $(filter icarus,$(SIMULATOR)),,verilator) ## Run a network (CASE, NETWORK) on images (DATA): check every bit of the RTL, report cycles between images.

@@ -106,11 +106,14 @@ pub(crate) struct ArrayArgs {
     /// Columns of the array, its output channels: 2 to 32.
     #[arg(long, value_name = "C", value_parser = dimension(ArrayConfig::COLS))]
     pub(crate) cols: Option<usize>,
+    /// Output channels drained a cycle: 2 to 32, a divisor of twice the rows, at most the columns.
+    #[arg(long, value_name = "L", value_parser = dimension(ArrayConfig::LANES))]
+    pub(crate) lanes: Option<usize>,
 }
 
 impl From<ArrayArgs> for ArraySizes {
-    fn from(ArrayArgs { rows, cols }: ArrayArgs) -> Self {
-        Self { rows, cols }
+    fn from(ArrayArgs { rows, cols, lanes }: ArrayArgs) -> Self {
+        Self { rows, cols, lanes }
     }
 }
 

@@ -1,5 +1,7 @@
 //! From steps and addresses to instructions, tile records and ROM rows.
 
+use std::ops::RangeInclusive;
+
 use spec::isa::{Drain, End, FieldError, INSTRUCTION_WORDS, Instruction, Load, Stream, TILE_WORDS};
 use spec::{ArrayConfig, LayerInfo, Program, QuantNetwork, Region, isa};
 
@@ -9,6 +11,9 @@ use crate::loader::View;
 use crate::place::{MapId, Place, Placement, Reads};
 use crate::plan::{Plan, Step};
 use crate::tiling::{Tile, Weights};
+
+/// Units before one that starts to stream that may be unwritten.
+const UNWRITTEN: usize = 3;
 
 /// Writes the program; what does not fit a field is returned beside it, and its record is left empty.
 pub(crate) fn lower(
@@ -92,13 +97,14 @@ impl Writer<'_> {
         self.place = format!("layer {:?}", step.name);
         self.stream(index, step);
         self.drain(index, step);
-        let late = self.late_tiles(index);
-        self.tiles(step, &late);
-        let wait_late = late.contains(&true);
+        let needs = self.needs(index);
+        self.tiles(step, &needs);
         for (number, block) in step.blocks.iter().enumerate() {
             let is_last = number + 1 == step.blocks.len();
             self.instruction(isa::Block {
-                wait_late: number == 0 && wait_late,
+                wait_late: needs
+                    .get(number)
+                    .is_some_and(|block| block.iter().flatten().any(|n| *n > 0)),
                 wait_all: number == 0 && self.placement.reads[index].wait_all,
                 release_input: is_last && self.last_input_reader == Some(index),
                 layer_end: is_last,
@@ -201,21 +207,21 @@ impl Writer<'_> {
         }
     }
 
-    fn tiles(&mut self, step: &Step, late: &[bool]) {
+    fn tiles(&mut self, step: &Step, needs: &[Vec<UnitNeeds>]) {
         // The tile after each, also of the next group.
-        let mut after = step.groups.iter().flatten().skip(1);
+        let mut following = step.groups.iter().flatten().skip(1);
         for (number_in_layer, group) in step.groups.iter().enumerate() {
             for (position, tile) in group.iter().enumerate() {
                 let View { width, words, .. } = step.view;
                 let offset = (tile.ky * width + tile.kx) * words + tile.word;
-                let keep_row = tile.keeps_row(after.next());
+                let keep_row = tile.keeps_row(following.next());
                 let record = isa::Tile {
                     mask: tile.mask.into(),
                     offset: wrapped(number(offset)),
                     ky: tile.ky,
                     kx: tile.kx,
                     last: position + 1 == group.len(),
-                    late: number_in_layer == 0 && late[position],
+                    after: after(needs, number_in_layer, position),
                     active: tile.active,
                     diagonal: tile.is_diagonal(),
                     diagonal_column: match tile.weights {
@@ -241,36 +247,48 @@ impl Writer<'_> {
         }
     }
 
-    /// For each tile of the first group: whether the first block reads what the unit just before the step writes.
-    fn late_tiles(&self, index: usize) -> Vec<bool> {
+    /// What the tiles of a step's first units read of the units just before the step, block by block and group by group.
+    fn needs(&self, index: usize) -> Vec<Vec<UnitNeeds>> {
         let step = &self.plan.steps[index];
-        let (tiles, block) = (&step.groups[0], &step.blocks[0]);
-        let before = index.checked_sub(1).filter(|before| step.input == MapId::Step(*before));
-        let Some(before) = before.map(|before| &self.plan.steps[before]) else {
-            return vec![false; tiles.len()];
+        let older: Vec<Written<'_>> = self.units_before(index).take(UNWRITTEN).collect();
+        let n_groups = step.groups.len();
+        let n_blocks = UNWRITTEN.div_ceil(n_groups).min(step.blocks.len());
+        let of_unit = |block: usize, group: usize| {
+            // The units that may be unwritten when this one starts: it is itself so far from the first of the layer.
+            let unwritten = UNWRITTEN.saturating_sub(block * n_groups + group);
+            let older = &older[..unwritten.min(older.len())];
+            let tile = |tile: &Tile| {
+                let reads = |unit: &Written<'_>| unit.is_read(step, &step.blocks[block], tile);
+                older.iter().position(reads).map_or(0, |back| back + 1)
+            };
+            step.groups[group].iter().map(tile).collect()
         };
-        let written = before.blocks.last().expect("a step has a block");
-        let first_granule = (before.groups.len() - 1) * self.config.group_steps();
-        let first_word = first_granule / self.config.granules();
-        let side = if before.pool { 2 } else { 1 };
-        let (y, x, height, width) = if before.sum {
-            (0, 0, 1, 1)
-        } else {
-            (written.y / side, written.x / side, written.height / side, written.width / side)
-        };
-        let (y0, x0) = origin(&step.view, block);
-        let reads = |start: i64, stride: usize, n: usize, first: usize, size: usize| {
-            (0..n).any(|pixel| {
-                (number(first)..number(first + size)).contains(&(start + number(pixel * stride)))
+        (0..n_blocks)
+            .map(|block| (0..n_groups).map(|group| of_unit(block, group)).collect())
+            .collect()
+    }
+
+    /// The units before a step, the last one first.
+    fn units_before(&self, index: usize) -> impl Iterator<Item = Written<'_>> {
+        let steps = self.plan.steps[..index].iter().enumerate().rev();
+        steps.flat_map(move |(step_index, step)| {
+            let blocks = step.blocks.iter().rev();
+            blocks.flat_map(move |block| {
+                let groups = (0..step.groups.len()).rev();
+                groups.map(move |group| {
+                    let words = self.written_words(step, group);
+                    Written { step: step_index, block: *block, of: step, words }
+                })
             })
-        };
-        let [stride_y, stride_x] = step.view.stride;
-        let is_late = |tile: &Tile| {
-            tile.word >= first_word
-                && reads(y0 + number(tile.ky), stride_y, block.height, y, height)
-                && reads(x0 + number(tile.kx), stride_x, block.width, x, width)
-        };
-        tiles.iter().map(is_late).collect()
+        })
+    }
+
+    /// Words of an output pixel that a group writes to.
+    fn written_words(&self, step: &Step, group: usize) -> RangeInclusive<usize> {
+        let (steps, lanes) = (self.config.group_steps(), self.config.lanes());
+        let n_granules = step.output.channels.div_ceil(lanes);
+        let (first, end) = (group * steps, ((group + 1) * steps).min(n_granules));
+        first / self.config.granules()..=(end - 1) / self.config.granules()
     }
 
     fn instruction(&mut self, instruction: impl Into<Instruction>) {
@@ -293,6 +311,45 @@ impl Writer<'_> {
             Some(known) => known.error.value = known.error.value.max(found.error.value),
             None => self.too_large.push(found),
         }
+    }
+}
+
+/// For each tile of a unit: 0, or n where it reads what the n-th unit before the layer writes, counted backwards.
+type UnitNeeds = Vec<usize>;
+
+/// `TILE.after` of a tile: a record serves every block.
+fn after(needs: &[Vec<UnitNeeds>], group: usize, position: usize) -> usize {
+    needs.iter().map(|block| block[group][position]).filter(|n| *n > 0).min().unwrap_or(0)
+}
+
+/// A unit before a layer.
+struct Written<'a> {
+    step: usize,
+    of: &'a Step,
+    block: Block,
+    words: RangeInclusive<usize>,
+}
+
+impl Written<'_> {
+    /// Whether a tile of a block of `step` reads what this unit writes.
+    fn is_read(&self, step: &Step, block: &Block, tile: &Tile) -> bool {
+        let side = if self.of.pool { 2 } else { 1 };
+        let Block { y, x, height, width } = self.block;
+        let (y, x, height, width) = match self.of.sum {
+            true => (0, 0, 1, 1),
+            false => (y / side, x / side, height / side, width / side),
+        };
+        let (y0, x0) = origin(&step.view, block);
+        let reads = |start: i64, stride: usize, n: usize, first: usize, size: usize| {
+            (0..n).any(|pixel| {
+                (number(first)..number(first + size)).contains(&(start + number(pixel * stride)))
+            })
+        };
+        let [stride_y, stride_x] = step.view.stride;
+        step.input == MapId::Step(self.step)
+            && self.words.contains(&tile.word)
+            && reads(y0 + number(tile.ky), stride_y, block.height, y, height)
+            && reads(x0 + number(tile.kx), stride_x, block.width, x, width)
     }
 }
 

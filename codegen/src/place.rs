@@ -21,6 +21,8 @@ pub(crate) struct Request {
     pub(crate) residual: Option<MapId>,
     /// Words of the output, 0 for logits.
     pub(crate) words: usize,
+    /// Whether it is a single unit, so that the step after it overlaps the one before it.
+    pub(crate) one_unit: bool,
 }
 
 /// Where a step's output lies.
@@ -226,21 +228,34 @@ fn choose_reads(requests: &[Request], places: &[Place]) -> Vec<Reads> {
     };
     let members = |set: u8| (0..4).filter(move |bank| set >> bank & 1 == 1);
     let no_bank = 4;
-    // Fewest waits, and the reads so far, for each bank that the last step's residual may be read from.
-    let mut paths: Vec<(usize, usize, Vec<Reads>)> = vec![(no_bank, 0, Vec::new())];
+    // Fewest waits, and the reads so far, for the banks that the last two units may read their residuals from.
+    let mut paths: Vec<([usize; 2], usize, Vec<Reads>)> = vec![([no_bank; 2], 0, Vec::new())];
     for request in requests {
-        let mut next: Vec<(usize, usize, Vec<Reads>)> = Vec::new();
+        let mut next: Vec<([usize; 2], usize, Vec<Reads>)> = Vec::new();
         let residual_banks: Vec<usize> =
             request.residual.map_or(vec![no_bank], |map| members(banks(map)).collect());
-        for residual_bank in residual_banks {
-            let best = itertools::iproduct!(&paths, members(banks(request.input)))
-                .filter(|(_, in_bank)| *in_bank != residual_bank)
-                .min_by_key(|((before, waits, _), in_bank)| waits + usize::from(before == in_bank));
-            if let Some(((before, waits, reads), in_bank)) = best {
-                let wait_all = *before == in_bank;
-                let mut reads = reads.clone();
-                reads.push(Reads { in_bank, residual_bank, wait_all });
-                next.push((residual_bank, waits + usize::from(wait_all), reads));
+        let choices = itertools::iproduct!(&paths, &residual_banks, members(banks(request.input)));
+        for ((before, waits, reads), &residual_bank, in_bank) in choices {
+            if in_bank == residual_bank {
+                continue;
+            }
+            let wait_all = before.contains(&in_bank);
+            let waits = waits + usize::from(wait_all);
+            let last_but_one = match (request.one_unit, wait_all) {
+                (false, _) => residual_bank,
+                (true, false) => before[0],
+                (true, true) => no_bank,
+            };
+            let after = [residual_bank, last_but_one];
+            let known = next.iter().position(|(banks, ..)| *banks == after);
+            if known.is_some_and(|known| next[known].1 <= waits) {
+                continue;
+            }
+            let mut reads = reads.clone();
+            reads.push(Reads { in_bank, residual_bank, wait_all });
+            match known {
+                Some(known) => next[known] = (after, waits, reads),
+                None => next.push((after, waits, reads)),
             }
         }
         paths = next;
@@ -266,7 +281,7 @@ mod tests {
     use MapId::{Input, Step};
 
     fn request(input: MapId, residual: Option<MapId>, words: usize) -> Request {
-        Request { input, residual, words }
+        Request { input, residual, words, one_unit: false }
     }
 
     fn assert_sound(requests: &[Request], placement: &Placement, depth: usize) {

@@ -128,7 +128,13 @@ impl Step {
     pub(crate) fn request(&self, config: &ArrayConfig) -> Request {
         let words = self.output.n_pixels() * self.output.channels.div_ceil(config.word_channels());
         let residual = self.residual.map(|residual| residual.map);
-        Request { input: self.input, residual, words: if self.logits { 0 } else { words } }
+        let one_unit = self.blocks.len() * self.groups.len() == 1;
+        Request {
+            input: self.input,
+            residual,
+            words: if self.logits { 0 } else { words },
+            one_unit,
+        }
     }
 
     /// Whether it reads the network's input from bank 0.

@@ -85,6 +85,8 @@ pub struct ArraySizes {
     pub rows: Option<usize>,
     /// Columns of the array, its output channels.
     pub cols: Option<usize>,
+    /// Output channels drained a cycle. Of other rows or columns than the default's, they are what suits these.
+    pub lanes: Option<usize>,
 }
 
 impl ArraySizes {
@@ -95,7 +97,12 @@ impl ArraySizes {
     pub fn config(&self, default: &ArrayConfig) -> Result<ArrayConfig, ConfigError> {
         let rows = self.rows.unwrap_or(default.rows());
         let cols = self.cols.unwrap_or(default.cols());
-        ArrayConfig::new(rows, cols, default.memories().clone())
+        let config = ArrayConfig::new(rows, cols, default.memories().clone())?;
+        let same = (rows, cols) == (default.rows(), default.cols());
+        match self.lanes.or(same.then_some(default.lanes())) {
+            Some(lanes) => config.with_lanes(lanes),
+            None => Ok(config),
+        }
     }
 
     /// The default array with what is given here, and other memories.
@@ -103,8 +110,7 @@ impl ArraySizes {
     /// # Errors
     /// Sizes outside the limits.
     pub fn config_with(&self, memories: Memories) -> Result<ArrayConfig, ConfigError> {
-        let default = self.config(&ArrayConfig::default())?;
-        ArrayConfig::new(default.rows(), default.cols(), memories)
+        self.config(&ArrayConfig::default())?.with_memories(memories)
     }
 }
 

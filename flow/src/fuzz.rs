@@ -96,7 +96,7 @@ pub fn fuzz(options: &FuzzOptions) -> Result<FuzzReport, FlowError> {
 }
 
 fn array_name(config: &ArrayConfig) -> String {
-    format!("{}x{}", config.rows(), config.cols())
+    format!("{}x{}, {} lanes", config.rows(), config.cols(), config.lanes())
 }
 
 fn run_lot(lot: &Lot, progress: &Progress) -> Result<FuzzReport, FlowError> {
@@ -180,7 +180,7 @@ mod tests {
         let sparse =
             codegen::compile(&network, &config, &Options::default()).expect("it was made to fit");
         let memories = Memories { tile: sparse.tiles.len().max(2), ..config.memories().clone() };
-        let small = ArrayConfig::new(config.rows(), config.cols(), memories).unwrap();
+        let small = config.clone().with_memories(memories).unwrap();
         let (schedule, program) = compiled_if_possible(&network, &small, Schedule::Dense).unwrap();
         assert_eq!((schedule, program.tiles.len()), (Schedule::Sparse, sparse.tiles.len()));
         assert!(dense.tiles.len() > program.tiles.len());

@@ -107,7 +107,7 @@ pub(crate) fn fitted(
 ) -> Result<ArrayConfig, FlowError> {
     let memories = codegen::requirements(network, config, options)
         .map_err(|reason| does_not_run(network, config, reason))?;
-    Ok(ArrayConfig::new(config.rows(), config.cols(), memories)?)
+    Ok(config.clone().with_memories(memories)?)
 }
 
 /// The array with memories that just hold the network's program, and that of the dense schedule where any memories do.
@@ -118,7 +118,7 @@ pub(crate) fn fitted_with_dense(
 ) -> Result<ArrayConfig, FlowError> {
     let memories = codegen::requirements_with_dense(network, config, options)
         .map_err(|reason| does_not_run(network, config, reason))?;
-    Ok(ArrayConfig::new(config.rows(), config.cols(), memories)?)
+    Ok(config.clone().with_memories(memories)?)
 }
 
 /// Compiles, and says which network did not fit.

@@ -248,7 +248,7 @@ impl Logic for Accelerator {
         self.fetch.block_taken.next = self.weight_loader.block_taken.val();
         self.fetch.idle.next =
             self.streamer.all_written.val() & !self.weight_loader.tile_valid.val();
-        self.fetch.output_finished.next = self.logit_output.finished.val();
+        self.fetch.output_busy.next = self.logit_output.busy.val();
 
         // Image in.
         self.lane_memory.address.next = self.loader.lane_address.val();
@@ -286,11 +286,12 @@ impl Logic for Accelerator {
         // Activations.
         self.streamer.image_start.next = self.fetch.image_start.val();
         self.streamer.unit_written.next = self.drain.unit_written.val();
+        self.streamer.bank_released.next = self.drain.bank_released.val();
         self.streamer.tile_valid.next = self.weight_loader.tile_valid.val();
         self.streamer.tile_ready.next = self.weight_loader.tile_ready.val();
         self.streamer.tile.next = self.weight_loader.tile.val();
         self.streamer.unit_first.next = self.weight_loader.unit_first.val();
-        self.streamer.group_first.next = self.weight_loader.group_first.val();
+        self.streamer.group_last.next = self.weight_loader.group_last.val();
         self.streamer.block.next = self.weight_loader.tile_block.val();
         self.streamer.stream.next = self.weight_loader.tile_stream.val();
         self.activation_memory.stream_bank.next = self.streamer.bank.val();
@@ -350,6 +351,8 @@ impl Logic for Accelerator {
             self.last_control.next = self.accumulate_line[n - 1].q.val();
         }
         self.drain.unit_accumulated.next = self.last_control.val().last;
+        self.drain.accumulated_bank.next = self.last_control.val().bank;
+        self.drain.accumulated_address.next = self.last_control.val().address;
         self.lane_select.enable.next = self.drain.drain_active.val();
         self.lane_select.step.next = self.drain.step.val();
         self.parameter_memory.address.next = self.drain.parameter_address.val();
@@ -363,8 +366,8 @@ impl Logic for Accelerator {
             self.parameter_decoder[i].channel.next = self.parameter_register[i].q.val();
             self.requantize[i].clock.next = self.clock.val();
             self.requantize[i].enable.next = self.drain.drain_active.val();
-            self.requantize[i].relu.next = self.drain.relu.val();
-            self.requantize[i].logits.next = self.drain.logits.val();
+            self.requantize[i].relu.next = self.drain.clamp_context.val().relu;
+            self.requantize[i].logits.next = self.drain.clamp_context.val().logits;
             self.requantize[i].accumulator.next = self.lane_select.value[i].val();
             self.requantize[i].bias.next = self.parameter_decoder[i].bias.val();
             self.requantize[i].multiplier.next = self.parameter_decoder[i].multiplier.val();
@@ -388,18 +391,18 @@ impl Logic for Accelerator {
         self.logit_output.start.next = self.fetch.image_end.val();
         self.logit_output.logits_minus_1.next = self.fetch.end_context.val().logits_minus_1;
         self.logit_output.write_enable.next = self.drain.logit_enable.val();
-        self.logit_output.write_row.next = self.drain.write_row.val();
+        self.logit_output.write_row.next = self.drain.write_address.val();
         self.logit_output.output_ready.next = self.output_ready.val();
         self.output_data.next = self.logit_output.output_data.val();
         self.output_valid.next = self.logit_output.output_valid.val();
         self.output_last.next = self.logit_output.output_last.val();
 
         // Status.
-        self.state.next.busy = self.fetch.running.val() | self.fetch.sending.val();
+        self.state.next.busy = self.fetch.running.val() | self.logit_output.busy.val();
         self.state.next.done = self.fetch.done.val();
         self.state.next.error = self.fetch.error.val();
         self.state.next.bad_image = self.loader.bad_image.val();
-        self.busy.next = self.fetch.running.val() | self.fetch.sending.val();
+        self.busy.next = self.fetch.running.val() | self.logit_output.busy.val();
         self.done.next = self.fetch.done.val();
         self.error.next = self.fetch.error.val();
         self.stream_layer.next = self.streamer.layer.val();
@@ -414,7 +417,7 @@ impl Logic for Accelerator {
         self.counters.draining.next =
             self.fetch.draining.val() & !self.weight_loader.tile_valid.val();
         self.counters.image_end.next = self.fetch.image_end.val();
-        self.counters.sending.next = self.fetch.sending.val();
+        self.counters.sending.next = self.logit_output.busy.val();
         self.counters.status_address.next = self.status_address.val();
         self.counters.state.next = self.state.val().into();
         self.counters.bad_images.next = self.loader.bad_images.val();

@@ -92,7 +92,7 @@ pub struct TileContext {
     pub ky: Bits<12>,
     pub kx: Bits<12>,
     pub last: Bit,
-    pub late: Bit,
+    pub after: Bits<2>,
     pub active: Bits<10>,
     pub diagonal: Bit,
     pub diagonal_column: Bits<5>,
@@ -128,13 +128,30 @@ pub struct AccumulateControl {
 /// Where a drained granule goes; travels beside the requantizer.
 #[derive(LogicStruct, Clone, Copy, Debug, Default, PartialEq)]
 pub struct WriteControl {
+    /// First value of a pooling window.
+    pub first: Bit,
+    /// Last value of a pooling window: the result is written.
     pub valid: Bit,
+    /// Word, or row of the logit memory.
     pub address: Bits<16>,
     pub granule: Bits<4>,
-    /// Row of the logit memory.
-    pub row: Bits<16>,
     /// Last granule of its unit.
     pub last: Bit,
+    /// Accumulator bank of its unit, which chooses the unit's [`ResultContext`].
+    pub bank: Bit,
+}
+
+/// What becomes of a unit's results. It is kept from the unit's first read to its last write, and shown to each stage
+/// beside the results of the unit.
+#[derive(LogicStruct, Clone, Copy, Debug, Default, PartialEq)]
+pub struct ResultContext {
+    pub relu: Bit,
+    pub logits: Bit,
+    pub out_banks: Bits<4>,
+    /// Bank 0 may be overwritten once the unit is written.
+    pub release_input: Bit,
+    /// The layer is complete once the unit is written.
+    pub layer_end: Bit,
 }
 
 /// State bits of status register 0.
@@ -284,7 +301,7 @@ decoder!(LoadDecoder, "load_decoder", LoadContext, Load, [word_0, word_1, word_2
 });
 decoder!(EndDecoder, "end_decoder", EndContext, End, [word_0], { logits_minus_1 });
 decoder!(TileDecoder, "tile_decoder", TileContext, Tile, [word_0, word_1], {
-    mask, offset, ky, kx, last, late, active, diagonal, diagonal_column, keep_row,
+    mask, offset, ky, kx, last, after, active, diagonal, diagonal_column, keep_row,
 });
 decoder!(LaneDecoder, "lane_decoder", LaneContext, Lane, [word_0], {
     offset, dy, dx, valid, word_end, pixel_end,

@@ -103,7 +103,7 @@ pub struct ScheduleReport {
     pub n_compute_cycles_per_image: u64,
     /// To receive and pack an image; the image before is computed and sent meanwhile.
     pub n_load_cycles_per_image: u64,
-    /// To send logits and class; the next image is loaded meanwhile, not computed.
+    /// To send logits and class; the next image is computed meanwhile.
     pub n_output_cycles_per_image: u64,
 }
 
@@ -111,8 +111,10 @@ pub struct ScheduleReport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bound {
-    /// Computing an image and sending its logits: the next one is loaded by then.
+    /// Computing an image: the next one is loaded by then, and the logits of the one before are sent.
     Compute,
+    /// Sending: the logits of an image wait until those of the one before are sent.
+    Output,
     /// Loading: the array waits for the next image.
     Load,
     /// Packing, which waits until the image before has left bank 0, so that loading alone would take less.
@@ -142,15 +144,16 @@ pub struct LayerReport {
 }
 
 impl ScheduleReport {
-    /// Of an image, the cycles between images that were measured, and those of sending.
+    /// Of the first image, the cycles between images that were measured, and those of sending.
     pub(crate) fn new(image: &ImageResult, between: Option<u64>, n_output_cycles: u64) -> Self {
         let n_compute_cycles = image.counters.n_cycles;
-        let busy = n_compute_cycles + n_output_cycles + RESTART_CYCLES;
+        let busy = n_compute_cycles + RESTART_CYCLES;
         Self {
             n_cycles_between_images: between,
             bound_by: between.map(|n| match n {
                 n if n <= busy => Bound::Compute,
                 n if n <= image.n_load_cycles + RESTART_CYCLES => Bound::Load,
+                _ if n_output_cycles > n_compute_cycles.max(image.n_load_cycles) => Bound::Output,
                 _ => Bound::Pack,
             }),
             n_compute_cycles_per_image: n_compute_cycles,

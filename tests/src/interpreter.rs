@@ -19,7 +19,7 @@ mod tests;
 
 use document::{Block, Drain, Instruction, Stream};
 pub use error::{InterpreterError, Place, Problem};
-use layer::{BlockState, LayerState, Waits};
+use layer::{BlockState, LayerState};
 use memory::Bank;
 use unit::Next;
 
@@ -54,6 +54,9 @@ pub fn interpret(program: &Program, image: &[i8]) -> Result<Execution, Interpret
     machine.run(image).map_err(|problem| InterpreterError { place: machine.place, problem })
 }
 
+/// Units before one that starts to stream that may be unwritten.
+const UNWRITTEN: u64 = 3;
+
 /// All state of the accelerator that a program can see.
 struct Machine<'program> {
     program: &'program Program,
@@ -65,8 +68,10 @@ struct Machine<'program> {
     n_units: u64,
     /// Number of the first unit of the layer in progress.
     first_unit: u64,
-    /// The bank that the unit just before reads its residual from, `None` if it needs none.
-    previous_residual: Option<usize>,
+    /// The banks that the last two units read their residuals from, the last one first; `None` if they need none.
+    previous_residuals: [Option<usize>; 2],
+    /// Units of earlier layers that the layer in progress may find unwritten: the most recent ones.
+    n_unwritten: u64,
     bank0_released: bool,
     n_useful_macs: u64,
     layers: Vec<LayerResult>,
@@ -87,7 +92,8 @@ impl<'program> Machine<'program> {
             drain: None,
             n_units: 0,
             first_unit: 1,
-            previous_residual: None,
+            previous_residuals: [None; 2],
+            n_unwritten: 0,
             bank0_released: false,
             n_useful_macs: 0,
             layers: Vec::new(),
@@ -141,8 +147,7 @@ impl<'program> Machine<'program> {
         for group in 0..layer.n_groups {
             self.n_units += 1;
             self.place.group = Some(group);
-            let waits = if group == 0 { block.waits } else { Waits::default() };
-            let accumulators = self.stream_unit(&layer, &block, waits, &mut next)?;
+            let accumulators = self.stream_unit(&layer, &block, &mut next)?;
             self.drain_unit(&layer, &block, group, &accumulators)?;
         }
         self.place.group = None;
@@ -169,6 +174,7 @@ impl<'program> Machine<'program> {
         self.layers.push(LayerResult { output, n_useful_macs: self.n_useful_macs, n_units });
         self.n_useful_macs = 0;
         self.first_unit = self.n_units + 1;
+        self.n_unwritten = UNWRITTEN;
         self.stream = None;
         self.drain = None;
         Ok(())

@@ -45,6 +45,8 @@ struct LayerCase {
     description: String,
     rows: usize,
     cols: usize,
+    /// What suits rows and columns by default.
+    lanes: Option<usize>,
     #[serde(default)]
     schedule: Schedule,
     seed: u64,
@@ -170,8 +172,12 @@ impl Subject {
             return Err(failed(name, "it does not say what it shows"));
         }
         let network = case.network(name).map_err(|reason| failed(name, reason))?;
-        let config = ArrayConfig::new(case.rows, case.cols, Memories::default())
-            .map_err(|error| failed(name, error))?;
+        let config = ArrayConfig::new(case.rows, case.cols, Memories::default());
+        let config = config.and_then(|config| match case.lanes {
+            Some(lanes) => config.with_lanes(lanes),
+            None => Ok(config),
+        });
+        let config = config.map_err(|error| failed(name, error))?;
         let n_bytes = network.input.n_bytes();
         let images = case.images.iter().enumerate().map(|(index, image)| match image {
             Image::Random => random_image(&network, case.seed + index as u64),

@@ -44,6 +44,9 @@ pub struct Case {
     /// Columns of the array.
     #[serde(default = "sixteen")]
     pub cols: usize,
+    /// Output channels drained a cycle; what suits rows and columns by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lanes: Option<usize>,
     /// Depths of its memories.
     #[serde(default)]
     pub memories: Memories,
@@ -140,7 +143,11 @@ impl Case {
     /// # Errors
     /// A size that the accelerator cannot have.
     pub fn config(&self) -> Result<ArrayConfig, ConfigError> {
-        ArrayConfig::new(self.rows, self.cols, self.memories.clone())
+        let config = ArrayConfig::new(self.rows, self.cols, self.memories.clone())?;
+        match self.lanes {
+            Some(lanes) => config.with_lanes(lanes),
+            None => Ok(config),
+        }
     }
 
     /// Options for codegen.

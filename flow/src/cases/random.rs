@@ -32,7 +32,11 @@ pub fn random_config(seed: u64) -> ArrayConfig {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x61_72_72_61_79);
     let rows = rng.random_range(ArrayConfig::ROWS.0..=ArrayConfig::ROWS.1);
     let cols = rng.random_range(ArrayConfig::COLS.0..=ArrayConfig::COLS.1);
-    ArrayConfig::new(rows, cols, Memories::default()).expect("sizes within the limits are valid")
+    let config = ArrayConfig::new(rows, cols, Memories::default());
+    let config = config.expect("sizes within the limits are valid");
+    let lanes: Vec<usize> = config.possible_lanes().collect();
+    let lanes = *lanes.choose(&mut rng).expect("two lanes are always possible");
+    config.with_lanes(lanes).expect("they are possible")
 }
 
 /// An image of int8 noise; every eighth value is a corner, -128, 127 or 0.

@@ -69,6 +69,7 @@ fn cycles_table(report: &Report) -> Table {
     let bound = |schedule: &ScheduleReport| {
         let bound = schedule.bound_by.map(|bound| match bound {
             Bound::Compute => "computing",
+            Bound::Output => "sending",
             Bound::Load => "loading",
             Bound::Pack => "packing, after bank 0",
         });

@@ -17,8 +17,6 @@ pub enum FetchState {
     Read,
     /// The instruction is there.
     Execute,
-    /// The image is done and its logits are being sent.
-    Send,
     /// An unknown opcode; left by reset only.
     Failed,
 }
@@ -26,8 +24,8 @@ pub enum FetchState {
 /// Fetches and executes instructions, two cycles each.
 ///
 /// `BLOCK` puts a block up for the weight loader and the next instructions wait until it is taken. `LOAD` waits for an
-/// image, `END` until everything is drained and the logits are sent; then the program starts again. Reset: program
-/// counter 0, nothing pending.
+/// image, `END` until everything is drained; then the output sends, and the program starts again. A `DRAIN` with logits
+/// waits until the logits of the image before are sent. Reset: program counter 0, nothing pending.
 #[derive(LogicBlock, Default)]
 pub struct Fetch {
     /// Rising edge.
@@ -40,8 +38,8 @@ pub struct Fetch {
     pub block_taken: Signal<In, Bit>,
     /// No tile is loaded, streamed or drained.
     pub idle: Signal<In, Bit>,
-    /// The last beat of the output has been accepted.
-    pub output_finished: Signal<In, Bit>,
+    /// Logits are being sent.
+    pub output_busy: Signal<In, Bit>,
     /// Program memory word 0, of the address of the cycle before.
     pub word_0: Signal<In, Bits<32>>,
     /// Program memory word 1.
@@ -76,8 +74,6 @@ pub struct Fetch {
     pub draining: Signal<Out, Bit>,
     /// The image is done: pulse.
     pub image_end: Signal<Out, Bit>,
-    /// Logits are being sent.
-    pub sending: Signal<Out, Bit>,
     /// Level: an image has been computed and the next has not begun.
     pub done: Signal<Out, Bit>,
     /// Level: unknown opcode.
@@ -105,6 +101,7 @@ pub struct Fetch {
     end_opcode: Fixed<4, { End::OPCODE as u64 }>,
     load_opcode: Fixed<4, { Load::OPCODE as u64 }>,
     next_address: Signal<Local, Bits<16>>,
+    output_wait: Signal<Local, Bit>,
 }
 
 impl Logic for Fetch {
@@ -172,10 +169,12 @@ impl Logic for Fetch {
         self.image_start.next = false;
         self.image_end.next = false;
         self.draining.next = false;
-        self.sending.next = false;
         self.error.next = false;
         self.opcode.next = self.word_0.val().get_bits::<4>(0);
         self.next_address.next = self.program_counter.q.val() + 1;
+        self.output_wait.next = (self.opcode.val() == self.drain_opcode.val())
+            & self.drain_decoder.fields.val().logits
+            & self.output_busy.val();
 
         if self.block_taken.val() {
             self.block_valid_register.d.next = false;
@@ -202,13 +201,14 @@ impl Logic for Fetch {
                         self.image_end.next = true;
                         self.running_register.d.next = false;
                         self.done_register.d.next = true;
-                        self.state.d.next = FetchState::Send;
+                        self.program_counter.d.next = 0.into();
+                        self.state.d.next = FetchState::Read;
                     }
                 } else if (self.opcode.val() == self.stream_opcode.val())
                     | (self.opcode.val() == self.drain_opcode.val())
                     | (self.opcode.val() == self.block_opcode.val())
                 {
-                    if !self.block_valid_register.q.val() {
+                    if !self.block_valid_register.q.val() & !self.output_wait.val() {
                         if self.opcode.val() == self.stream_opcode.val() {
                             self.stream_register.enable.next = true;
                         }
@@ -224,13 +224,6 @@ impl Logic for Fetch {
                     }
                 } else {
                     self.state.d.next = FetchState::Failed;
-                }
-            }
-            FetchState::Send => {
-                self.sending.next = true;
-                if self.output_finished.val() {
-                    self.program_counter.d.next = 0.into();
-                    self.state.d.next = FetchState::Read;
                 }
             }
             _ => {

@@ -8,9 +8,9 @@ use crate::{comment, dff_setup};
 
 /// Takes tiles from the weight loader and addresses one input word a cycle.
 ///
-/// A tile follows the one before without a gap if it is ready in the last cycle of that one. A unit starts only while at
-/// most one other unit is not yet written. Outputs of the stream are registered. Reset: nothing streaming, no unit in
-/// flight.
+/// A tile follows the one before without a gap if it is ready in the last cycle of that one. A unit starts only while one
+/// of the accumulator banks is free; a tile that waits, only while few enough units of earlier layers are unwritten.
+/// Outputs of the stream are registered. Reset: nothing streaming, no unit in flight.
 #[derive(LogicBlock, Default)]
 pub struct Streamer {
     /// Rising edge.
@@ -21,6 +21,8 @@ pub struct Streamer {
     pub image_start: Signal<In, Bit>,
     /// A unit is completely drained and written: pulse.
     pub unit_written: Signal<In, Bit>,
+    /// An accumulator bank is free for another unit: pulse, once a unit and before it is written.
+    pub bank_released: Signal<In, Bit>,
     /// A tile is offered or being loaded.
     pub tile_valid: Signal<In, Bit>,
     /// It can be taken.
@@ -29,8 +31,8 @@ pub struct Streamer {
     pub tile: Signal<In, TileContext>,
     /// It is the first of its unit.
     pub unit_first: Signal<In, Bit>,
-    /// It belongs to the first channel group of its block.
-    pub group_first: Signal<In, Bit>,
+    /// It belongs to the last channel group of its block.
+    pub group_last: Signal<In, Bit>,
     /// Pixels of its block.
     pub block: Signal<In, BlockContext>,
     /// Input side of its layer.
@@ -70,7 +72,12 @@ pub struct Streamer {
     /// Layer that the current cycle is spent on.
     pub layer: Signal<Out, Bits<8>>,
     busy: Register<Bit>,
-    in_flight: Register<Bits<2>>,
+    in_flight: Register<Bits<3>>,
+    banks_used: Register<Bits<2>>,
+    /// Unwritten units of layers before that of the last unit that started.
+    older: Register<Bits<3>>,
+    /// The last unit that started is the last of its layer.
+    layer_closed: Register<Bit>,
     unit_bank_register: Register<Bit>,
     tile_register: EnabledRegister<TileContext>,
     stream_register: EnabledRegister<StreamContext>,
@@ -97,8 +104,10 @@ pub struct Streamer {
     row_end: Signal<Local, Bit>,
     tile_end: Signal<Local, Bit>,
     unit_allowed: Signal<Local, Bit>,
-    must_wait: Signal<Local, Bit>,
-    earlier_written: Signal<Local, Bit>,
+    after: Signal<Local, Bits<3>>,
+    blocked: Signal<Local, Bit>,
+    older_now: Signal<Local, Bits<3>>,
+    older_then: Signal<Local, Bits<3>>,
     free: Signal<Local, Bit>,
     taking: Signal<Local, Bit>,
     starting: Signal<Local, Bit>,
@@ -115,6 +124,9 @@ impl Logic for Streamer {
             clock,
             busy,
             in_flight,
+            banks_used,
+            older,
+            layer_closed,
             unit_bank_register,
             tile_start,
             pixel_x,
@@ -160,15 +172,21 @@ impl Logic for Streamer {
         self.tile_end.next =
             self.row_end.val() & (self.pixel_y.q.val() == self.height_minus_1.q.val());
         self.free.next = !self.busy.q.val() | self.tile_end.val();
-        self.unit_allowed.next = !self.unit_first.val() | !self.in_flight.q.val().get_bit(1);
-        self.must_wait.next = self.group_first.val()
-            & (self.block.val().wait_all | (self.block.val().wait_late & self.tile.val().late));
-        self.earlier_written.next = (self.in_flight.q.val() == 0)
-            | (!self.unit_first.val() & (self.in_flight.q.val() == 1));
-        self.taking.next = self.tile_ready.val()
-            & self.free.val()
-            & self.unit_allowed.val()
-            & (!self.must_wait.val() | self.earlier_written.val());
+        self.unit_allowed.next = !self.unit_first.val() | !self.banks_used.q.val().get_bit(1);
+        self.older_now.next = self.older.q.val();
+        if self.unit_first.val() & self.layer_closed.q.val() {
+            self.older_now.next = self.in_flight.q.val();
+        }
+        self.after.next = 0.into();
+        if self.block.val().wait_late {
+            self.after.next = bit_cast::<3, 2>(self.tile.val().after);
+        }
+        if self.block.val().wait_all {
+            self.after.next = 1.into();
+        }
+        self.blocked.next = self.after.val().any() & (self.older_now.val() >= self.after.val());
+        self.taking.next =
+            self.tile_ready.val() & self.free.val() & self.unit_allowed.val() & !self.blocked.val();
         self.starting.next = self.taking.val() & self.unit_first.val();
         self.take.next = self.taking.val();
         self.unit_start.next = self.starting.val();
@@ -187,8 +205,7 @@ impl Logic for Streamer {
         self.x_start.d.next = self.block.val().x0 + self.tile.val().kx;
 
         // Why no pixel is streamed, if none is.
-        self.dependency.next =
-            self.tile_ready.val() & self.must_wait.val() & !self.earlier_written.val();
+        self.dependency.next = self.tile_ready.val() & self.blocked.val();
         self.accumulators_busy.next =
             self.tile_ready.val() & !self.dependency.val() & !self.unit_allowed.val();
         self.weight_load.next =
@@ -237,6 +254,21 @@ impl Logic for Streamer {
         if self.starting.val() {
             self.unit_bank_register.d.next = !self.unit_bank_register.q.val();
         }
+        self.older_then.next = self.older.q.val();
+        if self.starting.val() {
+            self.older_then.next = self.older_now.val();
+            self.layer_closed.d.next = self.block.val().layer_end & self.group_last.val();
+        }
+        self.older.d.next = self.older_then.val();
+        if self.unit_written.val() & self.older_then.val().any() {
+            self.older.d.next = self.older_then.val() - 1;
+        }
+        if self.starting.val() & !self.bank_released.val() {
+            self.banks_used.d.next = self.banks_used.q.val() + 1;
+        }
+        if !self.starting.val() & self.bank_released.val() {
+            self.banks_used.d.next = self.banks_used.q.val() - 1;
+        }
         if self.starting.val() & !self.unit_written.val() {
             self.in_flight.d.next = self.in_flight.q.val() + 1;
         }
@@ -271,6 +303,9 @@ impl Logic for Streamer {
         if self.reset.val() {
             self.busy.d.next = false;
             self.in_flight.d.next = 0.into();
+            self.banks_used.d.next = 0.into();
+            self.older.d.next = 0.into();
+            self.layer_closed.d.next = false;
             self.unit_bank_register.d.next = false;
             self.layer_register.d.next = 0.into();
             self.swap_out.d.next = false;

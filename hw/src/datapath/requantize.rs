@@ -11,16 +11,16 @@ use std::fmt::Write;
 /// `value = clamp(round_half_even((accumulator + bias + residual * residual_multiplier) * multiplier / 2^shift))`.
 ///
 /// The sum wraps at 32 bits. A residual whose multiplier is 0 may be anything, also unknown. Latency [`Requantize::LATENCY`] cycles, one value a cycle. No reset: what comes out belongs
-/// to what went in. `relu` and `logits` are applied in the last stage and do not change while values are inside.
+/// to what went in. `relu` and `logits` are those of the value in the last stage.
 #[derive(LogicBlock, Default)]
 pub struct Requantize {
     /// Rising edge.
     pub clock: Signal<In, Clock>,
     /// Advances the pipeline.
     pub enable: Signal<In, Bit>,
-    /// The lower bound is 0.
+    /// The lower bound is 0; of the value in the last stage.
     pub relu: Signal<In, Bit>,
-    /// Saturate to 16 bits instead of 8.
+    /// Saturate to 16 bits instead of 8; of the value in the last stage.
     pub logits: Signal<In, Bit>,
     /// int32.
     pub accumulator: Signal<In, Bits<32>>,

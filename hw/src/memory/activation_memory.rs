@@ -24,7 +24,7 @@ pub struct ActivationMemory {
     pub stream_bank: Signal<In, Bits<2>>,
     /// Word to stream.
     pub stream_address: Signal<In, Bits<16>>,
-    /// Bank of the residual; stable while residuals are read.
+    /// Bank of the residual.
     pub residual_bank: Signal<In, Bits<2>>,
     /// Word of the residual.
     pub residual_address: Signal<In, Bits<16>>,
@@ -201,13 +201,9 @@ mod tests {
         let mut banks = [5, 7, 7, 7].map(|depth| vec![vec![0u8; n]; depth]);
         let mut random = Random::new(rows as u64);
         let mut below = |n: usize| random.below(n as u64) as usize;
-        let mut residual_bank = 1;
         let mut coming: Option<Vec<u8>> = None;
         for cycle in 0..600 {
-            if cycle % 40 == 0 {
-                residual_bank = below(4);
-                coming = None;
-            }
+            let residual_bank = below(4);
             let stream_bank = (residual_bank + 1 + below(3)) % 4;
             let stream_address = below(banks[stream_bank].len());
             let residual_address = below(banks[residual_bank].len());

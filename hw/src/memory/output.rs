@@ -52,17 +52,17 @@ pub struct Output {
     pub output_valid: Signal<Out, Bit>,
     /// It is the class.
     pub output_last: Signal<Out, Bit>,
-    /// The class is accepted: one cycle, combinational from `output_ready`.
-    pub finished: Signal<Out, Bit>,
+    /// Logits or the class are yet to be sent; no logits may be written.
+    pub busy: Signal<Out, Bit>,
     logit_memory: Ram<16, 16>,
     state: Register<OutputState>,
     row: Register<Bits<16>>,
-    lane: Register<Bits<2>>,
+    lane: Register<Bits<5>>,
     index: Register<Bits<16>>,
     logit_select: LogitSelect,
     largest: Largest,
     next_row: Signal<Local, Bits<16>>,
-    last_lane: Constant<Bits<2>>,
+    last_lane: Constant<Bits<5>>,
     _lanes: usize,
 }
 
@@ -82,7 +82,7 @@ impl Output {
             output_data: Signal::default(),
             output_valid: Signal::default(),
             output_last: Signal::default(),
-            finished: Signal::default(),
+            busy: Signal::default(),
             logit_memory: Ram::new(
                 "logit_memory",
                 config.memories().logit.div_ceil(lanes),
@@ -127,9 +127,10 @@ impl Logic for Output {
         self.output_data.next = self.logit_select.logit.val();
         self.output_valid.next = false;
         self.output_last.next = false;
-        self.finished.next = false;
+        self.busy.next = true;
         match self.state.q.val() {
             OutputState::Idle => {
+                self.busy.next = false;
                 self.next_row.next = 0.into();
                 self.lane.d.next = 0.into();
                 self.index.d.next = 0.into();
@@ -160,7 +161,6 @@ impl Logic for Output {
                 self.output_valid.next = true;
                 self.output_last.next = true;
                 if self.output_ready.val() {
-                    self.finished.next = true;
                     self.state.d.next = OutputState::Idle;
                 }
             }
@@ -214,9 +214,9 @@ mod tests {
                 "a beat was withdrawn"
             );
             let taken = output.output_valid.val() && ready(cycle);
-            assert_eq!(output.finished.val(), taken && beat.1);
+            assert_eq!(output.busy.val(), finished == 0, "cycle {cycle}");
             assert_eq!(output.output_valid.val(), cycle > 0 && finished == 0, "cycle {cycle}");
-            finished += usize::from(output.finished.val());
+            finished += usize::from(taken && beat.1);
             beats.extend(taken.then_some(beat));
             offered = (output.output_valid.val() && !taken).then_some(beat);
             tick(output, |o| &mut o.clock).unwrap();

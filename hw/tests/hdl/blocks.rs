@@ -22,8 +22,9 @@ use twofold_hw::control::{
 use twofold_hw::leaf::settle;
 use twofold_hw::verilog::emit;
 
-/// Arrays whose tiles have 4 and 5 weight rows, and whose words have 1 and 5 granules.
-const ARRAYS: [(usize, usize); 2] = [(2, 4), (5, 3)];
+/// Arrays whose tiles have 4 and 5 weight rows, whose words have 1 and 5 granules, and whose groups have 8 and 7 drain steps,
+/// no fewer than the programs.
+const ARRAYS: [(usize, usize); 2] = [(2, 32), (5, 14)];
 
 fn config((rows, cols): (usize, usize)) -> ArrayConfig {
     ArrayConfig::new(rows, cols, Memories::default()).unwrap()

@@ -149,7 +149,7 @@ fn output_runs_alike() {
                 output.output_ready.next = row[5] == 1;
                 output.write_data.iter_mut().zip(&row[6..]).for_each(|(port, x)| lane(port, *x));
                 tick(&mut output, |o| &mut o.clock).unwrap();
-                let flags = [&output.output_valid, &output.output_last, &output.finished]
+                let flags = [&output.output_valid, &output.output_last, &output.busy]
                     .map(|x| x.val() as u64);
                 [output.output_data.val().to_u64()].into_iter().chain(flags).collect()
             })

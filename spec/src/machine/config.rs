@@ -14,6 +14,7 @@ use super::parameter::Parameter;
 pub struct ArrayConfig {
     rows: usize,
     cols: usize,
+    lanes: usize,
     memories: Memories,
 }
 
@@ -22,6 +23,7 @@ pub struct ArrayConfig {
 struct RawConfig {
     rows: usize,
     cols: usize,
+    lanes: Option<usize>,
     #[serde(default)]
     memories: Memories,
 }
@@ -30,7 +32,8 @@ impl TryFrom<RawConfig> for ArrayConfig {
     type Error = ConfigError;
 
     fn try_from(raw: RawConfig) -> Result<Self, ConfigError> {
-        Self::new(raw.rows, raw.cols, raw.memories)
+        let config = Self::new(raw.rows, raw.cols, raw.memories)?;
+        raw.lanes.map_or(Ok(config.clone()), |lanes| config.with_lanes(lanes))
     }
 }
 
@@ -51,6 +54,22 @@ pub enum ConfigError {
         /// Largest supported value.
         max: usize,
     },
+    /// Drain steps of so many lanes would straddle words, or be wider than the array.
+    #[error(
+        "array: lanes = {lanes} do not divide a word of {word_channels} channels (2 a row) or are more than {cols} \
+         columns; help: choose --lanes among {}",
+        .possible.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    Lanes {
+        /// What was asked for.
+        lanes: usize,
+        /// Channels of a word.
+        word_channels: usize,
+        /// Columns of the array.
+        cols: usize,
+        /// Lanes that the array can have.
+        possible: Vec<usize>,
+    },
     /// A memory is empty or deeper than its address field.
     #[error(
         "array: {name} memory of {depth} entries is outside 2..={max}; help: set a depth within these limits"
@@ -68,7 +87,7 @@ pub enum ConfigError {
 impl Default for ArrayConfig {
     /// The reference configuration: 8 rows by 16 columns.
     fn default() -> Self {
-        Self { rows: 8, cols: 16, memories: Memories::default() }
+        Self::new(8, 16, Memories::default()).expect("the reference sizes are possible")
     }
 }
 
@@ -77,8 +96,10 @@ impl ArrayConfig {
     pub const ROWS: (usize, usize) = (2, 16);
     /// Fewest and most columns (output channels).
     pub const COLS: (usize, usize) = (2, 32);
+    /// Fewest and most lanes (output channels requantized at once).
+    pub const LANES: (usize, usize) = (2, 32);
 
-    /// Checks the sizes.
+    /// Checks the sizes. Lanes are 4 where words and columns allow it, else 2; see [`Self::with_lanes`].
     ///
     /// # Errors
     /// A dimension outside [`Self::ROWS`] or [`Self::COLS`], or a memory that the ISA cannot address.
@@ -94,7 +115,37 @@ impl ArrayConfig {
                 return Err(ConfigError::Depth { name: memory.key(), depth, max });
             }
         }
-        Ok(Self { rows, cols, memories })
+        let lanes = if rows.is_multiple_of(2) && cols >= 4 { 4 } else { 2 };
+        Ok(Self { rows, cols, lanes, memories })
+    }
+
+    /// The same array with so many lanes.
+    ///
+    /// # Errors
+    /// Lanes that are not among [`Self::possible_lanes`].
+    pub fn with_lanes(self, lanes: usize) -> Result<Self, ConfigError> {
+        let possible: Vec<usize> = self.possible_lanes().collect();
+        if possible.contains(&lanes) {
+            return Ok(Self { lanes, ..self });
+        }
+        let (word_channels, cols) = (self.word_channels(), self.cols);
+        Err(ConfigError::Lanes { lanes, word_channels, cols, possible })
+    }
+
+    /// The same array with other memories.
+    ///
+    /// # Errors
+    /// A memory that the ISA cannot address.
+    pub fn with_memories(self, memories: Memories) -> Result<Self, ConfigError> {
+        let config = Self::new(self.rows, self.cols, memories)?;
+        Ok(Self { lanes: self.lanes, ..config })
+    }
+
+    /// Lanes that an array of these rows and columns can have: they divide a word, and there is a column for each.
+    pub fn possible_lanes(&self) -> impl Iterator<Item = usize> {
+        let (word, cols) = (self.word_channels(), self.cols);
+        let (least, most) = Self::LANES;
+        (least..=most.min(cols)).filter(move |lanes| word.is_multiple_of(*lanes))
     }
 
     /// Reduction lanes.
@@ -122,9 +173,9 @@ impl ArrayConfig {
         2 * self.rows
     }
 
-    /// Requantize lanes, channels drained a cycle: 4 where words and columns allow it, else 2.
+    /// Requantize lanes: channels of a pixel that are drained a cycle.
     pub fn lanes(&self) -> usize {
-        if self.rows.is_multiple_of(2) && self.cols >= 4 { 4 } else { 2 }
+        self.lanes
     }
 
     /// Output channels of a tile: `cols` rounded down to whole lanes, so that no drain step straddles two words.
@@ -166,18 +217,30 @@ mod tests {
 
     #[test]
     fn derived_sizes_never_straddle() {
-        for rows in 2..=16 {
-            for cols in 2..=32 {
-                let config = ArrayConfig::new(rows, cols, Memories::default()).unwrap();
-                assert_eq!(config.word_channels() % config.lanes(), 0);
-                assert_eq!(config.group_channels() % config.lanes(), 0);
-                assert!(
-                    config.group_channels() <= cols
-                        && config.group_channels() + config.lanes() > cols
-                );
+        for (rows, cols) in (2..=16).flat_map(|rows| (2..=32).map(move |cols| (rows, cols))) {
+            let default = ArrayConfig::new(rows, cols, Memories::default()).unwrap();
+            let possible: Vec<usize> = default.possible_lanes().collect();
+            assert!(possible.contains(&2) && possible.contains(&default.lanes()));
+            for lanes in possible {
+                let config = default.clone().with_lanes(lanes).unwrap();
+                assert_eq!(config.word_channels() % lanes, 0);
+                assert_eq!(config.group_channels() % lanes, 0);
+                assert!((cols - lanes + 1..=cols).contains(&config.group_channels()));
                 assert!(config.group_steps() <= 16 && config.granules() <= 16);
             }
         }
+    }
+
+    #[test]
+    fn lanes_are_said_or_follow_from_the_sizes() {
+        let read = |text: &str| serde_json::from_str::<ArrayConfig>(text);
+        assert_eq!(read(r#"{"rows":8,"cols":16}"#).unwrap().lanes(), 4);
+        let config = read(r#"{"rows":8,"cols":16,"lanes":16}"#).unwrap();
+        assert_eq!(config.lanes(), 16);
+        assert_eq!(read(&serde_json::to_string(&config).unwrap()).unwrap(), config);
+        let error = ArrayConfig::default().with_lanes(5).unwrap_err().to_string();
+        assert!(error.ends_with("help: choose --lanes among 2, 4, 8, 16"), "{error}");
+        assert!(read(r#"{"rows":16,"cols":16,"lanes":32}"#).is_err());
     }
 
     #[test]

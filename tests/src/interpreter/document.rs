@@ -143,7 +143,7 @@ record!(Load, "### LOAD", {
     pixel_step: usize, row_step: usize, image_width: usize, image_height: usize,
 });
 record!(Tile, "## Tile record", {
-    mask: usize, offset: usize, ky: usize, kx: usize, last: bool, late: bool, active: usize,
+    mask: usize, offset: usize, ky: usize, kx: usize, last: bool, after: usize, active: usize,
     diagonal: bool, diagonal_column: i64, keep_row: bool,
 });
 record!(Lane, "## Lane record", {

@@ -143,9 +143,9 @@ pub enum Problem {
         /// The byte.
         byte: usize,
     },
-    /// A needed byte that the unit just before may still have to write.
+    /// A needed byte that one of the units just before may still have to write.
     #[error(
-        "bank {bank}, word {word}, byte {byte} is read but the unit just before may not have written it: wait"
+        "bank {bank}, word {word}, byte {byte} is read but the unit that writes it may not have done so: wait"
     )]
     NotYetWritten {
         /// The bank.
@@ -156,14 +156,14 @@ pub enum Problem {
         byte: usize,
     },
     /// Two readers of one bank.
-    #[error("bank {bank} is streamed while the unit just before reads its residual there")]
+    #[error("bank {bank} is streamed while one of the two units before reads its residual there")]
     PortConflict {
         /// The bank.
         bank: usize,
     },
-    /// A residual byte that the same unit has overwritten.
+    /// A residual byte that a unit of the same layer has overwritten.
     #[error(
-        "bank {bank}, word {word}, byte {byte} is read as residual after the same unit wrote it"
+        "bank {bank}, word {word}, byte {byte} is read as residual after the same layer wrote it"
     )]
     ResidualOverwritten {
         /// The bank.

@@ -109,8 +109,8 @@ impl LayerState {
     }
 }
 
-/// Whether group 0 of a block waits.
-#[derive(Clone, Copy, Default)]
+/// Which tiles of a block wait.
+#[derive(Clone, Copy)]
 pub(super) struct Waits {
     pub(super) late: bool,
     pub(super) all: bool,

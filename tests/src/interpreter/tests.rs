@@ -92,8 +92,8 @@ fn program() -> Program {
             tile(Tile { active: 2, mask: 3, last: true, ..Tile::default() }),
             tile(Tile { active: 1, ..Tile::default() }),
             tile(Tile { active: 2, mask: 3, last: true, ..Tile::default() }),
-            tile(Tile { late: true, ..Tile::default() }),
-            tile(Tile { late: true, mask: 3, last: true, ..Tile::default() }),
+            tile(Tile { after: 1, ..Tile::default() }),
+            tile(Tile { after: 1, mask: 3, last: true, ..Tile::default() }),
         ],
         weights: [
             weights([[1, 0], [0, 0]]),
@@ -253,11 +253,15 @@ fn rounds_halves_to_even_and_saturates() {
 
 #[test]
 fn refuses_what_is_not_yet_written() {
-    let hazard = Problem::NotYetWritten { bank: 1, word: 3, byte: 2 };
-    assert_eq!(problem(|p| set!(p, 6, Block.wait_late, false)), hazard);
-    // A late mark that comes after the read is too late; a wait for all is not.
+    // Byte 0 is of the last unit but one before the layer, byte 2 of the last.
+    let hazard = |byte| Problem::NotYetWritten { bank: 1, word: 3, byte };
+    assert_eq!(problem(|p| set!(p, 6, Block.wait_late, false)), hazard(0));
+    let after = |n| move |p: &mut Program| p.tiles[4] = tile(Tile { after: n, ..Tile::default() });
+    assert_eq!(problem(after(3)), hazard(0));
+    assert_eq!(problem(after(2)), hazard(2));
+    // A wait that comes after the read is too late; one for all is not.
     let unmark = |p: &mut Program| p.tiles[4] = tile(Tile::default());
-    assert_eq!(problem(unmark), hazard);
+    assert_eq!(problem(unmark), hazard(0));
     let mut program = program();
     unmark(&mut program);
     set!(program, 6, Block.wait_all, true);
@@ -376,6 +380,6 @@ fn says_where() {
     assert_eq!(
         message,
         "instruction 6, layer 1, group 0, tile 4, pixel (0, 0) of the block: \
-         bank 1, word 3, byte 2 is read but the unit just before may not have written it: wait"
+         bank 1, word 3, byte 0 is read but the unit that writes it may not have done so: wait"
     );
 }

@@ -3,9 +3,9 @@
 use spec::{Parameter, Program};
 
 use super::document::Tile;
-use super::layer::{BlockState, LayerState, Waits};
+use super::layer::{BlockState, LayerState};
 use super::memory::Writer;
-use super::{Machine, Problem};
+use super::{Machine, Problem, UNWRITTEN};
 
 const ADDRESSES: usize = 1 << 16;
 const COORDINATES: usize = 1 << 12;
@@ -27,15 +27,18 @@ impl Machine<'_> {
         &mut self,
         layer: &LayerState,
         block: &BlockState,
-        waits: Waits,
         next: &mut Next,
     ) -> Result<Accumulators, Problem> {
         let program = self.program;
         let n_accumulators = if layer.sum { 1 } else { block.height * block.width };
         let mut accumulators = vec![vec![0i32; program.config.cols()]; n_accumulators];
-        let mut all_written = waits.all;
-        if self.previous_residual == Some(layer.in_bank) && !all_written {
-            return Err(Problem::PortConflict { bank: layer.in_bank });
+        if block.waits.all {
+            self.n_unwritten = 0;
+        }
+        for (back, bank) in (1..).zip(self.previous_residuals) {
+            if bank == Some(layer.in_bank) && !self.is_written(self.n_units - back) {
+                return Err(Problem::PortConflict { bank: layer.in_bank });
+            }
         }
         if layer.in_bank == 0 && self.bank0_released {
             return Err(Problem::Released);
@@ -49,8 +52,10 @@ impl Machine<'_> {
                 record.ok_or(Problem::Address { memory: "tile memory", address, depth })?;
             let record = Tile::of(record);
             let weights = tile_weights(program, &record, &mut next.weight_row)?;
-            all_written |= waits.late && record.late;
-            self.stream_tile(layer, block, &record, &weights, all_written, &mut accumulators)?;
+            if block.waits.late && record.after > 0 {
+                self.n_unwritten = self.n_unwritten.min(record.after as u64 - 1);
+            }
+            self.stream_tile(layer, block, &record, &weights, &mut accumulators)?;
             let n_pixels = (block.height * block.width) as u64;
             self.n_useful_macs += record.active as u64 * n_pixels;
             next.tile += 1;
@@ -67,7 +72,6 @@ impl Machine<'_> {
         block: &BlockState,
         record: &Tile,
         weights: &[Vec<i8>],
-        all_written: bool,
         accumulators: &mut Accumulators,
     ) -> Result<(), Problem> {
         let Tile { mask, offset, ky, kx, .. } = *record;
@@ -108,7 +112,7 @@ impl Machine<'_> {
                         let (bank, word) = (layer.in_bank, address);
                         match writers[byte] {
                             Writer::Nobody => return Err(Problem::Unwritten { bank, word, byte }),
-                            Writer::Unit(unit) if unit + 1 == self.n_units && !all_written => {
+                            Writer::Unit(unit) if !self.is_written(unit) => {
                                 return Err(Problem::NotYetWritten { bank, word, byte });
                             }
                             _ => i32::from(bytes[byte]),
@@ -126,6 +130,12 @@ impl Machine<'_> {
         }
         self.place.pixel = None;
         Ok(())
+    }
+
+    /// Whether this earlier unit is written for certain when the unit in progress streams a tile.
+    fn is_written(&self, unit: u64) -> bool {
+        let is_older = unit < self.first_unit;
+        unit + UNWRITTEN < self.n_units || is_older && unit + self.n_unwritten < self.first_unit
     }
 
     pub(super) fn drain_unit(
@@ -170,7 +180,8 @@ impl Machine<'_> {
             }
         }
         self.place.pixel = None;
-        self.previous_residual = needs_residual.then_some(layer.residual_bank);
+        self.previous_residuals =
+            [needs_residual.then_some(layer.residual_bank), self.previous_residuals[0]];
         Ok(())
     }
 
@@ -231,7 +242,7 @@ impl Machine<'_> {
             found.ok_or(Problem::Address { memory: "residual map", address: word, depth })?;
         match writers[byte] {
             Writer::Nobody => Err(Problem::Unwritten { bank, word, byte }),
-            Writer::Unit(unit) if unit == self.n_units => {
+            Writer::Unit(unit) if unit >= self.first_unit => {
                 Err(Problem::ResidualOverwritten { bank, word, byte })
             }
             _ => Ok(bytes[byte]),
@@ -247,16 +258,17 @@ impl Machine<'_> {
         result: i64,
     ) -> Result<(), Problem> {
         let config = &self.program.config;
+        let pixel = block.out_address + oy * layer.out_row_step + ox * layer.out_pixel_step;
         if layer.logits {
-            let (index, depth) = (granule * config.lanes() + lane, self.logits.len());
+            let row = (pixel + granule) % ADDRESSES;
+            let (index, depth) = (row * config.lanes() + lane, self.logits.len());
             let logit = self.logits.get_mut(index);
             let logit =
                 logit.ok_or(Problem::Address { memory: "logit memory", address: index, depth })?;
             *logit = Some(i16::try_from(result).expect("logits are clamped"));
             return Ok(());
         }
-        let address = block.out_address + oy * layer.out_row_step + ox * layer.out_pixel_step;
-        let address = (address + granule / config.granules()) % ADDRESSES;
+        let address = (pixel + granule / config.granules()) % ADDRESSES;
         let byte = granule % config.granules() * config.lanes() + lane;
         let value = i8::try_from(result).expect("map values are clamped");
         for bank in (1..4).filter(|bank| layer.out_banks >> bank & 1 == 1) {

@@ -26,10 +26,10 @@ proptest! {
         let config = random_config(array);
         let network = random_network(seed, Size::default(), &config);
         let memories = Memories { accumulator, ..config.memories().clone() };
-        let small = ArrayConfig::new(config.rows(), config.cols(), memories).unwrap();
+        let small = config.clone().with_memories(memories).unwrap();
         let fitted = requirements(&network, &small, &Options::default()).unwrap();
         prop_assert!(fitted.accumulator <= accumulator);
-        let fitted = ArrayConfig::new(config.rows(), config.cols(), fitted).unwrap();
+        let fitted = config.clone().with_memories(fitted).unwrap();
         if let Err(difference) = compare(&network, &fitted, &Options::default(), &random_image(&network, seed)) {
             prop_assert!(false, "{difference}\non {fitted:?}");
         }

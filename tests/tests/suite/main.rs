@@ -16,6 +16,7 @@ mod macs;
 mod mutants;
 mod native;
 mod operators;
+mod overlap;
 mod properties;
 mod rates;
 mod reports;

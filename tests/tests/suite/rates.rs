@@ -44,8 +44,7 @@ fn expect_no_slower_layer(seed: u64, number: u64, narrow: bool) -> Result<(), Te
     let network = random_network(seed, size, &config);
     let memories = requirements_with_dense(&network, &config, &Options::default())
         .expect("the requirements of any network are known");
-    let config = ArrayConfig::new(config.rows(), config.cols(), memories)
-        .expect("fitted memories are valid");
+    let config = config.clone().with_memories(memories).expect("fitted memories are valid");
     let rates = rates(&network, &config, &Options::default());
     for layer in &rates.layers {
         prop_assert!(layer.n_tile_cycles <= layer.n_tile_cycles_dense, "{layer:?} on {config:?}");

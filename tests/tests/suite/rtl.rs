@@ -11,11 +11,22 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use sim::{RunOptions, run_and_compare};
 
+use spec::ArrayConfig;
+
 use crate::support::{array, machine};
 
-/// Six arrays of so many networks of at least two layers: 600 layers or more.
+/// Ten arrays of so many networks of at least two layers: 600 layers or more.
 const N_NETWORKS: u32 = 50;
 const N_IMAGES: u64 = 3;
+
+/// Maps of a few pixels: units so short that as many as can be are in flight, and wait for each other.
+fn tiny() -> impl Strategy<Value = Size> {
+    (4usize..=12, 1usize..=4, 1usize..=24).prop_map(|(n_layers, side, channels)| Size {
+        n_layers,
+        side,
+        channels,
+    })
+}
 
 fn size() -> impl Strategy<Value = Size> {
     (1usize..=6, 1usize..=20, 1usize..=40).prop_map(|(n_layers, side, channels)| Size {
@@ -31,7 +42,16 @@ fn stall_seed() -> impl Strategy<Value = u64> {
 }
 
 fn differential(rows: usize, cols: usize) {
-    let config = array(rows, cols);
+    differential_with(array(rows, cols), size());
+}
+
+/// The same with so many lanes, on maps that keep them busy and on tiny ones.
+fn differential_with_lanes(rows: usize, cols: usize, lanes: usize) {
+    let config = array(rows, cols).with_lanes(lanes).expect("the array can have these lanes");
+    differential_with(config, prop_oneof![size(), tiny()]);
+}
+
+fn differential_with(config: ArrayConfig, size: impl Strategy<Value = Size>) {
     let machine = RefCell::new(machine(&config));
     let (n_layers, n_networks, n_cycles) = (Cell::new(0), Cell::new(0), Cell::new(0));
     let cases =
@@ -42,7 +62,7 @@ fn differential(rows: usize, cols: usize) {
         max_shrink_iters: 200,
         ..ProptestConfig::default()
     };
-    let inputs = (any::<u64>(), size(), any::<bool>(), stall_seed());
+    let inputs = (any::<u64>(), size, any::<bool>(), stall_seed());
     let result = TestRunner::new(settings).run(&inputs, |(seed, size, dense, stall_seed)| {
         let network = random_network(seed, size, &config);
         let dense = Options { schedule: if dense { Schedule::Dense } else { Schedule::Sparse } };
@@ -71,10 +91,13 @@ fn differential(rows: usize, cols: usize) {
         Ok(())
     });
     if let Err(error) = result {
-        panic!("array {rows}x{cols}, (network seed, size, dense schedule, stall seed): {error}");
+        panic!("array {config:?}, (network seed, size, dense schedule, stall seed): {error}");
     }
     eprintln!(
-        "{rows}x{cols}: {} layers in {} networks, {} cycles, no difference",
+        "{}x{}, {} lanes: {} layers in {} networks, {} cycles, no difference",
+        config.rows(),
+        config.cols(),
+        config.lanes(),
         n_layers.get(),
         n_networks.get(),
         n_cycles.get()
@@ -110,4 +133,24 @@ fn the_largest_array_computes_what_the_reference_says() {
 #[test]
 fn the_flattest_array_computes_what_the_reference_says() {
     differential(2, 32);
+}
+
+#[test]
+fn an_array_of_single_pixels_a_step_computes_what_the_reference_says() {
+    differential_with_lanes(2, 4, 4);
+}
+
+#[test]
+fn an_array_with_an_odd_number_of_lanes_computes_what_the_reference_says() {
+    differential_with_lanes(3, 8, 3);
+}
+
+#[test]
+fn the_default_array_with_all_its_lanes_computes_what_the_reference_says() {
+    differential_with_lanes(8, 16, 16);
+}
+
+#[test]
+fn the_largest_array_with_all_its_lanes_computes_what_the_reference_says() {
+    differential_with_lanes(16, 32, 32);
 }

@@ -6,9 +6,9 @@ use crate::comment;
 use crate::context::{BlockContext, DrainContext};
 use crate::leaf::EnabledRegister;
 
-/// Keeps a unit's context from its start to its last write, one set an accumulator bank, and shows the one of `bank`.
+/// Keeps a unit's context from its start to its first read, one set an accumulator bank, and shows the one of `bank`.
 ///
-/// A set is visible from the cycle after the unit's start. No reset.
+/// A set is visible from the cycle after the unit's start, `here_last` from the cycle after its last sum. No reset.
 #[derive(LogicBlock, Default)]
 pub(super) struct UnitContext {
     pub(super) clock: Signal<In, Clock>,
@@ -21,13 +21,20 @@ pub(super) struct UnitContext {
     pub(super) sum: Signal<In, Bit>,
     pub(super) group_first: Signal<In, Bit>,
     pub(super) group_last: Signal<In, Bit>,
-    /// Accumulator bank that is drained.
+    /// The last sum of a unit is there: pulse.
+    pub(super) unit_accumulated: Signal<In, Bit>,
+    /// Its accumulator bank.
+    pub(super) accumulated_bank: Signal<In, Bit>,
+    /// Its last accumulator.
+    pub(super) accumulated_address: Signal<In, Bits<8>>,
+    /// Accumulator bank that is drained next.
     pub(super) bank: Signal<In, Bit>,
     pub(super) here: Signal<Out, BlockContext>,
     pub(super) layer: Signal<Out, DrainContext>,
     pub(super) here_sum: Signal<Out, Bit>,
     pub(super) here_group_first: Signal<Out, Bit>,
     pub(super) here_group_last: Signal<Out, Bit>,
+    pub(super) here_last: Signal<Out, Bits<8>>,
     block_0: EnabledRegister<BlockContext>,
     block_1: EnabledRegister<BlockContext>,
     context_0: EnabledRegister<DrainContext>,
@@ -38,6 +45,8 @@ pub(super) struct UnitContext {
     group_first_1: EnabledRegister<Bit>,
     group_last_0: EnabledRegister<Bit>,
     group_last_1: EnabledRegister<Bit>,
+    last_0: EnabledRegister<Bits<8>>,
+    last_1: EnabledRegister<Bits<8>>,
     keep_0: Signal<Local, Bit>,
     keep_1: Signal<Local, Bit>,
 }
@@ -46,7 +55,7 @@ impl Logic for UnitContext {
     #[hdl_gen]
     fn update(&mut self) {
         comment!(
-            "module drain_unit_context: Keeps a unit's context from its start to its last write."
+            "module drain_unit_context: Keeps a unit's context from its start to its first read."
         );
         clock!(
             self,
@@ -60,7 +69,9 @@ impl Logic for UnitContext {
             context_1,
             sum_1,
             group_first_1,
-            group_last_1
+            group_last_1,
+            last_0,
+            last_1
         );
         self.keep_0.next = self.unit_start.val() & !self.unit_bank.val();
         self.block_0.enable.next = self.keep_0.val();
@@ -84,18 +95,24 @@ impl Logic for UnitContext {
         self.group_first_1.d.next = self.group_first.val();
         self.group_last_1.enable.next = self.keep_1.val();
         self.group_last_1.d.next = self.group_last.val();
+        self.last_0.enable.next = self.unit_accumulated.val() & !self.accumulated_bank.val();
+        self.last_0.d.next = self.accumulated_address.val();
+        self.last_1.enable.next = self.unit_accumulated.val() & self.accumulated_bank.val();
+        self.last_1.d.next = self.accumulated_address.val();
 
         self.here.next = self.block_0.q.val();
         self.layer.next = self.context_0.q.val();
         self.here_sum.next = self.sum_0.q.val();
         self.here_group_first.next = self.group_first_0.q.val();
         self.here_group_last.next = self.group_last_0.q.val();
+        self.here_last.next = self.last_0.q.val();
         if self.bank.val() {
             self.here.next = self.block_1.q.val();
             self.layer.next = self.context_1.q.val();
             self.here_sum.next = self.sum_1.q.val();
             self.here_group_first.next = self.group_first_1.q.val();
             self.here_group_last.next = self.group_last_1.q.val();
+            self.here_last.next = self.last_1.q.val();
         }
     }
 }

@@ -4,27 +4,31 @@ use rust_hdl_core::prelude::*;
 use spec::ArrayConfig;
 
 use crate::context::{BlockContext, DrainContext, WriteControl};
-use crate::leaf::{Constant, Register};
+use crate::leaf::{Constant, EnabledRegister, Register};
 use crate::{comment, dff_setup};
 
 /// Visits the accumulators of a unit, one a cycle: pixel by pixel, step by step, with pooling four a step.
 ///
-/// The first is addressed two cycles after `start`, which is d. `busy` is up from the cycle after `start` to `unit_end`.
+/// The first is addressed two cycles after `start`, which is d. `busy` is up from the cycle after `start` to `unit_end`, in
+/// which the next unit may start: its first visit then follows the last of this one without a gap.
 /// Reset: nothing to visit.
 #[derive(LogicBlock, Default)]
 pub(super) struct Walker {
     pub(super) clock: Signal<In, Clock>,
     pub(super) reset: Signal<In, Bit>,
-    /// A unit begins: pulse. Its context stays until it is written.
+    /// A unit begins: pulse, also with `unit_end`. Its context is copied.
     pub(super) start: Signal<In, Bit>,
-    pub(super) here: Signal<In, BlockContext>,
-    pub(super) layer: Signal<In, DrainContext>,
-    pub(super) sum: Signal<In, Bit>,
-    pub(super) group_first: Signal<In, Bit>,
-    pub(super) group_last: Signal<In, Bit>,
+    pub(super) start_bank: Signal<In, Bit>,
+    pub(super) start_block: Signal<In, BlockContext>,
+    pub(super) start_layer: Signal<In, DrainContext>,
+    pub(super) start_sum: Signal<In, Bit>,
+    pub(super) start_group_first: Signal<In, Bit>,
+    pub(super) start_group_last: Signal<In, Bit>,
     pub(super) busy: Signal<Out, Bit>,
     /// The last visit is chosen: pulse, a cycle before its d.
     pub(super) unit_end: Signal<Out, Bit>,
+    /// At d.
+    pub(super) bank: Signal<Out, Bit>,
     /// At d.
     pub(super) accumulator_address: Signal<Out, Bits<8>>,
     /// At d.
@@ -32,13 +36,18 @@ pub(super) struct Walker {
     /// At d + 1.
     pub(super) parameter_address: Signal<Out, Bits<16>>,
     /// At d + 1.
+    pub(super) residual_bank: Signal<Out, Bits<2>>,
+    /// At d + 1.
     pub(super) residual_address: Signal<Out, Bits<16>>,
     /// At d + 1.
     pub(super) residual_granule: Signal<Out, Bits<4>>,
-    /// First visit of a pooling window, at d.
-    pub(super) first: Signal<Out, Bit>,
     /// What is to be written, at d.
     pub(super) write: Signal<Out, WriteControl>,
+    here: EnabledRegister<BlockContext>,
+    layer: EnabledRegister<DrainContext>,
+    bank_here: EnabledRegister<Bit>,
+    sum: EnabledRegister<Bit>,
+    group_last: EnabledRegister<Bit>,
     busy_register: Register<Bit>,
     sub_pixel: Register<Bits<2>>,
     step_register: Register<Bits<4>>,
@@ -55,16 +64,18 @@ pub(super) struct Walker {
     start_granule: Register<Bits<4>>,
     row: Register<Bits<16>>,
     start_row: Register<Bits<16>>,
+    bank_out: Register<Bit>,
     address_out: Register<Bits<8>>,
     step_out: Register<Bits<4>>,
-    row_out: Register<Bits<16>>,
+    parameter_row: Register<Bits<16>>,
     parameter_out: Register<Bits<16>>,
+    residual_bank_here: Register<Bits<2>>,
+    residual_bank_out: Register<Bits<2>>,
     residual_base_out: Register<Bits<16>>,
     residual_offset_out: Register<Bits<16>>,
     residual_out: Register<Bits<16>>,
     granule_out: Register<Bits<4>>,
     residual_granule_out: Register<Bits<4>>,
-    first_out: Register<Bit>,
     write_out: Register<WriteControl>,
     last_granule: Constant<Bits<4>>,
     last_step: Signal<Local, Bits<4>>,
@@ -75,6 +86,10 @@ pub(super) struct Walker {
     pixel_end: Signal<Local, Bit>,
     row_end: Signal<Local, Bit>,
     last_visit: Signal<Local, Bit>,
+    next_word: Signal<Local, Bits<16>>,
+    next_granule: Signal<Local, Bits<4>>,
+    next_row: Signal<Local, Bits<16>>,
+    write_address: Signal<Local, Bits<16>>,
     residual_pixel_step: Signal<Local, Bits<16>>,
     residual_row_step: Signal<Local, Bits<16>>,
     next_out_row: Signal<Local, Bits<16>>,
@@ -116,71 +131,96 @@ impl Logic for Walker {
             start_granule,
             row,
             start_row,
+            bank_out,
             address_out,
             step_out,
-            row_out,
+            parameter_row,
             parameter_out,
+            residual_bank_here,
+            residual_bank_out,
             residual_base_out,
             residual_offset_out,
             residual_out,
             granule_out,
             residual_granule_out,
-            first_out,
             write_out
         );
+        clock!(self, clock, here, layer, bank_here, sum, group_last);
+
+        // The unit's context.
+        self.here.enable.next = self.start.val();
+        self.here.d.next = self.start_block.val();
+        self.layer.enable.next = self.start.val();
+        self.layer.d.next = self.start_layer.val();
+        self.bank_here.enable.next = self.start.val();
+        self.bank_here.d.next = self.start_bank.val();
+        self.sum.enable.next = self.start.val();
+        self.sum.d.next = self.start_sum.val();
+        self.group_last.enable.next = self.start.val();
+        self.group_last.d.next = self.start_group_last.val();
 
         // Limits and steps of this unit.
-        self.last_step.next = self.layer.val().steps_minus_1;
-        if self.group_last.val() {
-            self.last_step.next = self.layer.val().last_steps_minus_1;
+        self.last_step.next = self.layer.q.val().steps_minus_1;
+        if self.group_last.q.val() {
+            self.last_step.next = self.layer.q.val().last_steps_minus_1;
         }
-        self.block_width.next = self.here.val().width_minus_1 + 1;
-        self.last_x.next = self.here.val().width_minus_1;
-        self.last_y.next = self.here.val().height_minus_1;
-        self.residual_pixel_step.next = self.layer.val().residual_pixel_step;
-        self.residual_row_step.next = self.layer.val().residual_row_step;
-        if self.layer.val().pool {
-            self.last_x.next = self.here.val().width_minus_1 >> 1;
-            self.last_y.next = self.here.val().height_minus_1 >> 1;
-            self.residual_pixel_step.next = self.layer.val().residual_pixel_step << 1;
-            self.residual_row_step.next = self.layer.val().residual_row_step << 1;
+        self.block_width.next = self.here.q.val().width_minus_1 + 1;
+        self.last_x.next = self.here.q.val().width_minus_1;
+        self.last_y.next = self.here.q.val().height_minus_1;
+        self.residual_pixel_step.next = self.layer.q.val().residual_pixel_step;
+        self.residual_row_step.next = self.layer.q.val().residual_row_step;
+        if self.layer.q.val().pool {
+            self.last_x.next = self.here.q.val().width_minus_1 >> 1;
+            self.last_y.next = self.here.q.val().height_minus_1 >> 1;
+            self.residual_pixel_step.next = self.layer.q.val().residual_pixel_step << 1;
+            self.residual_row_step.next = self.layer.q.val().residual_row_step << 1;
         }
-        if self.sum.val() {
+        if self.sum.q.val() {
             self.last_x.next = 0.into();
             self.last_y.next = 0.into();
         }
-        self.granule_end.next = !self.layer.val().pool | (self.sub_pixel.q.val() == 3);
+        self.granule_end.next = !self.layer.q.val().pool | (self.sub_pixel.q.val() == 3);
         self.pixel_end.next =
             self.granule_end.val() & (self.step_register.q.val() == self.last_step.val());
         self.row_end.next = self.pixel_end.val() & (self.pixel_x.q.val() == self.last_x.val());
         self.last_visit.next = self.row_end.val() & (self.pixel_y.q.val() == self.last_y.val());
         self.busy.next = self.busy_register.q.val();
         self.unit_end.next = self.busy_register.q.val() & self.last_visit.val();
-        self.next_out_row.next = self.out_row.q.val() + self.layer.val().out_row_step;
+        self.next_out_row.next = self.out_row.q.val() + self.layer.q.val().out_row_step;
         self.next_residual_row.next = self.residual_row.q.val() + self.residual_row_step.val();
+
+        // The granule after this one; a unit that is not the first of its block goes on there.
+        self.next_row.next = self.row.q.val();
+        self.next_granule.next = self.granule.q.val();
+        self.next_word.next = self.word.q.val();
+        if self.busy_register.q.val() & self.granule_end.val() {
+            self.next_row.next = self.row.q.val() + 1;
+            self.next_granule.next = self.granule.q.val() + 1;
+            if self.granule.q.val() == self.last_granule.val() {
+                self.next_granule.next = 0.into();
+                self.next_word.next = self.word.q.val() + 1;
+            }
+        }
 
         // One accumulator a cycle.
         if self.busy_register.q.val() {
-            if self.layer.val().pool {
+            if self.layer.q.val().pool {
                 self.sub_pixel.d.next = self.sub_pixel.q.val() + 1;
             }
             if self.granule_end.val() {
                 self.step_register.d.next = self.step_register.q.val() + 1;
-                self.row.d.next = self.row.q.val() + 1;
-                self.granule.d.next = self.granule.q.val() + 1;
-                if self.granule.q.val() == self.last_granule.val() {
-                    self.granule.d.next = 0.into();
-                    self.word.d.next = self.word.q.val() + 1;
-                }
             }
+            self.row.d.next = self.next_row.val();
+            self.granule.d.next = self.next_granule.val();
+            self.word.d.next = self.next_word.val();
             if self.pixel_end.val() {
                 self.step_register.d.next = 0.into();
                 self.pixel_x.d.next = self.pixel_x.q.val() + 1;
                 self.index.d.next = self.index.q.val() + 1;
-                self.out_pixel.d.next = self.out_pixel.q.val() + self.layer.val().out_pixel_step;
+                self.out_pixel.d.next = self.out_pixel.q.val() + self.layer.q.val().out_pixel_step;
                 self.residual_pixel.d.next =
                     self.residual_pixel.q.val() + self.residual_pixel_step.val();
-                if self.layer.val().pool {
+                if self.layer.q.val().pool {
                     self.index.d.next = self.index.q.val() + 2;
                 }
                 if !self.last_visit.val() {
@@ -196,7 +236,7 @@ impl Logic for Walker {
                 self.out_pixel.d.next = self.next_out_row.val();
                 self.residual_row.d.next = self.next_residual_row.val();
                 self.residual_pixel.d.next = self.next_residual_row.val();
-                if self.layer.val().pool {
+                if self.layer.q.val().pool {
                     self.index.d.next = self.index.q.val() + self.block_width.val() + 2;
                 }
             }
@@ -211,14 +251,17 @@ impl Logic for Walker {
             self.pixel_x.d.next = 0.into();
             self.pixel_y.d.next = 0.into();
             self.index.d.next = 0.into();
-            self.out_row.d.next = self.here.val().out_address;
-            self.out_pixel.d.next = self.here.val().out_address;
-            self.residual_row.d.next = self.here.val().residual_address;
-            self.residual_pixel.d.next = self.here.val().residual_address;
-            self.start_word.d.next = self.word.q.val();
-            self.start_granule.d.next = self.granule.q.val();
-            self.start_row.d.next = self.row.q.val();
-            if self.group_first.val() {
+            self.out_row.d.next = self.start_block.val().out_address;
+            self.out_pixel.d.next = self.start_block.val().out_address;
+            self.residual_row.d.next = self.start_block.val().residual_address;
+            self.residual_pixel.d.next = self.start_block.val().residual_address;
+            self.word.d.next = self.next_word.val();
+            self.start_word.d.next = self.next_word.val();
+            self.granule.d.next = self.next_granule.val();
+            self.start_granule.d.next = self.next_granule.val();
+            self.row.d.next = self.next_row.val();
+            self.start_row.d.next = self.next_row.val();
+            if self.start_group_first.val() {
                 self.word.d.next = 0.into();
                 self.granule.d.next = 0.into();
                 self.row.d.next = 0.into();
@@ -233,31 +276,39 @@ impl Logic for Walker {
         self.residual_right.next = 0.into();
         if self.sub_pixel.q.val().get_bit(0) {
             self.right.next = 1.into();
-            self.residual_right.next = self.layer.val().residual_pixel_step;
+            self.residual_right.next = self.layer.q.val().residual_pixel_step;
         }
         self.below.next = 0.into();
         self.residual_below.next = 0.into();
         if self.sub_pixel.q.val().get_bit(1) {
             self.below.next = self.block_width.val();
-            self.residual_below.next = self.layer.val().residual_row_step;
+            self.residual_below.next = self.layer.q.val().residual_row_step;
         }
         self.address_out.d.next = self.index.q.val() + self.right.val() + self.below.val();
         self.step_out.d.next = self.step_register.q.val();
-        self.row_out.d.next = self.row.q.val();
+        self.bank_out.d.next = self.bank_here.q.val();
+        self.parameter_row.d.next = self.layer.q.val().parameter_base + self.row.q.val();
+        self.residual_bank_here.d.next = self.layer.q.val().residual_bank;
         self.residual_base_out.d.next = self.residual_pixel.q.val() + self.word.q.val();
         self.residual_offset_out.d.next = self.residual_right.val() + self.residual_below.val();
         self.granule_out.d.next = self.granule.q.val();
-        self.first_out.d.next = self.busy_register.q.val() & (self.sub_pixel.q.val() == 0);
+        self.write_address.next = self.out_pixel.q.val() + self.word.q.val();
+        if self.layer.q.val().logits {
+            self.write_address.next = self.out_pixel.q.val() + self.row.q.val();
+        }
+        self.write_out.d.next.first = self.busy_register.q.val() & (self.sub_pixel.q.val() == 0);
         self.write_out.d.next.valid = self.busy_register.q.val() & self.granule_end.val();
-        self.write_out.d.next.address = self.out_pixel.q.val() + self.word.q.val();
+        self.write_out.d.next.address = self.write_address.val();
         self.write_out.d.next.granule = self.granule.q.val();
-        self.write_out.d.next.row = self.row.q.val();
         self.write_out.d.next.last = self.busy_register.q.val() & self.last_visit.val();
+        self.write_out.d.next.bank = self.bank_here.q.val();
+        self.bank.next = self.bank_out.q.val();
         self.accumulator_address.next = self.address_out.q.val();
         self.step.next = self.step_out.q.val();
-        self.first.next = self.first_out.q.val();
         self.write.next = self.write_out.q.val();
-        self.parameter_out.d.next = self.layer.val().parameter_base + self.row_out.q.val();
+        self.parameter_out.d.next = self.parameter_row.q.val();
+        self.residual_bank_out.d.next = self.residual_bank_here.q.val();
+        self.residual_bank.next = self.residual_bank_out.q.val();
         self.residual_out.d.next =
             self.residual_base_out.q.val() + self.residual_offset_out.q.val();
         self.residual_granule_out.d.next = self.granule_out.q.val();
@@ -267,7 +318,7 @@ impl Logic for Walker {
 
         if self.reset.val() {
             self.busy_register.d.next = false;
-            self.first_out.d.next = false;
+            self.write_out.d.next.first = false;
             self.write_out.d.next.valid = false;
             self.write_out.d.next.last = false;
         }

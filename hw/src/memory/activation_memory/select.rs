@@ -71,12 +71,12 @@ impl Logic for BankSelect {
 
 /// A granule of the word of one of four banks.
 ///
-/// `granule` belongs to the address, `bank` is stable. Latency: 1 cycle from the words, 2 from `granule`. No reset.
+/// `bank` and `granule` belong to the address. Latency: 1 cycle from the words, 2 from `bank` and `granule`. No reset.
 #[derive(LogicBlock)]
 pub struct ResidualSelect {
     /// Rising edge.
     pub clock: Signal<In, Clock>,
-    /// Which bank; stable.
+    /// Which bank has the word that comes a cycle later.
     pub bank: Signal<In, Bits<2>>,
     /// Which granule of the word that comes a cycle later.
     pub granule: Signal<In, Bits<4>>,
@@ -90,6 +90,7 @@ pub struct ResidualSelect {
     pub bank3: Vec<Signal<In, Bits<8>>>,
     /// The granule, int8, one a lane.
     pub residual: Vec<Signal<Out, Bits<8>>>,
+    _bank: usize,
     _granule: usize,
 }
 
@@ -106,6 +107,7 @@ impl ResidualSelect {
             bank2: ports(n),
             bank3: ports(n),
             residual: ports(config.lanes()),
+            _bank: 0,
             _granule: 0,
         }
     }
@@ -118,11 +120,12 @@ impl Logic for ResidualSelect {
         }
         let lanes = self.residual.len();
         let banks = [&self.bank0, &self.bank1, &self.bank2, &self.bank3];
-        let bank = banks[self.bank.val().index()];
+        let bank = banks[self._bank];
         let granule = self._granule.min(bank.len() / lanes - 1);
         for (byte, out) in bank[granule * lanes..].iter().zip(&mut self.residual) {
             out.next = byte.val();
         }
+        self._bank = self.bank.val().index();
         self._granule = self.granule.val().index();
     }
 
@@ -133,13 +136,15 @@ impl Logic for ResidualSelect {
     fn hdl(&self) -> Verilog {
         let lanes = self.residual.len();
         let granules = self.bank0.len() / lanes;
-        let mut body = String::from("reg [3:0] granule_1;\ninitial begin\n    granule_1 = 4'd0;\n");
+        let mut body = String::from(
+            "reg [1:0] bank_1;\nreg [3:0] granule_1;\ninitial begin\n    bank_1 = 2'd0;\n    granule_1 = 4'd0;\n",
+        );
         // Writing to a String cannot fail.
         for lane in 0..lanes {
             let _ = writeln!(body, "    residual_{lane} = 8'd0;");
         }
         body.push_str(
-            "end\nalways @(posedge clock) begin\n    granule_1 <= granule;\n    case (bank)\n",
+            "end\nalways @(posedge clock) begin\n    bank_1 <= bank;\n    granule_1 <= granule;\n    case (bank_1)\n",
         );
         let arm = |body: &mut String, label: &str, byte: &dyn Fn(usize) -> String| {
             let _ = writeln!(body, "            {label}: begin");

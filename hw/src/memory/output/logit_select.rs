@@ -2,12 +2,13 @@
 
 use crate::leaf::{Drive, ports, verilog};
 use rust_hdl_core::prelude::*;
+use std::fmt::Write;
 
 /// `logit = row[lane]`. Combinational.
 #[derive(LogicBlock)]
 pub struct LogitSelect {
     /// Which lane; below the number of lanes.
-    pub lane: Signal<In, Bits<2>>,
+    pub lane: Signal<In, Bits<5>>,
     /// int16, one a lane.
     pub row: Vec<Signal<In, Bits<16>>>,
     /// int16.
@@ -15,7 +16,7 @@ pub struct LogitSelect {
 }
 
 impl LogitSelect {
-    /// A multiplexer of 2 to 4 lanes.
+    /// A multiplexer of so many lanes.
     pub fn new(lanes: usize) -> Self {
         Self { lane: Signal::default(), row: ports(lanes), logit: Signal::default() }
     }
@@ -33,16 +34,12 @@ impl Logic for LogitSelect {
 
     fn hdl(&self) -> Verilog {
         let lanes = self.row.len();
-        let row = |lane: usize| {
-            if lane < lanes { format!("row_{lane}") } else { "16'd0".to_string() }
-        };
-        let body = format!(
-            "assign logit = lane[1] ? (lane[0] ? {} : {}) : lane[0] ? {} : {};\n",
-            row(3),
-            row(2),
-            row(1),
-            row(0)
-        );
+        // Writing to a String cannot fail.
+        let mut body = String::from("always @(*) begin\n    case (lane)\n");
+        for lane in 0..lanes {
+            let _ = writeln!(body, "        5'd{lane}: logit = row_{lane};");
+        }
+        body.push_str("        default: logit = 16'dx;\n    endcase\nend\n");
         verilog("logit_select", "One logit of a row.", &body)
     }
 }

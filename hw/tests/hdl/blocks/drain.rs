@@ -1,14 +1,18 @@
-//! Drain: every output of a unit once and in order, each at its cycle, and no unit before the one before is written.
+//! Drain: every output of a unit once and in order, each at its cycle, and no unit before what it depends on is written.
 
 use super::program::{Block, Layer, Program, program};
 use super::{ARRAYS, Bench, Stalls, config, sized, stalls};
 use proptest::prelude::*;
+use rust_hdl_core::prelude::bits;
+use spec::ArrayConfig;
 use twofold_hw::control::drain::Drain;
 
-/// Cycles from the last sum of a unit to d of its first accumulator, and from the last write of the unit before.
+/// Cycles from the last sum of a unit to d of its first accumulator, and from the report of a write that it waits for.
 const BEGIN: usize = 3;
 /// From d to the write.
 const WRITE: usize = 13;
+/// From d to the control of the clamp.
+const CLAMP: usize = 11;
 /// From d to the control of the pooling register.
 const POOL: usize = 12;
 
@@ -63,10 +67,9 @@ fn visits(unit: Unit<'_>, granules: u64) -> Vec<Visit> {
                         + y * drain.residual_row_step
                         + x * drain.residual_pixel_step
                         + n / granules;
-                    let word = block.out_address
-                        + oy * drain.out_row_step
-                        + ox * drain.out_pixel_step
-                        + n / granules;
+                    let pixel =
+                        block.out_address + oy * drain.out_row_step + ox * drain.out_pixel_step;
+                    let (word, row) = (pixel + n / granules, pixel + n);
                     visits.push(Visit {
                         accumulator: y * block.width + x,
                         step,
@@ -74,7 +77,8 @@ fn visits(unit: Unit<'_>, granules: u64) -> Vec<Visit> {
                         residual: residual % (1 << 16),
                         granule: n % granules,
                         first: window == 0,
-                        write: (window + 1 == pool * pool).then_some((word % (1 << 16), n)),
+                        write: (window + 1 == pool * pool)
+                            .then_some((word % (1 << 16), row % (1 << 16))),
                     });
                 }
             }
@@ -83,48 +87,47 @@ fn visits(unit: Unit<'_>, granules: u64) -> Vec<Visit> {
     visits
 }
 
-/// What belongs to a unit as long as its results are on their way.
-#[derive(Clone, Debug, PartialEq)]
-struct Context {
-    bank: bool,
-    residual_bank: u64,
-    relu: bool,
-    logits: bool,
-    out_banks: u64,
-}
-
-/// A write: to a bank or to the logits, address and granule or row.
+/// A write: to banks or to the logits, address and granule or row.
 #[derive(Clone, Debug, PartialEq)]
 enum Write {
-    Granule(u64, u64),
+    Granule { banks: u64, word: u64, granule: u64 },
     Logits(u64),
 }
 
 /// What has to be seen in a cycle; a port that does not matter in it is `None`.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Seen {
-    active: Option<Context>,
-    /// Accumulator and step.
-    accumulator: Option<(u64, u64)>,
-    /// Parameter row, word and granule of the residual.
-    operands: Option<(u64, u64, u64)>,
+    active: bool,
+    /// Bank, accumulator and step.
+    accumulator: Option<(bool, u64, u64)>,
+    /// Parameter row; bank, word and granule of the residual.
+    operands: Option<(u64, u64, u64, u64)>,
+    /// Whether the lower bound is 0, and whether the bounds are those of logits.
+    clamp: Option<(bool, bool)>,
     pool_first: bool,
     write: Option<Write>,
+    bank_released: bool,
     unit_written: bool,
     release_input: bool,
     written_layers: u64,
 }
 
 /// Lists what has to be seen, from when the last sums of units came and images started.
-fn model(units: &[Unit<'_>], granules: u64, cycles: &[Surroundings]) -> Vec<Seen> {
+fn model(units: &[Unit<'_>], config: &ArrayConfig, cycles: &[Surroundings]) -> Vec<Seen> {
+    let (granules, rows) = (config.granules() as u64, config.rows());
     let n = cycles.len();
     let mut seen = vec![Seen::default(); n];
     let mut layer_ends = vec![false; n];
     let summed = (0..n).filter(|t| cycles[*t].unit_accumulated);
-    let mut written = 0;
+    // Cycle after the reads of the unit before; cycles in which units were reported as written.
+    let (mut read, mut written): (usize, Vec<usize>) = (0, Vec::new());
     for (index, (unit, summed)) in units.iter().zip(summed).enumerate() {
         let drain = &unit.layer.drain;
-        let begin = summed.max(written) + BEGIN;
+        // One unit may be on its way to the banks, if it is of the same layer.
+        let is_older = |before: usize| !std::ptr::eq(units[before].layer, unit.layer);
+        let waits_for = (0..index).filter(|before| before + 1 < index || is_older(*before));
+        let written_before = waits_for.map(|before| written[before] + BEGIN).max();
+        let begin = (summed + BEGIN).max(read).max(written_before.unwrap_or(0));
         let visits = visits(*unit, granules);
         let mut at = |t: usize, f: &dyn Fn(&mut Seen)| {
             if let Some(seen) = seen.get_mut(t) {
@@ -133,33 +136,41 @@ fn model(units: &[Unit<'_>], granules: u64, cycles: &[Surroundings]) -> Vec<Seen
         };
         for (i, visit) in visits.iter().enumerate() {
             let d = begin + i;
-            at(d, &|seen| seen.accumulator = Some((visit.accumulator, visit.step)));
-            let operands = (visit.parameter, visit.residual, visit.granule);
+            // Units take turns, the first of all takes bank 1.
+            let accumulator = (index % 2 == 0, visit.accumulator, visit.step);
+            at(d, &|seen| seen.accumulator = Some(accumulator));
+            let operands = (visit.parameter, drain.residual_bank, visit.residual, visit.granule);
             at(d + 1, &|seen| seen.operands = Some(operands));
+            at(d + CLAMP, &|seen| seen.clamp = Some((drain.relu, drain.logits)));
             at(d + POOL, &|seen| seen.pool_first = visit.first);
-            let write = visit.write.map(|(word, n)| {
-                if drain.logits { Write::Logits(n) } else { Write::Granule(word, visit.granule) }
+            let write = visit.write.map(|(word, row)| match drain.logits {
+                true => Write::Logits(row),
+                false => Write::Granule { banks: drain.out_banks, word, granule: visit.granule },
             });
             at(d + WRITE, &|seen| seen.write = write.clone());
         }
-        written = begin + visits.len() - 1 + WRITE + 1;
-        for t in begin - 1..=written {
-            let active = Context {
-                // Units take turns, the first of all takes bank 1.
-                bank: index % 2 == 0,
-                residual_bank: drain.residual_bank,
-                relu: drain.relu,
-                logits: drain.logits,
-                out_banks: drain.out_banks,
-            };
-            at(t, &|seen| seen.active = Some(active.clone()));
-        }
-        at(written, &|seen| {
+        // A unit that starts at t writes accumulator a at the end of cycle t + rows + 7 + a; a read at d must be over
+        // then. It starts in the cycle after the release, which needs a cycle to be worked out.
+        let starts = visits
+            .iter()
+            .zip(begin..)
+            .map(|(visit, d)| (d + 1).saturating_sub(rows + 7 + visit.accumulator as usize));
+        let last_choice = begin + visits.len() - 2;
+        let released = match drain.pool {
+            true => last_choice,
+            false => starts.max().unwrap_or(0).saturating_sub(1).max(begin).min(last_choice),
+        };
+        at(released, &|seen| seen.bank_released = true);
+        read = begin + visits.len();
+        let end = read + WRITE;
+        written.push(end);
+        (begin - 1..=end).for_each(|t| at(t, &|seen| seen.active = true));
+        at(end, &|seen| {
             seen.unit_written = true;
             seen.release_input = unit.group_last() && unit.block.release_input;
         });
-        if let Some(end) = layer_ends.get_mut(written) {
-            *end = unit.group_last() && unit.block.layer_end;
+        if let Some(ends) = layer_ends.get_mut(end) {
+            *ends = unit.group_last() && unit.block.layer_end;
         }
     }
     let mut layers = 0;
@@ -171,28 +182,31 @@ fn model(units: &[Unit<'_>], granules: u64, cycles: &[Surroundings]) -> Vec<Seen
 }
 
 fn seen(block: &Drain) -> Seen {
-    let active = block.drain_active.val().then(|| Context {
-        bank: block.drain_bank.val(),
-        residual_bank: block.residual_bank.val().to_u64(),
-        relu: block.relu.val(),
-        logits: block.logits.val(),
-        out_banks: block.write_banks.val().to_u64(),
+    let granule = block.write_enable.val().then(|| Write::Granule {
+        banks: block.write_banks.val().to_u64(),
+        word: block.write_address.val().to_u64(),
+        granule: block.write_granule.val().to_u64(),
     });
-    let granule = block.write_enable.val().then(|| {
-        Write::Granule(block.write_address.val().to_u64(), block.write_granule.val().to_u64())
-    });
-    let logits = block.logit_enable.val().then(|| Write::Logits(block.write_row.val().to_u64()));
+    let logits =
+        block.logit_enable.val().then(|| Write::Logits(block.write_address.val().to_u64()));
     assert!(granule.is_none() || logits.is_none());
     Seen {
-        active,
-        accumulator: Some((block.accumulator_address.val().to_u64(), block.step.val().to_u64())),
+        active: block.drain_active.val(),
+        accumulator: Some((
+            block.drain_bank.val(),
+            block.accumulator_address.val().to_u64(),
+            block.step.val().to_u64(),
+        )),
         operands: Some((
             block.parameter_address.val().to_u64(),
+            block.residual_bank.val().to_u64(),
             block.residual_address.val().to_u64(),
             block.residual_granule.val().to_u64(),
         )),
+        clamp: Some((block.clamp_context.val().relu, block.clamp_context.val().logits)),
         pool_first: block.pool_first.val(),
         write: granule.or(logits),
+        bank_released: block.bank_released.val(),
         unit_written: block.unit_written.val(),
         release_input: block.release_input.val(),
         written_layers: block.written_layers.val().to_u64(),
@@ -211,7 +225,7 @@ struct Surroundings {
 /// the next unit starts although it may, `sums` those from its start, or from the unit before, to its last sum.
 fn check(
     bench: &mut Bench<Drain>,
-    granules: u64,
+    config: &ArrayConfig,
     program: &Program,
     (starts, sums): (&mut Stalls, &mut Stalls),
     n: usize,
@@ -224,12 +238,12 @@ fn check(
         drain.image_start.next = false;
     });
     bench.edge();
-    let (mut started, mut summed, mut written) = (0, 0, 0);
+    let (mut started, mut summed, mut released) = (0, 0, 0);
     let (mut start_in, mut sum_in) = (starts.next(), sums.next());
     let (mut cycles, mut states) = (Vec::new(), Vec::new());
     for t in 0..n {
-        // The streamer's rule: at most one earlier unit is not written when another starts.
-        let may_start = started < units.len() && started < written + 2 && started < summed + 2;
+        // The streamer's rule: a unit starts when one of the accumulator banks is free.
+        let may_start = started < units.len() && started < released + 2;
         let now = Surroundings {
             unit_start: may_start && start_in == 0,
             unit_accumulated: summed < started && sum_in == 0,
@@ -240,6 +254,12 @@ fn check(
             drain.unit_start.next = now.unit_start;
             drain.unit_accumulated.next = now.unit_accumulated;
             drain.image_start.next = now.image_start;
+            if let Some(unit) = units.get(summed) {
+                let Block { height, width, .. } = unit.block;
+                let n_accumulators = if unit.layer.stream.sum { 1 } else { height * width };
+                drain.accumulated_bank.next = summed.is_multiple_of(2);
+                drain.accumulated_address.next = bits(n_accumulators - 1);
+            }
             // What is offered when no unit starts is anything.
             if let Some(unit) = units.get(started) {
                 drain.unit_bank.next = started.is_multiple_of(2);
@@ -264,13 +284,13 @@ fn check(
         } else if summed < started - usize::from(now.unit_start) {
             sum_in -= 1;
         }
-        written += usize::from(bench.block.unit_written.val());
+        released += usize::from(bench.block.bank_released.val());
         bench.edge();
     }
-    for (t, (expected, mut seen)) in model(&units, granules, &cycles).iter().zip(states).enumerate()
-    {
+    for (t, (expected, mut seen)) in model(&units, config, &cycles).iter().zip(states).enumerate() {
         seen.accumulator = expected.accumulator.and(seen.accumulator);
         seen.operands = expected.operands.and(seen.operands);
+        seen.clamp = expected.clamp.and(seen.clamp);
         prop_assert_eq!(&seen, expected, "cycle {}", t);
     }
     Ok(())
@@ -285,11 +305,10 @@ proptest! {
         mut starts in stalls(), mut sums in stalls(), before in 1..300usize,
     ) {
         let (config, name) = (config(array), sized("drain", array));
-        let granules = config.granules() as u64;
         let mut bench = Bench::new(Drain::new(&config), |drain| &mut drain.clock);
         // A reset begins anew, wherever it comes.
-        check(&mut bench, granules, &program, (&mut starts, &mut sums), before)?;
-        check(&mut bench, granules, &program, (&mut starts, &mut sums), 900)?;
+        check(&mut bench, &config, &program, (&mut starts, &mut sums), before)?;
+        check(&mut bench, &config, &program, (&mut starts, &mut sums), 900)?;
         bench.check_verilog(&name);
     }
 }

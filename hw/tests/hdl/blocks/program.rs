@@ -183,7 +183,7 @@ pub(super) struct Tile {
     pub(super) offset: u64,
     pub(super) ky: u64,
     pub(super) kx: u64,
-    pub(super) late: bool,
+    pub(super) after: u64,
     pub(super) active: u64,
     pub(super) diagonal: bool,
     /// Signed, modulo 2^5.
@@ -201,7 +201,7 @@ impl Tile {
                 ("ky", self.ky),
                 ("kx", self.kx),
                 ("last", last.into()),
-                ("late", self.late.into()),
+                ("after", self.after),
                 ("active", self.active),
                 ("diagonal", self.diagonal.into()),
                 ("diagonal_column", self.diagonal_column),
@@ -218,7 +218,7 @@ impl Tile {
             ky: bits(self.ky),
             kx: bits(self.kx),
             last,
-            late: self.late,
+            after: bits(self.after),
             active: bits(self.active),
             diagonal: self.diagonal,
             diagonal_column: bits(self.diagonal_column),
@@ -366,12 +366,12 @@ fn block() -> impl Strategy<Value = Block> {
 fn tile() -> impl Strategy<Value = Tile> {
     let tap = || prop_oneof![0..4u64, 0..64u64];
     let diagonal = prop::option::weighted(0.5, (0..32u64, any::<bool>()));
-    let flags = (prop::bool::weighted(0.4), diagonal);
+    let flags = (0..4u64, diagonal);
     (0..0x1_0000u64, address(), tap(), tap(), flags, 0..1024u64).prop_map(
-        |(mask, offset, ky, kx, (late, diagonal), active)| {
+        |(mask, offset, ky, kx, (after, diagonal), active)| {
             let (diagonal_column, keep_row) = diagonal.unwrap_or_default();
             let diagonal = diagonal.is_some();
-            Tile { mask, offset, ky, kx, late, active, diagonal, diagonal_column, keep_row }
+            Tile { mask, offset, ky, kx, after, active, diagonal, diagonal_column, keep_row }
         },
     )
 }

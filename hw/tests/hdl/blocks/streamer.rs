@@ -52,6 +52,7 @@ struct Seen {
 struct Surroundings {
     valid: bool,
     ready: bool,
+    bank_released: bool,
     unit_written: bool,
     image_start: bool,
 }
@@ -88,20 +89,27 @@ fn pixels(pass: Pass<'_>, accumulator_bank: bool) -> Vec<Pixel> {
 fn model(program: &Program, cycles: &[Surroundings]) -> Vec<Seen> {
     let n = cycles.len();
     let written_before = |t: usize| cycles[..t].iter().filter(|cycle| cycle.unit_written).count();
+    let released_before = |t: usize| cycles[..t].iter().filter(|cycle| cycle.bank_released).count();
     let mut seen: Vec<Seen> = vec![Seen::default(); n];
     // Units that have started; the cycle of the last pixel of the tile before.
     let (mut started, mut busy_until) = (0, 0);
+    // Layer of the pass, and units of the layers before it.
+    let (mut layer, mut older) = (&program.layers[0], 0);
     let mut offered_from = 0;
     let passes = program.passes();
     let mut starts = Vec::new();
     for pass in &passes {
-        // Earlier units that a tile may find unwritten when it is taken.
-        let waits =
-            pass.group == 0 && (pass.block.wait_all || pass.block.wait_late && pass.tile.late);
-        let earlier = started - usize::from(!pass.first);
-        let unwritten = |t: usize| earlier - written_before(t).min(earlier);
-        let unit_blocked = |t: usize| pass.first && unwritten(t) > 1;
-        let blocked = |t: usize| waits && unwritten(t) > 0 || unit_blocked(t);
+        if !std::ptr::eq(layer, pass.layer) {
+            (layer, older) = (pass.layer, started);
+        }
+        let after = match pass.block {
+            block if block.wait_all => 1,
+            block if block.wait_late => pass.tile.after as usize,
+            _ => 0,
+        };
+        let waits = |t: usize| after > 0 && older >= written_before(t) + after;
+        let unit_blocked = |t: usize| pass.first && started - released_before(t) > 1;
+        let blocked = |t: usize| waits(t) || unit_blocked(t);
         let may = |t: usize| t >= busy_until && cycles[t].ready && !blocked(t);
         let taken = (offered_from..n).find(|t| may(*t)).unwrap_or(n);
         for t in offered_from..(taken + 1).min(n) {
@@ -109,9 +117,7 @@ fn model(program: &Program, cycles: &[Surroundings]) -> Vec<Seen> {
             if t > busy_until || busy_until == 0 {
                 seen[t].cause = match cycles[t] {
                     Surroundings { valid: false, .. } => None,
-                    Surroundings { ready: true, .. } if waits && unwritten(t) > 0 => {
-                        Some(Cause::Dependency)
-                    }
+                    Surroundings { ready: true, .. } if waits(t) => Some(Cause::Dependency),
                     Surroundings { ready: true, .. } if unit_blocked(t) => Some(Cause::Accumulator),
                     _ => Some(Cause::WeightLoad),
                 };
@@ -200,7 +206,7 @@ fn seen(block: &Streamer) -> Seen {
 
 /// Streams a program from reset on, for so many cycles, and compares every cycle with the model. `loads` are cycles from
 /// the taking of a tile to the offer of the next and from there until it can be taken, `drains` those from the last sum
-/// of a unit, or from the unit before, to its last write.
+/// of a unit, or from the unit before, until its bank is free, and from there, or from the unit before, to its last write.
 fn check(
     bench: &mut Bench<Streamer>,
     program: &Program,
@@ -214,30 +220,35 @@ fn check(
         streamer.reset.next = true;
         streamer.tile_valid.next = false;
         streamer.tile_ready.next = false;
+        streamer.bank_released.next = false;
         streamer.unit_written.next = false;
         streamer.image_start.next = false;
     });
     bench.edge();
     let mut tile = tiles.next();
     let (mut valid_in, mut ready_in) = (loads.next(), loads.next());
+    let (mut to_release, mut release_in) = (0, drains.next());
     let (mut to_write, mut write_in) = (0, drains.next());
     let mut start_in = image_starts.next();
     let (mut cycles, mut states) = (Vec::new(), Vec::new());
     for _ in 0..n {
         let mut now = Surroundings { valid: tile.is_some() && valid_in == 0, ..Default::default() };
         now.ready = now.valid && ready_in == 0;
+        // Two units at most are on their way to the banks.
+        now.bank_released = to_release > 0 && to_write < 2 && release_in == 0;
         now.unit_written = to_write > 0 && write_in == 0;
         now.image_start = start_in == 40;
         bench.set(|streamer| {
             streamer.reset.next = false;
             streamer.tile_valid.next = now.valid;
             streamer.tile_ready.next = now.ready;
+            streamer.bank_released.next = now.bank_released;
             streamer.unit_written.next = now.unit_written;
             streamer.image_start.next = now.image_start;
             if let Some(pass) = tile {
                 streamer.tile.next = pass.tile.context(pass.last);
                 streamer.unit_first.next = pass.first;
-                streamer.group_first.next = pass.group == 0;
+                streamer.group_last.next = pass.group + 1 == pass.layer.tiles.len();
                 streamer.block.next = pass.block.context();
                 streamer.stream.next = pass.layer.stream.context();
             }
@@ -258,7 +269,14 @@ fn check(
         } else if to_write > 0 {
             write_in -= 1;
         }
-        to_write += usize::from(bench.block.accumulate.val().last);
+        if now.bank_released {
+            to_release -= 1;
+            to_write += 1;
+            release_in = drains.next();
+        } else if to_release > 0 {
+            release_in = release_in.saturating_sub(1);
+        }
+        to_release += usize::from(bench.block.accumulate.val().last);
         start_in = if start_in == 0 { 41 + image_starts.next() } else { start_in - 1 };
         bench.edge();
     }

@@ -150,8 +150,8 @@ records! {
 
     /// Computes one block of output pixels, all channel groups.
     Block = 3, "BLOCK", BlockLayout, INSTRUCTION_WORDS {
-        0 [4] wait_late: bool, "tiles marked late wait until every earlier unit is written";
-        0 [5] wait_all: bool, "the block waits until every earlier unit is written";
+        0 [4] wait_late: bool, "the block's tiles wait as their `after` says";
+        0 [5] wait_all: bool, "the block's tiles wait until every unit of an earlier layer is written";
         0 [6] release_input: bool, "bank 0 may be overwritten once this block is written";
         0 [7] layer_end: bool, "last block of its layer";
         0 [15:8] height_minus_1: usize, "rows of the block before pooling, less one";
@@ -163,7 +163,7 @@ records! {
         3 [27:16] x0: i64, "input pixel of tap 0 of the first output pixel";
     }
 
-    /// Waits for all drains, sends the logits and restarts the program.
+    /// Waits for all drains, has the logits sent and restarts the program.
     End = 4, "END", EndLayout, INSTRUCTION_WORDS {
         0 [23:8] logits_minus_1: usize, "logits to send, less one";
     }
@@ -187,8 +187,8 @@ records! {
         1 [5:0] ky: usize, "tap row, added to y0";
         1 [11:6] kx: usize, "tap column, added to x0";
         1 [12] last: bool, "last tile of its channel group";
-        1 [13] late: bool, "reads what the unit just before the layer writes";
-        1 [23:14] active: usize, "PEs that hold a kept weight: useful MACs a pixel";
+        1 [14:13] after: usize, "n > 0: waits, if the block says so, until fewer than n units of earlier layers are unwritten";
+        1 [24:15] active: usize, "PEs that hold a kept weight: useful MACs a pixel";
         1 [25] diagonal: bool, "every row takes one weight row, masked to a diagonal";
         1 [30:26] diagonal_column: i64, "half of row 0's column in the mask of a diagonal tile";
         1 [31] keep_row: bool, "the tile after a diagonal one takes the same weight row";

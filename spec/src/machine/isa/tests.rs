@@ -125,7 +125,7 @@ fn every_field_holds_its_extremes() {
             ky: usize,
             kx: usize,
             last: bool,
-            late: bool,
+            after: usize,
             active: usize,
             diagonal: bool,
             diagonal_column: i64,
