@@ -74,7 +74,8 @@ pub const HANDOVERS: [Handover; 11] = [
         &[
             "streamer_bank",
             "streamer_address",
-            "streamer_zero",
+            "streamer_outside",
+            "streamer_fill",
             "streamer_mask",
             "streamer_accumulate",
         ],
