@@ -133,6 +133,28 @@ fn a_small_design_is_mapped_placed_and_timed() {
     assert_eq!(serde_json::from_slice::<PnrReport>(&json).unwrap(), placed);
 }
 
+/// One of 16 words of 32 bits: 21 LUT4 a bit. Compared with every label, and joined by AND and OR, it would be 30.
+#[test]
+fn a_case_over_a_number_is_a_multiplexer() {
+    let arms: String = (0..16)
+        .map(|word| format!("4'd{word}: data <= words[{}:{}];\n", 32 * word + 31, 32 * word))
+        .collect();
+    let verilog = format!(
+        "module choice(input clock, input serial, input [3:0] address, output reg [31:0] data);
+  reg [511:0] words;
+  always @(posedge clock) begin
+    words <= {{words[510:0], serial}};
+    case (address)
+{arms}    endcase
+  end
+endmodule
+"
+    );
+    let report = Bench::new().synthesize(&verilog, "choice").unwrap();
+    assert_eq!(report.n_trellis_ff, 512 + 32);
+    assert!(report.n_lut4 <= 32 * 22, "{}", report.table());
+}
+
 #[test]
 fn more_ports_than_pads_go_to_shift_registers() {
     let bench = Bench::new();

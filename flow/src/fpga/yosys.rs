@@ -26,6 +26,11 @@ const FORBIDDEN: [&str; 11] = [
     "$_TBUF_",
 ];
 
+/// What a path may take between two registers before ABC spends cells on shortening it, in picoseconds, routing aside: half
+/// of a cycle at the 100 MHz that placement tries to reach by default. Left to itself, ABC shortens its longest path as far
+/// as it can; that one begins at no block RAM, of whose delay ABC knows nothing, so it is not the one that limits the clock.
+const LOGIC_PS: u32 = 5000;
+
 /// Reports, and what the script's checks list.
 pub(super) const REPORT: Limit = Limit::new("a report", 64 << 20);
 const REPORT_FILE: &str = "synth.report.json";
@@ -106,7 +111,8 @@ pub fn synthesize(
 
 /// The script: read, check what is forbidden while it still has a name, map, check again. The cell library comes first
 /// for sources that instantiate its cells; without `setattr`, Yosys would read their modules' source once more after it
-/// has flattened them, and miss what they held.
+/// has flattened them, and miss what they held. `pmux2shiftx` keeps a `case` over a number a multiplexer that the number
+/// selects; Yosys would compare the number with every label, and join what is behind each by AND and OR.
 fn script(sources: &[String], top: &str) -> String {
     let mut script =
         String::from("read_verilog -lib -specify +/ecp5/cells_sim.v +/ecp5/cells_bb.v\n");
@@ -126,6 +132,8 @@ opt_expr
 opt_clean
 tee -q -o forbidden.txt select -list {forbidden}
 select -assert-none {forbidden}
+pmux2shiftx
+scratchpad -set abc9.D {LOGIC_PS}
 synth_ecp5 -top {top}
 check -assert
 select -assert-none t:$* t:$scopeinfo %d
