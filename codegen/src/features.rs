@@ -17,6 +17,8 @@ pub enum Feature {
     ZeroPoint,
     /// Bounds other than those of ReLU or of the whole type.
     Bounds,
+    /// Bounds beyond int8 that are no whole steps of 256.
+    UnevenBounds,
     /// A multiplier of more than 15 bits, or a shift of more than 47.
     LongMultiplier,
     /// Halves rounded away from zero.
@@ -55,9 +57,10 @@ pub enum Feature {
 
 impl Feature {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::ZeroPoint,
         Self::Bounds,
+        Self::UnevenBounds,
         Self::LongMultiplier,
         Self::HalfAway,
         Self::ResidualAfter,
@@ -78,8 +81,18 @@ impl Feature {
     ];
 
     /// Those that [`compile`](crate::compile) lowers.
-    const LOWERED: &[Self] =
-        &[Self::StridePerAxis, Self::Dilation, Self::Grouped, Self::Depthwise, Self::LargeKernel];
+    const LOWERED: &[Self] = &[
+        Self::ZeroPoint,
+        Self::Bounds,
+        Self::LongMultiplier,
+        Self::HalfAway,
+        Self::ResidualAfter,
+        Self::StridePerAxis,
+        Self::Dilation,
+        Self::Grouped,
+        Self::Depthwise,
+        Self::LargeKernel,
+    ];
 
     /// Whether [`compile`](crate::compile) lowers it; a network with another one is refused by its name.
     pub fn is_lowered(self) -> bool {
@@ -92,6 +105,9 @@ impl fmt::Display for Feature {
         f.write_str(match self {
             Self::ZeroPoint => "a zero point other than 0",
             Self::Bounds => "low..high other than that of ReLU or of the whole type",
+            Self::UnevenBounds => {
+                "low..high beyond int8 other than a multiple of 256 to one less than another"
+            }
             Self::LongMultiplier => "a multiplier above 32767 or a shift above 47",
             Self::HalfAway => "rounding half away from zero",
             Self::ResidualAfter => "a residual after the scaling",
@@ -146,10 +162,13 @@ pub(crate) fn of_layer(layer: &Layer, is_output: bool) -> impl Iterator<Item = F
     let bounds = [false, true].map(|relu| spec::Bounds::format_1(relu, is_output));
     let is_long = constants.multiplier.iter().any(|value| *value > FORMAT_1_MAX_MULTIPLIER)
         || constants.shift.iter().any(|value| *value > FORMAT_1_MAX_SHIFT as i32);
+    let spec::Bounds { low, high } = layer.bounds;
+    let is_uneven = !layer.bounds.is_int8() && (low & 255 != 0 || high & 255 != 255);
     let mut used = vec![
         (Feature::ZeroPoint, layer.zero_point != 0),
         // What has no bounds of its own keeps those of what it reads.
         (Feature::Bounds, !matches!(layer.op, Op::Concat(_)) && !bounds.contains(&layer.bounds)),
+        (Feature::UnevenBounds, is_uneven),
         (Feature::LongMultiplier, is_long),
         (Feature::HalfAway, constants.rounding == Rounding::HalfAway),
         (Feature::AveragePool, matches!(layer.op, Op::AveragePool(_))),

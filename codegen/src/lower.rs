@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use spec::isa::{Drain, End, FieldError, INSTRUCTION_WORDS, Instruction, Load, Stream, TILE_WORDS};
-use spec::{ArrayConfig, LayerInfo, Program, QuantNetwork, Region, isa};
+use spec::{ArrayConfig, LayerInfo, Program, QuantNetwork, Region, Rounding, isa};
 
 use crate::blocks::Block;
 use crate::limits::TooLarge;
@@ -145,7 +145,7 @@ impl Writer<'_> {
             weight_base: self.program.weights.len(),
             in_width: width,
             in_height: height,
-            fill: 0,
+            fill: step.fill.into(),
         });
     }
 
@@ -158,19 +158,28 @@ impl Writer<'_> {
             let words = residual.shape.channels.div_ceil(self.config.word_channels());
             (residual.stride * words, residual.stride * residual.shape.width * words)
         });
+        let is_wide = !step.bounds.is_int8();
+        // Bounds of 16 bits are whole steps of 256, which `features` ensures.
+        let bound = |bound: i16| i64::from(if is_wide { bound >> 8 } else { bound });
         self.instruction(Drain {
             out_banks: usize::from(self.placement.places[index].banks),
             logits: step.logits,
             pool: step.pool,
-            relu: step.relu,
+            half_away: step.rounding == Rounding::HalfAway,
             residual_bank,
             steps_minus_1: self.config.group_steps() - 1,
             last_steps_minus_1: last_steps - 1,
+            residual: step.residual.map_or(0, |residual| if residual.after { 2 } else { 1 }),
+            wide: is_wide,
             out_pixel_step: words,
             out_row_step: words * step.output.width,
             residual_pixel_step: pixel_step,
             residual_row_step: wrapped(number(row_step)),
             parameter_base: self.program.parameters.len(),
+            zero_point: step.zero_point.into(),
+            low: bound(step.bounds.low),
+            high: bound(step.bounds.high),
+            residual_zero_point: step.residual.map_or(0, |residual| residual.zero_point.into()),
         });
     }
 

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use itertools::Itertools;
 use ndarray::{Array4, Axis};
 use spec::{
-    ArrayConfig, Conv, Layer, Op, Parameter, QuantNetwork, Residual, Shape, TensorRef,
-    kept_positions,
+    ArrayConfig, Bounds, Conv, Layer, Op, Parameter, QuantNetwork, Residual, Rounding, Shape,
+    TensorRef, kept_positions,
 };
 
 use crate::blocks::{Block, Limits, split};
@@ -30,7 +30,11 @@ pub(crate) struct Step {
     /// After pooling.
     pub(crate) output: Shape,
     pub(crate) pool: bool,
-    pub(crate) relu: bool,
+    /// What the input has outside: its zero point.
+    pub(crate) fill: i8,
+    pub(crate) rounding: Rounding,
+    pub(crate) zero_point: i8,
+    pub(crate) bounds: Bounds,
     pub(crate) logits: bool,
     /// Every pixel adds to accumulator 0.
     pub(crate) sum: bool,
@@ -47,6 +51,9 @@ pub(crate) struct StepResidual {
     pub(crate) map: MapId,
     pub(crate) stride: usize,
     pub(crate) shape: Shape,
+    /// It is added after the scaling.
+    pub(crate) after: bool,
+    pub(crate) zero_point: i8,
 }
 
 /// All steps, and what the loader prepares for them.
@@ -86,6 +93,8 @@ pub(crate) fn plan(network: &QuantNetwork, config: &ArrayConfig, options: &Optio
             map: maps[&residual.from],
             stride: residual.stride,
             shape: planner.shape(residual.from),
+            after: residual.after,
+            zero_point: network.zero_point(residual.from),
         });
         let reads_input_twice = layer.input == TensorRef::Input;
         if let Some(residual) =
@@ -199,7 +208,10 @@ impl Planner<'_> {
             residual,
             output,
             pool,
-            relu: layer.bounds.low == 0,
+            fill: self.network.zero_point(layer.input),
+            rounding: layer.requantize.rounding,
+            zero_point: layer.zero_point,
+            bounds: layer.bounds,
             logits: self.network.is_output(index),
             sum: false,
             groups: Vec::new(),
@@ -218,7 +230,10 @@ impl Planner<'_> {
                 let [pad_top, _, pad_left, _] = conv.padding;
                 step.view = View { stride: conv.stride, pad_top, pad_left, ..step.view };
                 self.convolution(&mut step, conv, shape.channels);
-                if input == MapId::Input && self.n_input_reads == 1 && conv.groups == 1 {
+                // What lies outside the image is packed as 0.
+                let packs_as_zero = self.network.input.zero_point == 0 || conv.padding == [0; 4];
+                let reads_alone = input == MapId::Input && self.n_input_reads == 1;
+                if reads_alone && conv.groups == 1 && packs_as_zero {
                     let computed = step.computed();
                     let packing = pack(
                         &self.network.input,
@@ -260,7 +275,10 @@ impl Planner<'_> {
             residual: None,
             output: shape,
             pool: false,
-            relu: false,
+            fill: 0,
+            rounding: Rounding::default(),
+            zero_point: 0,
+            bounds: Bounds::INT8,
             logits: false,
             sum: false,
             groups: identity_groups(shape.channels, self.config),
@@ -327,15 +345,29 @@ impl Planner<'_> {
             Op::Conv(Conv { residual: Some(Residual { multiplier, .. }), .. }) => Some(multiplier),
             _ => None,
         };
+        let zero_point = i64::from(self.network.zero_point(layer.input));
         let parameters = (0..constants.bias.len()).map(|channel| Parameter {
-            bias: constants.bias[channel],
-            multiplier: constants.multiplier[channel] as u16,
+            // The hardware sums products of the input as it is.
+            bias: (i64::from(constants.bias[channel])
+                - zero_point * self.weight_sum(layer, channel)) as i32,
+            multiplier: constants.multiplier[channel] as u32,
             shift: constants.shift[channel] as u8,
             residual_multiplier: residual
                 .filter(|_| channel < n_residual_channels)
-                .map_or(0, |multiplier| multiplier[channel] as u16),
+                .map_or(0, |multiplier| multiplier[channel] as u32),
         });
         self.parameter_rows(parameters.collect())
+    }
+
+    /// Sum of the weights of an output channel; the pixels that a pool adds up have weights of one.
+    fn weight_sum(&self, layer: &Layer, channel: usize) -> i64 {
+        match layer.op.weight() {
+            Some(weight) => {
+                let weights = weight.index_axis(Axis(0), channel);
+                weights.iter().map(|weight| i64::from(*weight)).sum()
+            }
+            None => self.shape(layer.input).n_pixels() as i64,
+        }
     }
 
     fn parameter_rows(&self, mut parameters: Vec<Parameter>) -> Vec<Vec<Parameter>> {

@@ -12,6 +12,7 @@ use crate::control::streamer::Streamer;
 use crate::control::weight_loader::WeightLoader;
 use crate::datapath::accumulator::Accumulator;
 use crate::datapath::array::Array;
+use crate::datapath::bounds::Bounds;
 use crate::datapath::diagonal_mask::DiagonalMask;
 use crate::datapath::lane_select::LaneSelect;
 use crate::datapath::pool::Pool;
@@ -87,6 +88,7 @@ pub struct Accelerator {
     lane_select: LaneSelect,
     parameter_decoder: Vec<ParameterDecoder>,
     parameter_register: Vec<EnabledRegister<Bits<{ Parameter::BITS }>>>,
+    bounds: Bounds,
     requantize: Vec<Requantize>,
     pool: Vec<Pool>,
     logit_output: Output,
@@ -145,6 +147,7 @@ impl Accelerator {
             lane_select: LaneSelect::new(config),
             parameter_decoder: (0..lanes).map(|_| ParameterDecoder::default()).collect(),
             parameter_register: (0..lanes).map(|_| EnabledRegister::default()).collect(),
+            bounds: Bounds::default(),
             requantize: (0..lanes).map(|_| Requantize::new(design.technology())).collect(),
             pool: (0..lanes).map(|_| Pool::new()).collect(),
             logit_output: Output::new(config),
@@ -359,6 +362,9 @@ impl Logic for Accelerator {
         self.activation_memory.residual_bank.next = self.drain.residual_bank.val();
         self.activation_memory.residual_address.next = self.drain.residual_address.val();
         self.activation_memory.residual_granule.next = self.drain.residual_granule.val();
+        self.bounds.low.next = self.drain.clamp_context.val().low;
+        self.bounds.high.next = self.drain.clamp_context.val().high;
+        self.bounds.wide.next = self.drain.clamp_context.val().wide;
         for i in 0..self._lanes {
             self.parameter_register[i].clock.next = self.clock.val();
             self.parameter_register[i].enable.next = self.drain.drain_active.val();
@@ -366,8 +372,13 @@ impl Logic for Accelerator {
             self.parameter_decoder[i].channel.next = self.parameter_register[i].q.val();
             self.requantize[i].clock.next = self.clock.val();
             self.requantize[i].enable.next = self.drain.drain_active.val();
-            self.requantize[i].relu.next = self.drain.clamp_context.val().relu;
-            self.requantize[i].logits.next = self.drain.clamp_context.val().logits;
+            self.requantize[i].residual_mode.next = self.drain.operand_context.val().residual;
+            self.requantize[i].residual_zero_point.next =
+                self.drain.operand_context.val().residual_zero_point;
+            self.requantize[i].half_away.next = self.drain.round_context.val().half_away;
+            self.requantize[i].zero_point.next = self.drain.round_context.val().zero_point;
+            self.requantize[i].low.next = self.bounds.smallest.val();
+            self.requantize[i].high.next = self.bounds.largest.val();
             self.requantize[i].accumulator.next = self.lane_select.value[i].val();
             self.requantize[i].bias.next = self.parameter_decoder[i].bias.val();
             self.requantize[i].multiplier.next = self.parameter_decoder[i].multiplier.val();

@@ -38,15 +38,21 @@ pub struct DrainContext {
     pub out_banks: Bits<4>,
     pub logits: Bit,
     pub pool: Bit,
-    pub relu: Bit,
+    pub half_away: Bit,
     pub residual_bank: Bits<2>,
     pub steps_minus_1: Bits<4>,
     pub last_steps_minus_1: Bits<4>,
+    pub residual: Bits<2>,
+    pub wide: Bit,
     pub out_pixel_step: Bits<16>,
     pub out_row_step: Bits<16>,
     pub residual_pixel_step: Bits<16>,
     pub residual_row_step: Bits<16>,
     pub parameter_base: Bits<16>,
+    pub zero_point: Bits<8>,
+    pub low: Bits<8>,
+    pub high: Bits<8>,
+    pub residual_zero_point: Bits<8>,
 }
 
 /// One block of pixels: instruction `BLOCK`.
@@ -145,7 +151,15 @@ pub struct WriteControl {
 /// beside the results of the unit.
 #[derive(LogicStruct, Clone, Copy, Debug, Default, PartialEq)]
 pub struct ResultContext {
-    pub relu: Bit,
+    /// 0 no residual, 1 one before the scaling, 2 one after it.
+    pub residual: Bits<2>,
+    pub residual_zero_point: Bits<8>,
+    pub half_away: Bit,
+    pub zero_point: Bits<8>,
+    /// Bounds are those of 16 bits.
+    pub wide: Bit,
+    pub low: Bits<8>,
+    pub high: Bits<8>,
     pub logits: Bit,
     pub out_banks: Bits<4>,
     /// Bank 0 may be overwritten once the unit is written.
@@ -288,9 +302,10 @@ decoder!(StreamDecoder, "stream_decoder", StreamContext, Stream, [word_0, word_1
     in_bank, stride_x, groups_minus_1, sum, stride_y, layer, pixel_step, row_step, tile_base, weight_base, in_width, in_height,
     fill,
 });
-decoder!(DrainDecoder, "drain_decoder", DrainContext, Drain, [word_0, word_1, word_2, word_3], {
-    out_banks, logits, pool, relu, residual_bank, steps_minus_1, last_steps_minus_1, out_pixel_step, out_row_step,
-    residual_pixel_step, residual_row_step, parameter_base,
+decoder!(DrainDecoder, "drain_decoder", DrainContext, Drain, [word_0, word_1, word_2, word_3, word_4], {
+    out_banks, logits, pool, half_away, residual_bank, steps_minus_1, last_steps_minus_1, residual, wide,
+    out_pixel_step, out_row_step, residual_pixel_step, residual_row_step, parameter_base, zero_point, low, high,
+    residual_zero_point,
 });
 decoder!(BlockDecoder, "block_decoder", BlockContext, Block, [word_0, word_1, word_2, word_3], {
     wait_late, wait_all, release_input, layer_end, height_minus_1, width_minus_1, in_address, out_address,
@@ -418,9 +433,9 @@ mod tests {
         for _ in 0..100 {
             let parameter = Parameter {
                 bias: random.below(1 << 32) as u32 as i32,
-                multiplier: random.below(1 << 15) as u16,
-                shift: random.below(48) as u8,
-                residual_multiplier: random.below(1 << 16) as u16,
+                multiplier: random.below(1 << 24) as u32,
+                shift: random.below(56) as u8,
+                residual_multiplier: random.below(1 << 24) as u32,
             };
             let channel = parameter.to_bits();
             decoder.channel.next = (0..Parameter::BITS)
@@ -428,9 +443,9 @@ mod tests {
             settle(&mut decoder).unwrap();
             let seen = Parameter {
                 bias: decoder.bias.val().to_u64() as u32 as i32,
-                multiplier: decoder.multiplier.val().to_u64() as u16,
+                multiplier: decoder.multiplier.val().to_u64() as u32,
                 shift: decoder.shift.val().to_u64() as u8,
-                residual_multiplier: decoder.residual_multiplier.val().to_u64() as u16,
+                residual_multiplier: decoder.residual_multiplier.val().to_u64() as u32,
             };
             assert_eq!(seen, parameter);
         }
@@ -439,7 +454,7 @@ mod tests {
     #[test]
     fn bundles_hold_every_field_of_the_table() {
         check!(StreamDecoder, [word_0, word_1, word_2, word_3, word_4], Stream);
-        check!(DrainDecoder, [word_0, word_1, word_2, word_3], Drain);
+        check!(DrainDecoder, [word_0, word_1, word_2, word_3, word_4], Drain);
         check!(BlockDecoder, [word_0, word_1, word_2, word_3], Block);
         check!(LoadDecoder, [word_0, word_1, word_2, word_3], Load);
         check!(EndDecoder, [word_0], End);

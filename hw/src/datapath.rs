@@ -3,6 +3,7 @@
 pub mod accumulator;
 pub mod array;
 pub mod bare_array;
+pub mod bounds;
 pub mod diagonal_mask;
 pub mod lane_select;
 pub mod pe;

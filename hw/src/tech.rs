@@ -19,8 +19,8 @@ pub(crate) trait Tech {
     /// A PE between its ports: `product` of `activation_out` and the weight in use, the weight that waits, the sum.
     fn pe(&self) -> String;
 
-    /// Stages 1 to 4 of a requantizer: from `residual`, `residual_multiplier`, `biased_2` and `multiplier_2` to the products
-    /// `low_4` and `high_4` of the sum's halves and the multiplier.
+    /// Stages 1 to 6 of a requantizer: from the residual's `difference` to its zero point, `residual_multiplier`, `before_2`,
+    /// `after_2`, `biased_2` and `multiplier_2` to `scaled_6`, 57 bits.
     fn requantizer(&self) -> String;
 }
 

@@ -21,7 +21,8 @@ use write_back::WriteBack;
 ///
 /// A unit's context is kept from its start, one set an accumulator bank. With "at d" the cycle in which an accumulator
 /// is addressed: parameters and residual are addressed at d + 1, all operands reach the requantizer at d + 3, its result
-/// is clamped at d + 11, leaves at d + 12, passes the pooling register and is written at d + 13. The next unit begins after
+/// is rounded at d + 11, clamped at d + 12, leaves at d + 13, passes the pooling register and is written at d + 14. The next
+/// unit begins after
 /// the last read of this one, without a gap if its sums are there, but no earlier than the unit before this one is written,
 /// nor than every unit of an earlier layer is, since it may read its residual from there. Reset: no unit known.
 #[derive(LogicBlock, Default)]
@@ -68,15 +69,19 @@ pub struct Drain {
     pub residual_address: Signal<Out, Bits<16>>,
     /// Part of that word, at d + 1.
     pub residual_granule: Signal<Out, Bits<4>>,
-    /// Of the results that are clamped, at d + 11.
+    /// Of the operands that reach the requantizer, at d + 3.
+    pub operand_context: Signal<Out, ResultContext>,
+    /// Of the results that are rounded, at d + 11.
+    pub round_context: Signal<Out, ResultContext>,
+    /// Of the results that are clamped, at d + 12.
     pub clamp_context: Signal<Out, ResultContext>,
-    /// First value of a pooling window, at d + 12.
+    /// First value of a pooling window, at d + 13.
     pub pool_first: Signal<Out, Bit>,
-    /// Banks to write, at d + 13.
+    /// Banks to write, at d + 14.
     pub write_banks: Signal<Out, Bits<4>>,
-    /// Write the granule, at d + 13.
+    /// Write the granule, at d + 14.
     pub write_enable: Signal<Out, Bit>,
-    /// Write the logits, at d + 13.
+    /// Write the logits, at d + 14.
     pub logit_enable: Signal<Out, Bit>,
     /// Word, or row of logits, to write.
     pub write_address: Signal<Out, Bits<16>>,
@@ -148,7 +153,13 @@ impl Logic for Drain {
         self.unit_context.bank.next = self.bank.q.val();
         self.unit_last.next =
             self.unit_context.here_group_last.val() & self.unit_context.here.val().layer_end;
-        self.results.next.relu = self.unit_context.layer.val().relu;
+        self.results.next.residual = self.unit_context.layer.val().residual;
+        self.results.next.residual_zero_point = self.unit_context.layer.val().residual_zero_point;
+        self.results.next.half_away = self.unit_context.layer.val().half_away;
+        self.results.next.zero_point = self.unit_context.layer.val().zero_point;
+        self.results.next.wide = self.unit_context.layer.val().wide;
+        self.results.next.low = self.unit_context.layer.val().low;
+        self.results.next.high = self.unit_context.layer.val().high;
         self.results.next.logits = self.unit_context.layer.val().logits;
         self.results.next.out_banks = self.unit_context.layer.val().out_banks;
         self.results.next.release_input =
@@ -220,6 +231,8 @@ impl Logic for Drain {
         self.write_back.start_bank.next = self.bank.q.val();
         self.write_back.start_context.next = self.results.val();
         self.write_back.write.next = self.walker.write.val();
+        self.operand_context.next = self.write_back.operands.val();
+        self.round_context.next = self.write_back.round.val();
         self.clamp_context.next = self.write_back.clamp.val();
         self.pool_first.next = self.write_back.pool_first.val();
         self.write_banks.next = self.write_back.write_banks.val();

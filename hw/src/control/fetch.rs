@@ -146,6 +146,7 @@ impl Logic for Fetch {
         self.drain_decoder.word_1.next = self.word_1.val();
         self.drain_decoder.word_2.next = self.word_2.val();
         self.drain_decoder.word_3.next = self.word_3.val();
+        self.drain_decoder.word_4.next = self.word_4.val();
         self.block_decoder.word_0.next = self.word_0.val();
         self.block_decoder.word_1.next = self.word_1.val();
         self.block_decoder.word_2.next = self.word_2.val();

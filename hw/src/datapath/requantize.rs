@@ -1,83 +1,99 @@
 //! Requantization of one lane: from an int32 accumulator to int8, or to the 16 bits of a logit.
 //!
-//! The arithmetic is [`spec::scale_round`]'s (gemmlowp, "Quantization", eq. 3 and 7), cut into stages that are each short.
+//! The arithmetic is that of `spec::network` (gemmlowp, "Quantization", eq. 3 and 7, with the constants of TFLite and
+//! XNNPACK), cut into stages that are each short.
 
 use crate::leaf::{Drive, verilog};
 use crate::tech;
 use rust_hdl_core::prelude::*;
-use spec::Technology;
+use spec::{Rounding, Technology, round_shift};
 use std::fmt::Write;
 
-/// `value = clamp(round_half_even((accumulator + bias + residual * residual_multiplier) * multiplier / 2^shift))`.
+/// What a residual is added to: field `residual` of `DRAIN`.
+pub(crate) const BEFORE: u64 = 1;
+/// As [`BEFORE`], after the scaling.
+pub(crate) const AFTER: u64 = 2;
+
+/// `value = clamp(round(v / 2^shift) + zero_point, low, high)`, where with `r = residual - residual_zero_point`
 ///
-/// The sum wraps at 32 bits. A residual whose multiplier is 0 may be anything, also unknown. Latency [`Requantize::LATENCY`] cycles, one value a cycle. No reset: what comes out belongs
-/// to what went in. `relu` and `logits` are those of the value in the last stage.
+/// ```text
+/// t = accumulator + bias + r * residual_multiplier      residual_mode 1, else accumulator + bias; 32 bits, wraps
+/// v = t * multiplier + r * residual_multiplier          residual_mode 2, else t * multiplier; exact
+/// ```
+///
+/// A residual whose multiplier is 0 may be anything, also unknown, and so may any in mode 0. Latency
+/// [`Requantize::LATENCY`] cycles, one value a cycle. Operands, `residual_mode` and `residual_zero_point` come together;
+/// `half_away` and `zero_point` are of the value [`Requantize::ROUND_STAGE`] cycles after its operands, `low` and `high` of
+/// the one [`Requantize::CLAMP_STAGE`] cycles after. No reset: what comes out belongs to what went in.
 #[derive(LogicBlock, Default)]
 pub struct Requantize {
     /// Rising edge.
     pub clock: Signal<In, Clock>,
     /// Advances the pipeline.
     pub enable: Signal<In, Bit>,
-    /// The lower bound is 0; of the value in the last stage.
-    pub relu: Signal<In, Bit>,
-    /// Saturate to 16 bits instead of 8; of the value in the last stage.
-    pub logits: Signal<In, Bit>,
+    /// 0 for no residual, 1 before and 2 after the scaling.
+    pub residual_mode: Signal<In, Bits<2>>,
+    /// int8.
+    pub residual_zero_point: Signal<In, Bits<8>>,
+    /// Halves away from zero instead of to the even integer.
+    pub half_away: Signal<In, Bit>,
+    /// int8.
+    pub zero_point: Signal<In, Bits<8>>,
+    /// int16, smallest value.
+    pub low: Signal<In, Bits<16>>,
+    /// int16, largest value.
+    pub high: Signal<In, Bits<16>>,
     /// int32.
     pub accumulator: Signal<In, Bits<32>>,
     /// int32.
     pub bias: Signal<In, Bits<32>>,
     /// int8.
     pub residual: Signal<In, Bits<8>>,
+    /// Unsigned; before the scaling at most 16 bits.
+    pub residual_multiplier: Signal<In, Bits<24>>,
     /// Unsigned.
-    pub residual_multiplier: Signal<In, Bits<16>>,
-    /// Unsigned.
-    pub multiplier: Signal<In, Bits<15>>,
-    /// 0 to 47.
+    pub multiplier: Signal<In, Bits<24>>,
+    /// 0 to 55.
     pub shift: Signal<In, Bits<6>>,
     /// int16; an int8 is sign-extended.
     pub value: Signal<Out, Bits<16>>,
     _technology: Technology,
-    _scale: [Scale; 6],
-    _biased: [i32; 2],
-    _residual: (i32, i32),
-    _residual_product: i32,
-    _total: i32,
-    _low: i64,
-    _high: i64,
-    _product: i64,
-    _coarse: Shifted,
-    _fine: Shifted,
+    /// What is in the stages before rounding, the youngest first.
+    _scaled: [Scaled; Requantize::ROUND_STAGE],
     _rounded: i64,
 }
 
-/// Multiplier and shift, on their way to the stage that uses them.
+/// A value that is to be divided by a power of two.
 #[derive(Clone, Copy, Default)]
-struct Scale {
-    multiplier: u32,
+struct Scaled {
+    value: i64,
     shift: u32,
 }
 
-/// Twice a value, divided by a power of two: bit 0 is the half, `sticky` says that something is below it.
-#[derive(Clone, Copy, Default)]
-struct Shifted {
-    doubled: i64,
-    sticky: bool,
-}
-
-impl Shifted {
-    fn right(self, shift: u32) -> Self {
-        let doubled = self.doubled >> shift;
-        Self { doubled, sticky: self.sticky || doubled << shift != self.doubled }
-    }
-}
-
 impl Requantize {
-    /// Cycles from the inputs to `value`.
-    pub const LATENCY: usize = 9;
+    /// Cycles from the operands to `value`.
+    pub const LATENCY: usize = 10;
+    /// Cycles from the operands to `half_away` and `zero_point`.
+    pub const ROUND_STAGE: usize = Self::LATENCY - 2;
+    /// Cycles from the operands to `low` and `high`.
+    pub const CLAMP_STAGE: usize = Self::LATENCY - 1;
 
     /// A lane with the multipliers of a technology.
     pub fn new(technology: Technology) -> Self {
         Self { _technology: technology, ..Self::default() }
+    }
+
+    fn scaled(&self) -> Scaled {
+        let residual = i64::from(self.residual.val().to_u8() as i8)
+            - i64::from(self.residual_zero_point.val().to_u8() as i8);
+        let product = residual * self.residual_multiplier.val().to_u64() as i64;
+        let mode = self.residual_mode.val().to_u64();
+        let before = if mode == BEFORE { product as u32 } else { 0 };
+        let biased = self.accumulator.val().to_u32().wrapping_add(self.bias.val().to_u32());
+        let total = i64::from(biased.wrapping_add(before) as i32);
+        let after = if mode == AFTER { product } else { 0 };
+        let value = total * self.multiplier.val().to_u64() as i64 + after;
+        Scaled { value, shift: self.shift.val().to_u32() }
     }
 }
 
@@ -86,31 +102,21 @@ impl Logic for Requantize {
         if !self.clock.pos_edge() || !self.enable.val() {
             return;
         }
-        let (low, high) = if self.logits.val() { (-32768, 32767) } else { (-128, 127) };
-        let clamped = self._rounded.clamp(if self.relu.val() { 0 } else { low }, high);
+        let bound = |bits: Bits<16>| i64::from(bits.to_u16() as i16);
+        let (low, high) = (bound(self.low.val()), bound(self.high.val()));
+        // As the hardware decides, also where the bounds cross.
+        let clamped = match self._rounded {
+            below if below < low => low,
+            above if above > high => high,
+            value => value,
+        };
         self.value.next = u64::from(clamped as u16).into();
-        let floor = self._fine.doubled >> 1;
-        let half = self._fine.doubled & 1 == 1;
-        self._rounded = floor + i64::from(half && (self._fine.sticky || floor & 1 == 1));
-        self._fine = self._coarse.right(self._scale[5].shift % 8);
-        self._coarse = Shifted { doubled: self._product << 1, sticky: false }
-            .right(self._scale[4].shift / 8 * 8);
-        self._product = (self._high << 16) + self._low;
-        let multiplier = i64::from(self._scale[2].multiplier);
-        self._low = i64::from(self._total as u16) * multiplier;
-        self._high = i64::from(self._total >> 16) * multiplier;
-        self._total = self._biased[1].wrapping_add(self._residual_product);
-        self._residual_product = self._residual.0 * self._residual.1;
-        self._biased[1] = self._biased[0];
-        self._biased[0] =
-            (self.accumulator.val().to_u32()).wrapping_add(self.bias.val().to_u32()) as i32;
-        self._residual = (
-            i32::from(self.residual.val().to_u8() as i8),
-            i32::from(self.residual_multiplier.val().to_u16()),
-        );
-        self._scale.rotate_right(1);
-        self._scale[0] =
-            Scale { multiplier: self.multiplier.val().to_u32(), shift: self.shift.val().to_u32() };
+        let rounding = if self.half_away.val() { Rounding::HalfAway } else { Rounding::HalfEven };
+        let Scaled { value, shift } = self._scaled[Self::ROUND_STAGE - 1];
+        self._rounded =
+            round_shift(value, shift, rounding) + i64::from(self.zero_point.val().to_u8() as i8);
+        self._scaled.rotate_right(1);
+        self._scaled[0] = self.scaled();
     }
 
     fn connect(&mut self) {
@@ -120,107 +126,161 @@ impl Logic for Requantize {
     fn hdl(&self) -> Verilog {
         let tech = tech::of(self._technology);
         let (name, products) = (format!("requantize{}", tech.suffix()), tech.requantizer());
-        let coarse = shifter("{product_5, 1'b0}", "coarse_6", "sticky_6", "", 8);
-        let fine = shifter("coarse_6", "fine_7", "sticky_7", "sticky_6", 1);
         let body = format!(
-            "{HEAD}{products}{MIDDLE}{coarse}    endcase\n    case (shift_6)\n{fine}    endcase\n{TAIL}"
+            "{HEAD}{products}{MIDDLE}    case (shift_6[5:3])\n{}    endcase\n    case (shift_7)\n{}    endcase\n{TAIL}",
+            coarse(),
+            fine()
         );
-        verilog(
-            &name,
-            "Bias, residual, scale, round half to even and saturate, in 9 stages.",
-            &body,
-        )
+        verilog(&name, "Bias, residual, scale, round, zero point and bounds, in 10 stages.", &body)
     }
 }
 
-/// The arms of a `case` over the eight shifts of `value` (49 bits) by multiples of `unit`.
-fn shifter(value: &str, shifted: &str, sticky: &str, sticky_in: &str, unit: usize) -> String {
-    // The coarse stage shifts a concatenation, which cannot be sliced: its bit i is bit i - 1 of the product.
-    let slice = |high: usize, low: usize| match (unit, high == low) {
-        (1, true) => format!("{value}[{high}]"),
-        (1, false) => format!("{value}[{high}:{low}]"),
-        _ => format!("product_5[{}:{}]", high - 1, low.saturating_sub(1)),
-    };
-    let or = if sticky_in.is_empty() { String::new() } else { format!("{sticky_in} | ") };
+/// Bits of twice the scaled value: `{scaled_6, 1'b0}`, whose lowest is the half of a shift by nothing.
+const DOUBLED: usize = 58;
+/// Those that are kept of it after the coarse shift: enough for bounds of 16 bits, a zero point, the fine shift and the half.
+const KEPT: usize = 26;
+
+/// Bits `high..low` of twice the scaled value, below its sign as often as it takes.
+fn doubled(high: usize, low: usize) -> String {
+    let top = DOUBLED - 1;
+    let sign = high.saturating_sub(top);
+    let (high, zero) = (high.min(top), low == 0);
+    let slice = format!("scaled_6[{}:{}]", high - 1, low.max(1) - 1);
+    let mut parts = vec![slice];
+    if sign > 0 {
+        parts.insert(0, format!("{{{sign}{{scaled_6[{}]}}}}", top - 1));
+    }
+    if zero {
+        parts.push("1'b0".into());
+    }
+    if parts.len() == 1 { parts.swap_remove(0) } else { format!("{{{}}}", parts.join(", ")) }
+}
+
+/// Shifts by multiples of 8: what is kept, whether something lies below it, whether the value goes beyond it.
+fn coarse() -> String {
     let mut arms = String::new();
     for step in 0..8 {
-        let shift = step * unit;
-        let (result, dropped) = match shift {
-            0 => (
-                value.to_string(),
-                if sticky_in.is_empty() { "1'b0".into() } else { sticky_in.to_string() },
-            ),
-            1..48 => {
-                let result =
-                    format!("{{{{{shift}{{{sign}}}}}, {}}}", slice(48, shift), sign = sign(unit));
-                (result, format!("{or}(|{})", slice(shift - 1, 0)))
+        let shift = 8 * step;
+        let kept = doubled(shift + KEPT - 1, shift);
+        let below = match shift {
+            0 => "1'b0".to_string(),
+            _ => format!("|scaled_6[{}:0]", shift - 2),
+        };
+        let sign = shift + KEPT - 1;
+        let beyond = match DOUBLED - 1 {
+            top if top > sign => {
+                let (slice, n) = (format!("scaled_6[{}:{}]", top - 1, sign - 1), top - sign + 1);
+                format!("{slice} != {{{n}{{scaled_6[{}]}}}}", top - 1)
             }
-            _ => (format!("{{49{{{}}}}}", sign(unit)), "|product_5".to_string()),
+            _ => "1'b0".to_string(),
         };
         // Writing to a String cannot fail.
         let _ = writeln!(
             arms,
-            "        3'd{step}: begin\n            {shifted} <= {result};\n            {sticky} <= {dropped};\n        end"
+            "        3'd{step}: begin\n            coarse_7 <= {kept};\n            sticky_7 <= {below};\n            beyond_7 <= {beyond};\n        end"
         );
     }
     let _ = writeln!(
         arms,
-        "        default: begin\n            {shifted} <= 49'dx;\n            {sticky} <= 1'bx;\n        end"
+        "        default: begin\n            coarse_7 <= {KEPT}'dx;\n            sticky_7 <= 1'bx;\n            beyond_7 <= 1'bx;\n        end"
     );
     arms
 }
 
-fn sign(unit: usize) -> &'static str {
-    if unit == 1 { "coarse_6[48]" } else { "product_5[47]" }
+/// Shifts by 0 to 7.
+fn fine() -> String {
+    let top = KEPT - 1;
+    let mut arms = String::new();
+    for shift in 0..8 {
+        let (kept, below) = match shift {
+            0 => ("coarse_7".to_string(), "sticky_7".to_string()),
+            _ => (
+                format!("{{{{{shift}{{coarse_7[{top}]}}}}, coarse_7[{top}:{shift}]}}"),
+                match shift {
+                    1 => "sticky_7 | coarse_7[0]".to_string(),
+                    _ => format!("sticky_7 | (|coarse_7[{}:0])", shift - 1),
+                },
+            ),
+        };
+        let _ = writeln!(
+            arms,
+            "        3'd{shift}: begin\n            fine_8 <= {kept};\n            sticky_8 <= {below};\n        end"
+        );
+    }
+    let _ = writeln!(
+        arms,
+        "        default: begin\n            fine_8 <= {KEPT}'dx;\n            sticky_8 <= 1'bx;\n        end"
+    );
+    arms
 }
 
+/// `difference` is the residual less its zero point; `total_2` is for stage 3, `scaled_6` what the technology makes of it.
 const HEAD: &str = "\
+wire [8:0] difference = residual_multiplier == 24'd0 ? 9'd0
+    : {residual[7], residual} - {residual_zero_point[7], residual_zero_point};
+reg before_1;
+reg before_2;
+reg after_1;
+reg after_2;
 reg [31:0] biased_1;
 reg [31:0] biased_2;
-reg [14:0] multiplier_1;
-reg [14:0] multiplier_2;
+reg [23:0] multiplier_1;
+reg [23:0] multiplier_2;
 reg [5:0] shift_1;
 reg [5:0] shift_2;
 reg [5:0] shift_3;
 reg [5:0] shift_4;
 reg [5:0] shift_5;
-reg [2:0] shift_6;
-reg [47:0] product_5;
-reg [48:0] coarse_6;
-reg sticky_6;
-reg [48:0] fine_7;
+reg [5:0] shift_6;
+reg [2:0] shift_7;
+reg [25:0] coarse_7;
 reg sticky_7;
-reg [17:0] rounded_8;
-reg overflow_8;
+reg beyond_7;
+reg negative_7;
+reg [25:0] fine_8;
+reg sticky_8;
+reg beyond_8;
 reg negative_8;
-wire up_7 = fine_7[0] & (sticky_7 | fine_7[1]);
-wire fits_8 = ~overflow_8 & (logits ? rounded_8[17:15] == 3'd0 | rounded_8[17:15] == 3'd7
-    : rounded_8[17:7] == 11'd0 | rounded_8[17:7] == 11'd2047);
+reg [18:0] rounded_9;
+reg beyond_9;
+reg negative_9;
+wire up_8 = fine_8[0] & (sticky_8 | (half_away ? ~negative_8 : fine_8[1]));
+wire below_9 = beyond_9 ? negative_9 : $signed(rounded_9) < $signed({{3{low[15]}}, low});
+wire above_9 = beyond_9 ? ~negative_9 : $signed(rounded_9) > $signed({{3{high[15]}}, high});
 initial begin
+    before_1 = 1'b0;
+    before_2 = 1'b0;
+    after_1 = 1'b0;
+    after_2 = 1'b0;
     biased_1 = 32'd0;
     biased_2 = 32'd0;
-    multiplier_1 = 15'd0;
-    multiplier_2 = 15'd0;
+    multiplier_1 = 24'd0;
+    multiplier_2 = 24'd0;
     shift_1 = 6'd0;
     shift_2 = 6'd0;
     shift_3 = 6'd0;
     shift_4 = 6'd0;
     shift_5 = 6'd0;
-    shift_6 = 3'd0;
-    product_5 = 48'd0;
-    coarse_6 = 49'd0;
-    sticky_6 = 1'b0;
-    fine_7 = 49'd0;
+    shift_6 = 6'd0;
+    shift_7 = 3'd0;
+    coarse_7 = 26'd0;
     sticky_7 = 1'b0;
-    rounded_8 = 18'd0;
-    overflow_8 = 1'b0;
+    beyond_7 = 1'b0;
+    negative_7 = 1'b0;
+    fine_8 = 26'd0;
+    sticky_8 = 1'b0;
+    beyond_8 = 1'b0;
     negative_8 = 1'b0;
+    rounded_9 = 19'd0;
+    beyond_9 = 1'b0;
+    negative_9 = 1'b0;
     value = 16'd0;
 end
-";
-
-const MIDDLE: &str = "\
 always @(posedge clock) if (enable) begin
+    before_1 <= residual_mode == 2'd1;
+    before_2 <= before_1;
+    after_1 <= residual_mode == 2'd2;
+    after_2 <= after_1;
     biased_1 <= accumulator + bias;
     biased_2 <= biased_1;
     multiplier_1 <= multiplier;
@@ -230,18 +290,22 @@ always @(posedge clock) if (enable) begin
     shift_3 <= shift_2;
     shift_4 <= shift_3;
     shift_5 <= shift_4;
-    shift_6 <= shift_5[2:0];
-    product_5 <= {high_4 + {16'd0, low_4[31:16]}, low_4[15:0]};
-    case (shift_5[5:3])
+    shift_6 <= shift_5;
+end
 ";
 
-const TAIL: &str = "    rounded_8 <= {fine_7[17], fine_7[17:1]} + {17'd0, up_7};
-    overflow_8 <= fine_7[48:17] != {32{fine_7[48]}};
-    negative_8 <= fine_7[48];
-    value <= (negative_8 & relu) ? 16'd0
-        : fits_8 ? rounded_8[15:0]
-        : negative_8 ? (logits ? 16'h8000 : 16'hff80)
-        : logits ? 16'h7fff : 16'h007f;
+const MIDDLE: &str = "\
+always @(posedge clock) if (enable) begin
+    shift_7 <= shift_6[2:0];
+    negative_7 <= scaled_6[56];
+    negative_8 <= negative_7;
+    beyond_8 <= beyond_7;
+";
+
+const TAIL: &str = "    rounded_9 <= {fine_8[18], fine_8[18:1]} + {{11{zero_point[7]}}, zero_point} + {18'd0, up_8};
+    beyond_9 <= beyond_8 | fine_8[25:18] != {8{fine_8[25]}};
+    negative_9 <= negative_8;
+    value <= below_9 ? low : above_9 ? high : rounded_9[15:0];
 end
 ";
 
@@ -250,47 +314,66 @@ mod tests {
     use super::*;
     use crate::leaf::tick;
     use crate::random::Random;
-    use spec::{
-        FORMAT_1_MAX_MULTIPLIER as MAX_MULTIPLIER, FORMAT_1_MAX_SHIFT as MAX_SHIFT, scale_round,
-    };
+    use spec::{MAX_MULTIPLIER, MAX_SHIFT};
 
-    #[derive(Clone, Copy)]
+    #[derive(Clone, Copy, Debug, Default)]
     struct Input {
         accumulator: i32,
         bias: i32,
         residual: i8,
-        residual_multiplier: u16,
+        residual_multiplier: u32,
         multiplier: i32,
         shift: u32,
     }
 
-    fn expected(input: Input, relu: bool, logits: bool) -> i16 {
-        let residual = i32::from(input.residual) * i32::from(input.residual_multiplier);
-        let total = input.accumulator.wrapping_add(input.bias).wrapping_add(residual);
-        let (low, high) = if logits { (-32768, 32767) } else { (-128, 127) };
-        scale_round(total, input.multiplier, input.shift).clamp(if relu { 0 } else { low }, high)
-            as i16
+    /// What is the same for many values.
+    #[derive(Clone, Copy, Debug)]
+    struct Context {
+        mode: u64,
+        residual_zero_point: i8,
+        half_away: bool,
+        zero_point: i8,
+        low: i16,
+        high: i16,
     }
 
-    fn inputs() -> Vec<Input> {
+    /// As docs/isa.md has it, in integers that hold everything.
+    fn expected(input: Input, context: Context) -> i16 {
+        let Input { accumulator, bias, residual, residual_multiplier, multiplier, shift } = input;
+        let r = i128::from(residual) - i128::from(context.residual_zero_point);
+        let added = r * i128::from(residual_multiplier);
+        let of = |mode| if context.mode == mode { added } else { 0 };
+        let t = i128::from(accumulator) + i128::from(bias) + of(1);
+        let t = (t + (1 << 31)).rem_euclid(1 << 32) - (1 << 31);
+        let v = t * i128::from(multiplier) + of(2);
+        let (unit, magnitude) = (1i128 << shift, v.abs());
+        // Halves away from zero first; to the even one where that is odd.
+        let away = (2 * magnitude + unit) / (2 * unit);
+        let is_half = 2 * magnitude % (2 * unit) == unit;
+        let rounded = away - i128::from(is_half && !context.half_away && away % 2 == 1);
+        let q = v.signum() * rounded + i128::from(context.zero_point);
+        q.clamp(context.low.into(), context.high.into()) as i16
+    }
+
+    fn inputs(mode: u64) -> Vec<Input> {
         let mut random = Random::new(1);
         let mut inputs = vec![];
+        let largest = if mode == 2 { MAX_MULTIPLIER as u32 } else { 0xffff };
         for shift in 0..=MAX_SHIFT {
             for accumulator in [i32::MIN, i32::MIN + 1, -1, 0, 1, i32::MAX - 1, i32::MAX] {
-                for multiplier in [0, 1, 2, 1 << 14, MAX_MULTIPLIER] {
-                    let (bias, residual, residual_multiplier) = (0, 0, 0);
+                for multiplier in [0, 1, 2, 1 << 14, 1 << 18, 1 << 23, MAX_MULTIPLIER] {
+                    inputs.push(Input { accumulator, multiplier, shift, ..Input::default() });
+                    let residual = [i8::MIN, i8::MAX][random.below(2) as usize];
+                    let residual_multiplier = largest;
                     inputs.push(Input {
-                        accumulator,
-                        bias,
                         residual,
                         residual_multiplier,
-                        multiplier,
-                        shift,
+                        ..inputs[inputs.len() - 1]
                     });
                 }
             }
             for _ in 0..60 {
-                let size = random.below(33);
+                let (size, bits) = (random.below(33), 1 + random.below(24));
                 let accumulator = random.below(1 << size) as i64 - (1 << size >> 1);
                 inputs.push(Input {
                     accumulator: accumulator as i32,
@@ -298,60 +381,122 @@ mod tests {
                         [random.below(4) as usize],
                     residual: [-128, 127, 0, random.below(256) as u8 as i8]
                         [random.below(4) as usize],
-                    residual_multiplier: [0, u16::MAX, random.below(1 << 16) as u16]
+                    residual_multiplier: [0, largest, random.below(u64::from(largest) + 1) as u32]
                         [random.below(3) as usize],
-                    multiplier: random.below(1 << 15) as i32,
+                    multiplier: random.below(1 << bits) as i32,
                     shift,
                 });
             }
-            // Exact halves on both sides of zero, to even and to odd floors.
-            for half in [-3_i64, -1, 1, 3, 5] {
-                if (1..32).contains(&shift) {
-                    let accumulator = (half << (shift - 1)) as i32;
-                    let (bias, residual, residual_multiplier) = (0, 0, 0);
-                    inputs.push(Input {
-                        accumulator,
-                        bias,
-                        residual,
-                        residual_multiplier,
-                        multiplier: 1,
-                        shift,
-                    });
+            // Exact halves on both sides of zero, to even and to odd floors, and their neighbors.
+            for half in [-5i64, -3, -1, 1, 3, 5] {
+                let power = shift.saturating_sub(1);
+                let (left, right) = (power.min(28), power - power.min(28));
+                if shift > 0 && right < 24 {
+                    let accumulator = (half << left) as i32;
+                    let multiplier = 1 << right;
+                    let exact = Input { accumulator, multiplier, shift, ..Input::default() };
+                    let near = |by: i32| Input { accumulator: accumulator + by, ..exact };
+                    inputs.extend([exact, near(1), near(-1)]);
+                    let residual = Input { residual: 1, residual_multiplier: 1, ..exact };
+                    inputs.extend([residual, Input { residual: -1, ..residual }]);
                 }
             }
         }
         inputs
     }
 
+    fn run(context: Context) {
+        let inputs = inputs(context.mode);
+        let mut lane = Requantize::new(Technology::Generic);
+        lane.enable.next = true;
+        lane.residual_mode.next = context.mode.into();
+        lane.residual_zero_point.next = u64::from(context.residual_zero_point as u8).into();
+        lane.half_away.next = context.half_away;
+        lane.zero_point.next = u64::from(context.zero_point as u8).into();
+        lane.low.next = u64::from(context.low as u16).into();
+        lane.high.next = u64::from(context.high as u16).into();
+        for t in 0..inputs.len() + Requantize::LATENCY {
+            if let Some(input) = inputs.get(t) {
+                lane.accumulator.next = u64::from(input.accumulator as u32).into();
+                lane.bias.next = u64::from(input.bias as u32).into();
+                lane.residual.next = u64::from(input.residual as u8).into();
+                lane.residual_multiplier.next = u64::from(input.residual_multiplier).into();
+                lane.multiplier.next = (input.multiplier as u64).into();
+                lane.shift.next = u64::from(input.shift).into();
+            }
+            tick(&mut lane, |lane| &mut lane.clock).unwrap();
+            let entered = (t + 1).checked_sub(Requantize::LATENCY);
+            if let Some(&input) = entered.and_then(|entered| inputs.get(entered)) {
+                let seen = lane.value.val().to_u16() as i16;
+                assert_eq!(seen, expected(input, context), "{input:?}, {context:?}");
+            }
+        }
+    }
+
     #[test]
-    fn rounds_half_to_even_and_saturates_one_value_a_cycle() {
-        let inputs = inputs();
-        for (relu, logits) in [(false, false), (true, false), (false, true), (true, true)] {
-            let mut lane = Requantize::new(Technology::Generic);
-            lane.enable.next = true;
-            lane.relu.next = relu;
-            lane.logits.next = logits;
-            for t in 0..inputs.len() + Requantize::LATENCY {
-                if let Some(input) = inputs.get(t) {
-                    lane.accumulator.next = u64::from(input.accumulator as u32).into();
-                    lane.bias.next = u64::from(input.bias as u32).into();
-                    lane.residual.next = u64::from(input.residual as u8).into();
-                    lane.residual_multiplier.next = u64::from(input.residual_multiplier).into();
-                    lane.multiplier.next = (input.multiplier as u64).into();
-                    lane.shift.next = u64::from(input.shift).into();
+    fn rounds_and_saturates_one_value_a_cycle() {
+        let bounds = [(-128, 127), (0, 127), (-32768, 32767), (0, 32767), (-20, 90), (-256, 511)];
+        for mode in 0..3 {
+            for half_away in [false, true] {
+                for (index, (low, high)) in bounds.into_iter().enumerate() {
+                    let zero_point = [0, -128, 127, 5, -5, 1][index];
+                    let residual_zero_point = [0, 127, -128, -3, 3, 0][index];
+                    run(Context { mode, residual_zero_point, half_away, zero_point, low, high });
                 }
-                tick(&mut lane, |lane| &mut lane.clock).unwrap();
-                let Some(&input) =
-                    (t + 1).checked_sub(Requantize::LATENCY).and_then(|e| inputs.get(e))
-                else {
-                    continue;
+            }
+        }
+    }
+
+    #[test]
+    fn each_stage_takes_what_belongs_to_its_value() {
+        // Values with contexts of their own follow each other.
+        let mut random = Random::new(3);
+        let context = |random: &mut Random| Context {
+            mode: random.below(3),
+            residual_zero_point: random.below(256) as u8 as i8,
+            half_away: random.below(2) == 1,
+            zero_point: random.below(256) as u8 as i8,
+            low: -(random.below(1000) as i16),
+            high: random.below(1000) as i16,
+        };
+        let values: Vec<(Input, Context)> = (0..2000)
+            .map(|_| {
+                let input = Input {
+                    accumulator: random.below(1 << 16) as i32 - (1 << 15),
+                    residual: random.below(256) as u8 as i8,
+                    residual_multiplier: random.below(1 << 8) as u32,
+                    multiplier: random.below(64) as i32,
+                    shift: random.below(12) as u32,
+                    ..Input::default()
                 };
-                let Input { accumulator, multiplier, shift, .. } = input;
-                assert_eq!(
-                    lane.value.val().to_u16() as i16,
-                    expected(input, relu, logits),
-                    "{accumulator} * {multiplier} >> {shift}, relu {relu}, logits {logits}"
-                );
+                (input, context(&mut random))
+            })
+            .collect();
+        let mut lane = Requantize::new(Technology::Generic);
+        lane.enable.next = true;
+        for t in 0..values.len() {
+            let (input, now) = values[t];
+            lane.accumulator.next = u64::from(input.accumulator as u32).into();
+            lane.residual.next = u64::from(input.residual as u8).into();
+            lane.residual_multiplier.next = u64::from(input.residual_multiplier).into();
+            lane.multiplier.next = (input.multiplier as u64).into();
+            lane.shift.next = u64::from(input.shift).into();
+            lane.residual_mode.next = now.mode.into();
+            lane.residual_zero_point.next = u64::from(now.residual_zero_point as u8).into();
+            if let Some((_, rounded)) = t.checked_sub(Requantize::ROUND_STAGE).map(|t| values[t]) {
+                lane.half_away.next = rounded.half_away;
+                lane.zero_point.next = u64::from(rounded.zero_point as u8).into();
+            }
+            if let Some((_, clamped)) = t.checked_sub(Requantize::CLAMP_STAGE).map(|t| values[t]) {
+                lane.low.next = u64::from(clamped.low as u16).into();
+                lane.high.next = u64::from(clamped.high as u16).into();
+            }
+            tick(&mut lane, |lane| &mut lane.clock).unwrap();
+            if let Some((input, context)) =
+                (t + 1).checked_sub(Requantize::LATENCY).map(|t| values[t])
+            {
+                let seen = lane.value.val().to_u16() as i16;
+                assert_eq!(seen, expected(input, context), "{input:?}, {context:?}");
             }
         }
     }

@@ -41,29 +41,41 @@ end
 ";
 
 const REQUANTIZER: &str = "\
-reg signed [31:0] residual_1;
-reg signed [31:0] residual_multiplier_1;
-reg signed [31:0] residual_product_2;
+reg signed [33:0] residual_1;
+reg signed [33:0] residual_multiplier_1;
+reg signed [33:0] residual_product_2;
+reg signed [33:0] added_3;
+reg signed [33:0] added_4;
+reg signed [33:0] added_5;
 reg [31:0] total_3;
-reg [14:0] multiplier_3;
-reg [31:0] low_4;
-reg signed [31:0] high_4;
+reg [23:0] multiplier_3;
+reg signed [56:0] product_4;
+reg signed [56:0] product_5;
+reg [56:0] scaled_6;
 initial begin
-    residual_1 = 32'sd0;
-    residual_multiplier_1 = 32'sd0;
-    residual_product_2 = 32'sd0;
+    residual_1 = 34'sd0;
+    residual_multiplier_1 = 34'sd0;
+    residual_product_2 = 34'sd0;
+    added_3 = 34'sd0;
+    added_4 = 34'sd0;
+    added_5 = 34'sd0;
     total_3 = 32'd0;
-    multiplier_3 = 15'd0;
-    low_4 = 32'd0;
-    high_4 = 32'sd0;
+    multiplier_3 = 24'd0;
+    product_4 = 57'sd0;
+    product_5 = 57'sd0;
+    scaled_6 = 57'd0;
 end
 always @(posedge clock) if (enable) begin
-    residual_1 <= {{24{residual[7]}}, residual};
-    residual_multiplier_1 <= {16'd0, residual_multiplier};
-    residual_product_2 <= residual_multiplier_1 == 32'sd0 ? 32'sd0 : residual_1 * residual_multiplier_1;
-    total_3 <= biased_2 + residual_product_2;
+    residual_1 <= {{25{difference[8]}}, difference};
+    residual_multiplier_1 <= {10'd0, residual_multiplier};
+    residual_product_2 <= residual_1 * residual_multiplier_1;
+    total_3 <= biased_2 + (before_2 ? residual_product_2[31:0] : 32'd0);
+    added_3 <= after_2 ? residual_product_2 : 34'sd0;
+    added_4 <= added_3;
+    added_5 <= added_4;
     multiplier_3 <= multiplier_2;
-    low_4 <= {16'd0, total_3[15:0]} * {17'd0, multiplier_3};
-    high_4 <= $signed({{16{total_3[31]}}, total_3[31:16]}) * $signed({17'd0, multiplier_3});
+    product_4 <= $signed({{25{total_3[31]}}, total_3}) * $signed({33'd0, multiplier_3});
+    product_5 <= product_4;
+    scaled_6 <= product_5 + {{23{added_5[33]}}, added_5};
 end
 ";

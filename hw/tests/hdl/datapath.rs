@@ -9,6 +9,7 @@ use twofold_hw::context::AccumulateControl;
 use twofold_hw::datapath::accumulator::Accumulator;
 use twofold_hw::datapath::array::Array;
 use twofold_hw::datapath::bare_array::BareArray;
+use twofold_hw::datapath::bounds::Bounds;
 use twofold_hw::datapath::lane_select::LaneSelect;
 use twofold_hw::datapath::pool::Pool;
 use twofold_hw::datapath::requantize::Requantize;
@@ -33,13 +34,18 @@ struct DataPath {
     pub drain_bank: Signal<In, Bit>,
     pub drain_address: Signal<In, Bits<8>>,
     pub step: Signal<In, Bits<4>>,
-    pub relu: Signal<In, Bit>,
-    pub logits: Signal<In, Bit>,
+    pub residual_mode: Signal<In, Bits<2>>,
+    pub residual_zero_point: Signal<In, Bits<8>>,
+    pub half_away: Signal<In, Bit>,
+    pub zero_point: Signal<In, Bits<8>>,
+    pub low: Signal<In, Bits<8>>,
+    pub high: Signal<In, Bits<8>>,
+    pub wide: Signal<In, Bit>,
     pub first: Signal<In, Bit>,
     pub bias: Signal<In, Bits<32>>,
     pub residual: Signal<In, Bits<8>>,
-    pub residual_multiplier: Signal<In, Bits<16>>,
-    pub multiplier: Signal<In, Bits<15>>,
+    pub residual_multiplier: Signal<In, Bits<24>>,
+    pub multiplier: Signal<In, Bits<24>>,
     pub shift: Signal<In, Bits<6>>,
     pub weight: Vec<Signal<In, Bits<8>>>,
     pub word: Vec<Signal<In, Bits<8>>>,
@@ -52,6 +58,7 @@ struct DataPath {
     accumulate_line: Vec<ControlDelay<AccumulateControl>>,
     accumulator: Vec<Accumulator>,
     lane_select: LaneSelect,
+    bounds: Bounds,
     requantize: Vec<Requantize>,
     pool: Vec<Pool>,
     _rows: usize,
@@ -77,8 +84,13 @@ impl DataPath {
             drain_bank: Default::default(),
             drain_address: Default::default(),
             step: Default::default(),
-            relu: Default::default(),
-            logits: Default::default(),
+            residual_mode: Default::default(),
+            residual_zero_point: Default::default(),
+            half_away: Default::default(),
+            zero_point: Default::default(),
+            low: Default::default(),
+            high: Default::default(),
+            wide: Default::default(),
             first: Default::default(),
             bias: Default::default(),
             residual: Default::default(),
@@ -96,6 +108,7 @@ impl DataPath {
             accumulate_line: (0..cols + 2).map(|_| ControlDelay::new(1)).collect(),
             accumulator: (0..cols).map(|_| Accumulator::new(config)).collect(),
             lane_select: LaneSelect::new(config),
+            bounds: Bounds::default(),
             requantize: (0..lanes).map(|_| Requantize::new(design.technology())).collect(),
             pool: (0..lanes).map(|_| Pool::new()).collect(),
             _rows: rows,
@@ -152,11 +165,18 @@ impl Logic for DataPath {
             self.psum[c].next = self.array.psum[c].val();
             self.sum[c].next = self.accumulator[c].sum.val();
         }
+        self.bounds.low.next = self.low.val();
+        self.bounds.high.next = self.high.val();
+        self.bounds.wide.next = self.wide.val();
         for l in 0..self._lanes {
             self.requantize[l].clock.next = self.clock.val();
             self.requantize[l].enable.next = self.enable.val();
-            self.requantize[l].relu.next = self.relu.val();
-            self.requantize[l].logits.next = self.logits.val();
+            self.requantize[l].residual_mode.next = self.residual_mode.val();
+            self.requantize[l].residual_zero_point.next = self.residual_zero_point.val();
+            self.requantize[l].half_away.next = self.half_away.val();
+            self.requantize[l].zero_point.next = self.zero_point.val();
+            self.requantize[l].low.next = self.bounds.smallest.val();
+            self.requantize[l].high.next = self.bounds.largest.val();
             self.requantize[l].accumulator.next = self.lane_select.value[l].val();
             self.requantize[l].bias.next = self.bias.val();
             self.requantize[l].residual.next = self.residual.val();
@@ -202,11 +222,19 @@ fn row(config: &ArrayConfig, random: &mut Random, cycle: usize) -> Vec<u64> {
             | last << 12,
     );
     row.extend([random.below(2), random.below(2), random.below(depth), random.below(16)]);
-    let phase = cycle as u64 / 64;
-    row.extend([phase & 1, phase >> 1 & 1, u64::from(random.below(3) == 0)]);
+    let mode = random.below(3);
+    row.extend([mode, corner(random, 8), random.below(2), corner(random, 8)]);
+    // Bounds as those of ReLU, of the whole type and anything; wide ones for a while.
+    let wide = cycle as u64 / 64 & 1;
+    let low = [0, 0x80, corner(random, 8)][random.below(3) as usize];
+    row.extend([low, [0x7f, corner(random, 8)][random.below(2) as usize], wide]);
+    row.push(u64::from(random.below(3) == 0));
     let bias = corner(random, 32);
     row.push(if random.below(2) == 0 { bias & 0xffff } else { bias });
-    row.extend([corner(random, 8), corner(random, 16), corner(random, 15), random.below(48)]);
+    let residual_multiplier = corner(random, if mode == 1 { 16 } else { 24 });
+    row.extend([corner(random, 8), residual_multiplier, corner(random, 24)]);
+    // Results of every size: the largest shift that leaves some of a product, and any.
+    row.push([random.below(56), 20 + random.below(28)][random.below(2) as usize]);
     row.extend((0..config.cols() + config.word_channels()).map(|_| corner(random, 8)));
     row
 }
@@ -235,8 +263,13 @@ fn native(block: &mut DataPath, row: &[u64]) -> Vec<u64> {
     block.drain_bank.next = take() == 1;
     block.drain_address.next = bits(take());
     block.step.next = bits(take());
-    block.relu.next = take() == 1;
-    block.logits.next = take() == 1;
+    block.residual_mode.next = bits(take());
+    block.residual_zero_point.next = bits(take());
+    block.half_away.next = take() == 1;
+    block.zero_point.next = bits(take());
+    block.low.next = bits(take());
+    block.high.next = bits(take());
+    block.wide.next = take() == 1;
     block.first.next = take() == 1;
     block.bias.next = bits(take());
     block.residual.next = bits(take());

@@ -144,8 +144,9 @@ fn config(rows: usize, cols: usize) -> ArrayConfig {
     .unwrap()
 }
 
-/// What a requantizer makes of relu, logits, accumulator, bias, residual, its multiplier, multiplier and shift.
-fn requantized(technology: Technology, inputs: [Value; 8]) -> Value {
+/// What a requantizer makes of residual mode and zero point, rounding, zero point, bounds, accumulator, bias, residual, its
+/// multiplier, multiplier and shift.
+fn requantized(technology: Technology, inputs: [Value; 12]) -> Value {
     let row: Vec<Value> = [k(1)].into_iter().chain(inputs).collect();
     first(Requantize::new(technology), &vec![row; Requantize::LATENCY + 1]).pop().unwrap()
 }
@@ -155,20 +156,44 @@ fn a_requantizer_gives_no_number_for_an_unknown_value() {
     if !has_icarus() {
         return;
     }
+    let minus = |value: i64, bits: u32| k((value & ((1 << bits) - 1)) as u64);
+    let bounds = [minus(-128, 16), k(127)];
+    let wide = [minus(-32768, 16), k(32767)];
     for technology in [Technology::Generic, Technology::Ecp5] {
-        let known = [k(0), k(1), k(1000), k(24), k(3), k(2), k(1 << 14), k(17)];
-        assert_eq!(requantized(technology, known), k(129), "(1000 + 24 + 6) / 8");
-        for mode in [[k(0), k(0)], [k(1), k(0)], [k(0), k(1)], [k(1), k(1)]] {
-            for unknown in 2..8 {
-                let mut inputs = known;
-                inputs[..2].copy_from_slice(&mode);
-                inputs[unknown] = X;
-                let seen = requantized(technology, inputs);
-                assert_eq!(seen, X, "{technology:?}, {mode:?}, input {unknown} is unknown");
+        let operands = [k(1000), k(24), k(3), k(2), k(1 << 14), k(17)];
+        let with = |mode, bounds: [Value; 2]| {
+            let context = [k(mode), minus(-1, 8), k(0), k(5), bounds[0], bounds[1]];
+            [context, operands].concat().try_into().unwrap()
+        };
+        // (1000 + 24 + (3 + 1) * 2) / 8 + 5, and (1024 * 2^14 + 8) / 2^17 + 5.
+        assert_eq!(requantized(technology, with(1, wide)), k(134));
+        assert_eq!(requantized(technology, with(2, wide)), k(133));
+        assert_eq!(requantized(technology, with(1, bounds)), k(127));
+        for mode in 0..3 {
+            for bounds in [bounds, wide] {
+                let known: [Value; 12] = with(mode, bounds);
+                for unknown in 0..12 {
+                    let mut inputs = known;
+                    inputs[unknown] = X;
+                    let seen = requantized(technology, inputs);
+                    // Without a residual nothing of it matters, and an unknown multiplier of it neither; a bound that is
+                    // not reached is compared with all the same.
+                    let is_unused = mode == 0 && [1, 8, 9].contains(&unknown);
+                    // Both roundings agree where there is no half.
+                    let agrees = unknown == 2;
+                    let expected =
+                        if is_unused || agrees { requantized(technology, known) } else { X };
+                    assert_eq!(
+                        seen, expected,
+                        "{technology:?}, {mode}, input {unknown} is unknown"
+                    );
+                }
             }
         }
-        let unused = [k(0), k(1), k(1000), k(24), X, k(0), k(1 << 14), k(17)];
-        assert_eq!(requantized(technology, unused), k(128), "a residual that is not used");
+        let mut unused: [Value; 12] = with(1, wide);
+        unused[8] = X;
+        unused[9] = k(0);
+        assert_eq!(requantized(technology, unused), k(133), "a residual that is multiplied by 0");
     }
 }
 

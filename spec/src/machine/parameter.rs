@@ -6,11 +6,11 @@ pub struct Parameter {
     /// Added to the accumulator.
     pub bias: i32,
     /// `0..=MAX_MULTIPLIER`.
-    pub multiplier: u16,
+    pub multiplier: u32,
     /// `0..=MAX_SHIFT`.
     pub shift: u8,
-    /// Zero where nothing is added.
-    pub residual_multiplier: u16,
+    /// Zero where nothing is added; `0..=MAX_RESIDUAL_MULTIPLIER` before the scaling, `0..=MAX_MULTIPLIER` after it.
+    pub residual_multiplier: u32,
 }
 
 /// Bits of a channel's parameters.
@@ -47,22 +47,22 @@ impl ParameterField {
 
 impl Parameter {
     /// Bits of a channel: whole bytes, most of them used.
-    pub const BITS: usize = 72;
+    pub const BITS: usize = 88;
     /// Bytes of a channel.
     pub const BYTES: usize = Self::BITS / 8;
     /// Bits of [`Parameter::bias`].
     pub const BIAS: ParameterField =
         ParameterField::new("bias", 0, 32, "added to the accumulator, signed");
     /// Bits of [`Parameter::multiplier`].
-    pub const MULTIPLIER: ParameterField = ParameterField::new("multiplier", 32, 15, "0..32767");
+    pub const MULTIPLIER: ParameterField = ParameterField::new("multiplier", 32, 24, "0..16777215");
     /// Bits of [`Parameter::shift`].
-    pub const SHIFT: ParameterField = ParameterField::new("shift", 48, 6, "0..47");
+    pub const SHIFT: ParameterField = ParameterField::new("shift", 56, 6, "0..55");
     /// Bits of [`Parameter::residual_multiplier`].
     pub const RESIDUAL_MULTIPLIER: ParameterField = ParameterField::new(
         "residual_multiplier",
-        56,
-        16,
-        "0..65535; 0 where there is no residual",
+        64,
+        24,
+        "0..16777215, before the scaling 0..65535; 0 where nothing is added",
     );
     /// All fields from the lowest bits up; the bits between are zero.
     pub const FIELDS: [ParameterField; 4] =
@@ -82,9 +82,9 @@ impl Parameter {
         let fields = Self::FIELDS.iter().fold(0, |mask, field| mask | field.mask());
         (bits & !fields == 0).then(|| Self {
             bias: Self::BIAS.get(bits) as u32 as i32,
-            multiplier: Self::MULTIPLIER.get(bits) as u16,
+            multiplier: Self::MULTIPLIER.get(bits) as u32,
             shift: Self::SHIFT.get(bits) as u8,
-            residual_multiplier: Self::RESIDUAL_MULTIPLIER.get(bits) as u16,
+            residual_multiplier: Self::RESIDUAL_MULTIPLIER.get(bits) as u32,
         })
     }
 }

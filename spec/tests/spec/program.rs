@@ -23,9 +23,9 @@ fn program(rows: usize, cols: usize, seed: u64) -> Program {
     let weights = (0..7).map(|_| random.image(cols)).collect();
     let mut parameter = || Parameter {
         bias: random.range(i32::MIN.into(), i32::MAX.into()) as i32,
-        multiplier: random.range(0, 32767) as u16,
-        shift: random.range(0, 47) as u8,
-        residual_multiplier: random.range(0, 65535) as u16,
+        multiplier: random.range(0, 0xff_ffff) as u32,
+        shift: random.range(0, 55) as u8,
+        residual_multiplier: random.range(0, 0xff_ffff) as u32,
     };
     let parameters = (0..2).map(|_| (0..config.lanes()).map(|_| parameter()).collect()).collect();
     let layers = vec![
@@ -97,7 +97,7 @@ fn rows_have_the_documented_bits() {
     program.tiles = vec![[1, 0x8000_0000]];
     program.weights = vec![vec![1, -1, -128, 127]];
     let parameter =
-        Parameter { bias: -2, multiplier: 0x7fff, shift: 47, residual_multiplier: 0xabcd };
+        Parameter { bias: -2, multiplier: 0xff_ff7f, shift: 55, residual_multiplier: 0xab_cdef };
     program.parameters =
         vec![vec![parameter, Parameter::default(), Parameter::default(), parameter]];
     program.lanes = vec![0xdead_beef];
@@ -106,7 +106,7 @@ fn rows_have_the_documented_bits() {
     assert_eq!(text("program.hex"), "00000080f00000000000000289abcdef01234567\n");
     assert_eq!(text("tile.hex"), "8000000000000001\n");
     assert_eq!(text("weight.hex"), "7f80ff01\n");
-    let (some, none) = ("abcd2f7ffffffffffe", "000000000000000000");
+    let (some, none) = ("abcdef37ffff7ffffffffe", "0000000000000000000000");
     assert_eq!(text("parameter.hex"), format!("{some}{none}{none}{some}\n"));
     assert_eq!(text("lane.hex"), "deadbeef\n");
 }
@@ -151,7 +151,7 @@ fn messages_of_damaged_programs() {
         (
             "unused bit",
             read_changed(&program, "parameter.hex", |text| {
-                line(text, 1, &|row| format!("{}c{}", &row[..4], &row[5..]))
+                line(text, 1, &|row| format!("{}c{}", &row[..6], &row[7..]))
             }),
         ),
         (

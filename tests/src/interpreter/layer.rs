@@ -5,6 +5,14 @@ use spec::ArrayConfig;
 use super::Problem;
 use super::document::{Block, Drain, Stream};
 
+/// What a residual is added to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Residual {
+    Nothing,
+    BeforeScaling,
+    AfterScaling,
+}
+
 /// `STREAM` and `DRAIN` of a layer.
 pub(super) struct LayerState {
     pub(super) n_groups: usize,
@@ -22,7 +30,12 @@ pub(super) struct LayerState {
     pub(super) fill: i8,
     pub(super) out_banks: usize,
     pub(super) pool: bool,
-    pub(super) relu: bool,
+    pub(super) half_away: bool,
+    pub(super) zero_point: i64,
+    /// Smallest and largest result.
+    pub(super) bounds: (i64, i64),
+    pub(super) residual: Residual,
+    pub(super) residual_zero_point: i64,
     pub(super) residual_bank: usize,
     pub(super) n_steps: usize,
     pub(super) n_last_steps: usize,
@@ -55,7 +68,23 @@ impl LayerState {
             fill: i8::try_from(stream.fill).expect("the field has 8 bits"),
             out_banks: drain.out_banks,
             pool: drain.pool,
-            relu: drain.relu,
+            half_away: drain.half_away,
+            zero_point: drain.zero_point,
+            bounds: if drain.wide {
+                (drain.low * 256, drain.high * 256 + 255)
+            } else {
+                (drain.low, drain.high)
+            },
+            residual: match drain.residual {
+                0 => Residual::Nothing,
+                1 => Residual::BeforeScaling,
+                2 => Residual::AfterScaling,
+                value => {
+                    let why = "it is 0, 1 or 2";
+                    return Err(Problem::Value { field: "DRAIN.residual", value, why });
+                }
+            },
+            residual_zero_point: drain.residual_zero_point,
             residual_bank: drain.residual_bank,
             n_steps: drain.steps_minus_1 + 1,
             n_last_steps: drain.last_steps_minus_1 + 1,
@@ -80,6 +109,18 @@ impl LayerState {
                 layer.out_banks,
                 (layer.out_banks == 0) == layer.logits,
                 "a map or logits are written",
+            ),
+            (
+                "DRAIN.wide",
+                usize::from(drain.wide),
+                drain.logits || !drain.wide,
+                "a map holds int8",
+            ),
+            (
+                "DRAIN.low",
+                drain.low.rem_euclid(256) as usize,
+                drain.low <= drain.high,
+                "it is not above high",
             ),
             (
                 "DRAIN.pool",

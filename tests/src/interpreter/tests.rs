@@ -46,6 +46,7 @@ fn program() -> Program {
         n_blocks: 1,
     };
     let block = Block { height_minus_1: 1, width_minus_1: 1, layer_end: true, ..Block::default() };
+    let bounds = Drain { low: -128, high: 127, ..Drain::default() };
     Program {
         config: ArrayConfig::new(
             2,
@@ -68,12 +69,7 @@ fn program() -> Program {
                 image_height: 2,
             }),
             instruction(Stream { groups_minus_1: 1, ..stream }),
-            instruction(Drain {
-                out_banks: 0b0110,
-                out_pixel_step: 1,
-                out_row_step: 2,
-                ..Drain::default()
-            }),
+            instruction(Drain { out_banks: 0b0110, out_pixel_step: 1, out_row_step: 2, ..bounds }),
             instruction(Block { release_input: true, out_address: 3, ..block }),
             instruction(Stream {
                 in_bank: 1,
@@ -83,7 +79,7 @@ fn program() -> Program {
                 weight_base: 16,
                 ..stream
             }),
-            instruction(Drain { logits: true, parameter_base: 2, ..Drain::default() }),
+            instruction(Drain { logits: true, wide: true, parameter_base: 2, ..bounds }),
             instruction(Block { wait_late: true, in_address: 3, ..block }),
             instruction(End { logits_minus_1: 1 }),
         ],
@@ -191,6 +187,7 @@ fn pads_strides_pools_and_adds_a_residual() {
     // The first layer again, over a block one pixel up and to the left, pooled, and its result halved to even.
     let mut program = program();
     set!(program, 2, Drain.pool, true);
+    set!(program, 2, Drain.residual, 1);
     set!(program, 2, Drain.residual_bank, 0);
     set!(program, 2, Drain.residual_pixel_step, 1);
     set!(program, 2, Drain.residual_row_step, 2);
@@ -216,6 +213,27 @@ fn pads_strides_pools_and_adds_a_residual() {
     // being 6. The other channels are 0, 0, 0 and 1, 2, -1.
     let execution = interpret(&program, &IMAGE).unwrap();
     assert_eq!(execution.layers[0].output, Some(vec![1, 2, 6, 0]));
+
+    // With a zero point of 1 it is 0, 2, 4, -8. Before the scaling the largest is (0 + 1 + 8) / 2 = 4.5, with halves away
+    // from zero 5, less 20; the others are raised to -17.
+    set!(program, 2, Drain.residual_zero_point, 1);
+    set!(program, 2, Drain.half_away, true);
+    set!(program, 2, Drain.zero_point, -20);
+    set!(program, 2, Drain.low, -17);
+    let pixel = |program: &Program| interpret(program, &IMAGE).unwrap().layers[0].output.clone();
+    assert_eq!(pixel(&program), Some(vec![-17, -17, -15, -17]));
+    // After it, with a multiplier of 3: ((0 + 1) * 3 + 8) / 2 = 5.5 to 6; at most 2 with the zero point and the bound.
+    program.parameters[1][0].multiplier = 3;
+    set!(program, 2, Drain.residual, 2);
+    assert_eq!(pixel(&program), Some(vec![-17, -17, -14, -17]));
+    set!(program, 2, Drain.zero_point, 0);
+    set!(program, 2, Drain.low, -128);
+    set!(program, 2, Drain.high, 2);
+    assert_eq!(pixel(&program), Some(vec![1, 2, 2, 0]));
+    // Without a residual what its fields say does not matter: (3 + 1) * 3 / 2 = 6.
+    set!(program, 2, Drain.residual, 0);
+    set!(program, 2, Drain.high, 127);
+    assert_eq!(pixel(&program), Some(vec![1, 2, 6, 0]));
 }
 
 #[test]
@@ -233,22 +251,30 @@ fn a_pixel_outside_reads_as_the_fill() {
 }
 
 #[test]
-fn rounds_halves_to_even_and_saturates() {
-    let run = |bias: i32, multiplier, shift, relu| {
+fn rounds_halves_and_saturates() {
+    let run_with = |bias: i32, multiplier, shift, low, away| {
         let mut program = program();
-        set!(program, 5, Drain.relu, relu == 1);
+        set!(program, 5, Drain.low, low);
+        set!(program, 5, Drain.half_away, away);
         program.parameters[2][0] =
             Parameter { bias: bias - 16, multiplier, shift, residual_multiplier: 0 };
         interpret(&program, &IMAGE).unwrap().logits[0]
     };
+    let run = |bias, multiplier, shift, low| run_with(bias, multiplier, shift, low, false);
+    for (bias, expected) in [(1, 1), (3, 2), (5, 3), (-1, -1), (-3, -2), (-5, -3), (6, 3)] {
+        assert_eq!(run_with(bias, 1, 1, -128, true), expected, "{bias}/2 away from zero");
+    }
     for (bias, expected) in [(1, 0), (3, 2), (5, 2), (-1, 0), (-3, -2), (-5, -2), (6, 3)] {
-        assert_eq!(run(bias, 1, 1, 0), expected, "{bias}/2");
+        assert_eq!(run(bias, 1, 1, -128), expected, "{bias}/2");
     }
     assert_eq!(
-        (run(40_000, 1, 0, 0), run(-40_000, 1, 0, 0), run(-40_000, 1, 0, 1)),
+        (run(40_000, 1, 0, -128), run(-40_000, 1, 0, -128), run(-40_000, 1, 0, 0)),
         (32767, -32768, 0)
     );
-    assert_eq!((run(i32::MAX, 32767, 47, 0), run(i32::MAX - 10, 32767, 0, 0)), (0, 32767));
+    assert_eq!(
+        (run(i32::MAX, 32767, 47, -128), run(i32::MAX - 10, 0xff_ffff, 0, -128)),
+        (0, 32767)
+    );
 }
 
 #[test]
@@ -275,6 +301,7 @@ fn refuses_what_is_not_yet_written() {
 #[test]
 fn refuses_two_readers_of_a_bank() {
     let with_residual = |p: &mut Program, bank: usize| {
+        set!(p, 2, Drain.residual, 1);
         set!(p, 2, Drain.residual_bank, bank);
         set!(p, 2, Drain.residual_pixel_step, 1);
         set!(p, 2, Drain.residual_row_step, 2);

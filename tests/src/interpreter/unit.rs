@@ -3,7 +3,7 @@
 use spec::{Parameter, Program};
 
 use super::document::Tile;
-use super::layer::{BlockState, LayerState};
+use super::layer::{BlockState, LayerState, Residual};
 use super::memory::Writer;
 use super::{Machine, Problem, UNWRITTEN};
 
@@ -162,7 +162,8 @@ impl Machine<'_> {
                 let row = self.program.parameters.get(address);
                 let row =
                     row.ok_or(Problem::Address { memory: "parameter memory", address, depth })?;
-                needs_residual |= row.iter().any(|parameter| parameter.residual_multiplier > 0);
+                needs_residual |= layer.residual != Residual::Nothing
+                    && row.iter().any(|parameter| parameter.residual_multiplier > 0);
                 let results = row.iter().enumerate().map(|(lane, parameter)| {
                     self.result(
                         layer,
@@ -210,24 +211,28 @@ impl Machine<'_> {
         };
         let mut largest = i64::MIN;
         for (y, x) in pixels {
-            let mut total =
-                i64::from(accumulators[y * block.width + x][column]) + i64::from(parameter.bias);
-            if parameter.residual_multiplier > 0 {
+            let mut added = 0;
+            if layer.residual != Residual::Nothing && parameter.residual_multiplier > 0 {
                 let word = (block.residual_address
                     + y * layer.residual_row_step
                     + x * layer.residual_pixel_step
                     + granule / config.granules())
                     % ADDRESSES;
-                let residual = self.residual(layer.residual_bank, word, byte)?;
-                total += i64::from(residual) * i64::from(parameter.residual_multiplier);
+                let residual = i64::from(self.residual(layer.residual_bank, word, byte)?);
+                added = (residual - layer.residual_zero_point)
+                    * i64::from(parameter.residual_multiplier);
             }
+            let of = |place| if layer.residual == place { added } else { 0 };
+            let total = i64::from(accumulators[y * block.width + x][column])
+                + i64::from(parameter.bias)
+                + of(Residual::BeforeScaling);
             if i32::try_from(total).is_err() {
                 return Err(Problem::Overflow { accumulator: y * block.width + x, column });
             }
-            let (low, high) = if layer.logits { (-32768, 32767) } else { (-128, 127) };
-            let low = if layer.relu { 0 } else { low };
-            let result = scale(total, parameter).clamp(low, high);
-            largest = largest.max(result);
+            let scaled = total * i64::from(parameter.multiplier) + of(Residual::AfterScaling);
+            let rounded = round(scaled, parameter.shift, layer.half_away);
+            let (low, high) = layer.bounds;
+            largest = largest.max((rounded + layer.zero_point).clamp(low, high));
         }
         Ok(largest)
     }
@@ -317,11 +322,11 @@ fn tile_weights(
     Ok((0..config.rows()).map(row).collect())
 }
 
-/// The exact product over a power of two, to the nearest integer, halves to the even one.
-fn scale(total: i64, parameter: &Parameter) -> i64 {
-    let product = i128::from(total) * i128::from(parameter.multiplier);
-    let unit = 1i128 << parameter.shift;
-    let (quotient, rest) = (product.div_euclid(unit), product.rem_euclid(unit));
-    let up = 2 * rest > unit || (2 * rest == unit && quotient % 2 != 0);
-    i64::try_from(quotient + i128::from(up)).expect("a 32-bit value times 15 bits")
+/// A value over a power of two, to the nearest integer, halves to the even one or to the one farther from zero.
+fn round(value: i64, shift: u8, half_away: bool) -> i64 {
+    let unit = 1i64 << shift;
+    let (quotient, rest) = (value.div_euclid(unit), value.rem_euclid(unit));
+    let is_half = shift > 0 && rest == unit / 2;
+    let half_goes_up = if half_away { value > 0 } else { quotient.rem_euclid(2) == 1 };
+    quotient + i64::from(if is_half { half_goes_up } else { rest > unit / 2 })
 }

@@ -169,29 +169,35 @@ fn an_unknown_value_is_an_error_that_names_it() {
     if !has_icarus() {
         return;
     }
-    let run = |case: &str, from: &str, to: &str| {
+    let run = |case: &str, changes: &[(&str, &str)]| {
         let subject = Subject::of(case);
         let verilog = verilog_with(&subject.config, Technology::Generic);
-        assert!(verilog.contains(from), "{from}");
         let tools = Tools::find().expect("the tests run in a checkout");
         let options = reset(PowerUp::Unknown);
-        let changed = verilog.replace(from, to);
+        let changed = changes.iter().fold(verilog, |verilog, (from, to)| {
+            assert!(verilog.contains(from), "{from}");
+            verilog.replace(from, to)
+        });
         let mut icarus =
             Icarus::new(&tools, &changed, &subject.config, options).expect("Icarus is there");
         icarus.load(&subject.program).expect("the program is for this array");
         let result = RtlExecutor::run(&mut icarus, &subject.images()[..1], &RunOptions::default());
         result.map(|_| ()).unwrap_err().to_string()
     };
-    let error = run("tiny-uhp", "residual_multiplier_1 == 32'sd0 ? 32'sd0 : ", "");
+    let looks_at_the_residual = [
+        ("residual_multiplier == 24'd0 ? 9'd0\n        : ", ""),
+        ("before_2 ? residual_product_2[31:0] : 32'd0", "residual_product_2[31:0]"),
+    ];
+    let error = run("tiny-uhp", &looks_at_the_residual);
     assert!(
         error.starts_with("unknown bits in a word of the map of layer 0, image 0, "),
         "{error}"
     );
-    let error = run("toy-small-array", "select_2 = first | (granule", "select_2 = (granule");
+    let error = run("toy-small-array", &[("select_2 = first | (granule", "select_2 = (granule")]);
     assert!(
         error.starts_with("unknown bits in a word of the map of layer 0, image 0, "),
         "{error}"
     );
-    let error = run("tiny-uhp", "endmodule", "endmodul");
+    let error = run("tiny-uhp", &[("endmodule", "endmodul")]);
     assert!(error.contains("iverilog fails:\n"), "{error}");
 }

@@ -1,5 +1,6 @@
 //! The end-to-end tests, one module a subject.
 
+mod arithmetic;
 mod bad_input;
 mod ci;
 mod circles;

@@ -10,11 +10,11 @@ use twofold_hw::control::drain::Drain;
 /// Cycles from the last sum of a unit to d of its first accumulator, and from the report of a write that it waits for.
 const BEGIN: usize = 3;
 /// From d to the write.
-const WRITE: usize = 13;
-/// From d to the control of the clamp.
-const CLAMP: usize = 11;
+const WRITE: usize = 14;
+/// From d to what belongs to the operands, to the rounding and to the clamp.
+const STAGES: [usize; 3] = [3, 11, 12];
 /// From d to the control of the pooling register.
-const POOL: usize = 12;
+const POOL: usize = 13;
 
 /// One channel group of one block.
 #[derive(Clone, Copy)]
@@ -87,6 +87,13 @@ fn visits(unit: Unit<'_>, granules: u64) -> Vec<Visit> {
     visits
 }
 
+/// The arithmetic of a layer's results: rounding and kind of bounds; residual, zero points and bounds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Arithmetic {
+    flags: [bool; 2],
+    values: [u64; 5],
+}
+
 /// A write: to banks or to the logits, address and granule or row.
 #[derive(Clone, Debug, PartialEq)]
 enum Write {
@@ -102,8 +109,8 @@ struct Seen {
     accumulator: Option<(bool, u64, u64)>,
     /// Parameter row; bank, word and granule of the residual.
     operands: Option<(u64, u64, u64, u64)>,
-    /// Whether the lower bound is 0, and whether the bounds are those of logits.
-    clamp: Option<(bool, bool)>,
+    /// What belongs to operands, rounding and clamp.
+    stages: [Option<Arithmetic>; 3],
     pool_first: bool,
     write: Option<Write>,
     bank_released: bool,
@@ -141,7 +148,19 @@ fn model(units: &[Unit<'_>], config: &ArrayConfig, cycles: &[Surroundings]) -> V
             at(d, &|seen| seen.accumulator = Some(accumulator));
             let operands = (visit.parameter, drain.residual_bank, visit.residual, visit.granule);
             at(d + 1, &|seen| seen.operands = Some(operands));
-            at(d + CLAMP, &|seen| seen.clamp = Some((drain.relu, drain.logits)));
+            let arithmetic = Arithmetic {
+                flags: [drain.half_away, drain.wide],
+                values: [
+                    drain.residual,
+                    drain.residual_zero_point,
+                    drain.zero_point,
+                    drain.low,
+                    drain.high,
+                ],
+            };
+            for (stage, delay) in STAGES.into_iter().enumerate() {
+                at(d + delay, &|seen| seen.stages[stage] = Some(arithmetic));
+            }
             at(d + POOL, &|seen| seen.pool_first = visit.first);
             let write = visit.write.map(|(word, row)| match drain.logits {
                 true => Write::Logits(row),
@@ -203,7 +222,19 @@ fn seen(block: &Drain) -> Seen {
             block.residual_address.val().to_u64(),
             block.residual_granule.val().to_u64(),
         )),
-        clamp: Some((block.clamp_context.val().relu, block.clamp_context.val().logits)),
+        stages: [&block.operand_context, &block.round_context, &block.clamp_context].map(|port| {
+            let context = port.val();
+            Some(Arithmetic {
+                flags: [context.half_away, context.wide],
+                values: [
+                    context.residual.to_u64(),
+                    context.residual_zero_point.to_u64(),
+                    context.zero_point.to_u64(),
+                    context.low.to_u64(),
+                    context.high.to_u64(),
+                ],
+            })
+        }),
         pool_first: block.pool_first.val(),
         write: granule.or(logits),
         bank_released: block.bank_released.val(),
@@ -290,7 +321,9 @@ fn check(
     for (t, (expected, mut seen)) in model(&units, config, &cycles).iter().zip(states).enumerate() {
         seen.accumulator = expected.accumulator.and(seen.accumulator);
         seen.operands = expected.operands.and(seen.operands);
-        seen.clamp = expected.clamp.and(seen.clamp);
+        for (seen, expected) in seen.stages.iter_mut().zip(expected.stages) {
+            *seen = expected.and(*seen);
+        }
         prop_assert_eq!(&seen, expected, "cycle {}", t);
     }
     Ok(())

@@ -72,7 +72,10 @@ pub(super) struct Drain {
     pub(super) out_banks: u64,
     pub(super) logits: bool,
     pub(super) pool: bool,
-    pub(super) relu: bool,
+    pub(super) half_away: bool,
+    /// 0, 1 before or 2 after the scaling.
+    pub(super) residual: u64,
+    pub(super) wide: bool,
     pub(super) residual_bank: u64,
     pub(super) steps: u64,
     pub(super) last_steps: u64,
@@ -81,6 +84,11 @@ pub(super) struct Drain {
     pub(super) residual_pixel_step: u64,
     pub(super) residual_row_step: u64,
     pub(super) parameter_base: u64,
+    /// Signed, modulo 2^8, as the three that follow.
+    pub(super) zero_point: u64,
+    pub(super) low: u64,
+    pub(super) high: u64,
+    pub(super) residual_zero_point: u64,
 }
 
 impl Drain {
@@ -91,7 +99,9 @@ impl Drain {
                 ("out_banks", self.out_banks),
                 ("logits", self.logits.into()),
                 ("pool", self.pool.into()),
-                ("relu", self.relu.into()),
+                ("half_away", self.half_away.into()),
+                ("residual", self.residual),
+                ("wide", self.wide.into()),
                 ("residual_bank", self.residual_bank),
                 ("steps_minus_1", self.steps - 1),
                 ("last_steps_minus_1", self.last_steps - 1),
@@ -100,6 +110,10 @@ impl Drain {
                 ("residual_pixel_step", self.residual_pixel_step),
                 ("residual_row_step", self.residual_row_step),
                 ("parameter_base", self.parameter_base),
+                ("zero_point", self.zero_point),
+                ("low", self.low),
+                ("high", self.high),
+                ("residual_zero_point", self.residual_zero_point),
             ],
         )
     }
@@ -109,7 +123,9 @@ impl Drain {
             out_banks: bits(self.out_banks),
             logits: self.logits,
             pool: self.pool,
-            relu: self.relu,
+            half_away: self.half_away,
+            residual: bits(self.residual),
+            wide: self.wide,
             residual_bank: bits(self.residual_bank),
             steps_minus_1: bits(self.steps - 1),
             last_steps_minus_1: bits(self.last_steps - 1),
@@ -118,6 +134,10 @@ impl Drain {
             residual_pixel_step: bits(self.residual_pixel_step),
             residual_row_step: bits(self.residual_row_step),
             parameter_base: bits(self.parameter_base),
+            zero_point: bits(self.zero_point),
+            low: bits(self.low),
+            high: bits(self.high),
+            residual_zero_point: bits(self.residual_zero_point),
         }
     }
 }
@@ -317,17 +337,20 @@ fn stream() -> impl Strategy<Value = Stream> {
 }
 
 fn drain() -> impl Strategy<Value = Drain> {
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     let steps = (1..8u64, 1..8u64);
     let addresses = (address(), address(), address(), address(), address());
-    (flags, 0..8u64, 0..4u64, steps, addresses).prop_map(
-        |(flags, banks, residual_bank, steps, a)| {
-            let (logits, pool, relu) = flags;
+    let bytes = (0..256u64, 0..256u64, 0..256u64, 0..256u64);
+    (flags, 0..8u64, (0..3u64, 0..4u64), steps, addresses, bytes).prop_map(
+        |(flags, banks, (residual, residual_bank), steps, a, bytes)| {
+            let (logits, pool, half_away, wide) = flags;
             Drain {
                 out_banks: if logits { 0 } else { banks << 1 },
                 logits,
                 pool: pool && !logits,
-                relu,
+                half_away,
+                residual,
+                wide,
                 residual_bank,
                 steps: steps.0.max(steps.1),
                 last_steps: steps.0,
@@ -336,6 +359,10 @@ fn drain() -> impl Strategy<Value = Drain> {
                 residual_pixel_step: a.2,
                 residual_row_step: a.3,
                 parameter_base: a.4,
+                zero_point: bytes.0,
+                low: bytes.1,
+                high: bytes.2,
+                residual_zero_point: bytes.3,
             }
         },
     )

@@ -135,17 +135,23 @@ records! {
     /// Sets how the layer's output is drained.
     Drain = 2, "DRAIN", DrainLayout, INSTRUCTION_WORDS {
         0 [7:4] out_banks: usize, "bit b: write bank b (1..3)";
-        0 [8] logits: bool, "results are 16-bit logits and go to the output port, not to a bank";
+        0 [8] logits: bool, "results go to the output port, not to a bank";
         0 [9] pool: bool, "2x2 max-pool, stride 2";
-        0 [10] relu: bool, "negative results become 0";
+        0 [10] half_away: bool, "halves are rounded away from zero, else to the even integer";
         0 [12:11] residual_bank: usize, "bank that holds the residual";
         0 [16:13] steps_minus_1: usize, "drain steps of a group, less one";
         0 [20:17] last_steps_minus_1: usize, "drain steps of the last group, less one";
+        0 [22:21] residual: usize, "0 none, 1 a residual before the scaling, 2 one after it";
+        0 [23] wide: bool, "bounds are those of 16 bits: low * 256 and high * 256 + 255";
         1 [15:0] out_pixel_step: usize, "words from an output pixel to its right neighbor";
         1 [31:16] out_row_step: usize, "words from an output row to the next";
         2 [15:0] residual_pixel_step: usize, "the same for the residual, per pixel before pooling";
         2 [31:16] residual_row_step: usize, "the same for the residual, per row before pooling";
         3 [15:0] parameter_base: usize, "first parameter row of the layer";
+        4 [7:0] zero_point: i64, "added to what was rounded";
+        4 [15:8] low: i64, "smallest result";
+        4 [23:16] high: i64, "largest result";
+        4 [31:24] residual_zero_point: i64, "subtracted from the residual";
     }
 
     /// Computes one block of output pixels, all channel groups.

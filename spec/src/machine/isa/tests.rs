@@ -76,15 +76,21 @@ fn every_field_holds_its_extremes() {
             out_banks: usize,
             logits: bool,
             pool: bool,
-            relu: bool,
+            half_away: bool,
             residual_bank: usize,
             steps_minus_1: usize,
             last_steps_minus_1: usize,
+            residual: usize,
+            wide: bool,
             out_pixel_step: usize,
             out_row_step: usize,
             residual_pixel_step: usize,
             residual_row_step: usize,
-            parameter_base: usize
+            parameter_base: usize,
+            zero_point: i64,
+            low: i64,
+            high: i64,
+            residual_zero_point: i64
         },
         check
     );
