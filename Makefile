@@ -55,7 +55,7 @@ TRAINER_FORMAT = $(if $(filter json,$(FORMAT)),--format json)
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help sim report verilog lint wave bench bench-sim bench-training fuzz synth pnr train table tools compiler verilator \
+.PHONY: help sim report verilog lint wave bench bench-sim bench-training shapes fuzz synth pnr train table tools compiler verilator \
     synthesis libtorch pytorch test test-setup test-rust mutants check ci clean distclean
 
 help: ## Show this list.
@@ -87,6 +87,9 @@ bench-sim: verilator
 
 bench-training: libtorch pytorch
 	$(TRAINER) bench $(if $(PYTORCH),--python "$(PYTORCH)") $(TRAINER_FORMAT)
+
+shapes: verilator ## How busy is the array with layers of many shapes, dense and half-pruned? Beside each the bound, and what sets it.
+	$(TWOFOLD) shapes $(ARRAY_ARGS) --format $(FORMAT)
 
 fuzz: verilator ## Compare RTL and reference on N random layers, from SEED.
 	$(TWOFOLD) fuzz --n $(N) --seed $(SEED) $(ARRAY_ARGS) --format $(FORMAT)

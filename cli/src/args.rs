@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Wave(WaveArgs),
     /// Measure simulated cycles a second on one core.
     Bench(BenchArgs),
+    /// Measure how busy the array is with layers of many shapes, beside what bounds them.
+    Shapes(ShapesArgs),
     /// Compare RTL and reference on random networks and arrays.
     Fuzz(FuzzArgs),
     /// Print a program's instructions and records.
@@ -345,6 +347,15 @@ pub(crate) struct BenchArgs {
     /// Least time to measure, in seconds.
     #[arg(long, value_name = "S", default_value_t = 3.0, value_parser = positive)]
     pub(crate) seconds: f64,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+/// Arguments of `shapes`.
+#[derive(Debug, Args)]
+pub(crate) struct ShapesArgs {
+    #[command(flatten)]
+    pub(crate) array: ArrayArgs,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
 }

@@ -12,6 +12,7 @@ mod cmd_fuzz;
 mod cmd_lint;
 mod cmd_pnr;
 mod cmd_report;
+mod cmd_shapes;
 mod cmd_sim;
 mod cmd_synth;
 mod cmd_verilog;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Report(args) => cmd_report::run(&args),
         Command::Wave(args) => cmd_wave::run(&args),
         Command::Bench(args) => cmd_bench::run(&args),
+        Command::Shapes(args) => cmd_shapes::run(&args),
         Command::Fuzz(args) => cmd_fuzz::run(&args),
         Command::Disassemble(args) => cmd_disassemble::run(&args),
         Command::Synth(args) => cmd_synth::run(&args),

@@ -134,6 +134,14 @@ pub enum FlowError {
         /// The system's reason.
         reason: io::Error,
     },
+    /// The accelerator gives other bits than the reference.
+    #[error("network {network:?}: {divergence}")]
+    Diverges {
+        /// The network's name.
+        network: String,
+        /// Where.
+        divergence: Box<sim::Divergence>,
+    },
     /// The dense schedule gives other bits than the reference.
     #[error("{0}")]
     Dense(Box<sim::Divergence>),

@@ -5,11 +5,13 @@ mod bench;
 mod check;
 mod fuzz;
 mod logits;
+mod shapes;
 mod table;
 
 pub use bench::{BenchReport, ExecutorSpeed};
 pub use check::CheckReport;
 pub use fuzz::{FuzzReport, Mismatch};
+pub use shapes::{ShapeRate, ShapeReport, ShapeRow};
 pub use sim::{
     ArrayReport, Bound, Divergence, FORMAT_VERSION, LayerReport, LostCycles, Report, ScheduleReport,
 };

@@ -242,6 +242,7 @@ impl LayerCase {
                 } => {
                     let spec = ConvSpec {
                         channels: *channels,
+                        groups: 1,
                         kernel: *kernel,
                         stride: *stride,
                         padding: *padding,

@@ -24,6 +24,8 @@ const INPUT_RMS: f64 = 74.0;
 pub struct ConvSpec {
     /// Output channels.
     pub channels: usize,
+    /// Groups of channels; as many as the input's channels for a depthwise one.
+    pub groups: usize,
     /// Rows and columns of the kernel.
     pub kernel: [usize; 2],
     /// Both directions.
@@ -45,6 +47,7 @@ impl ConvSpec {
     pub fn same(channels: usize, kernel: usize, sparsity: Sparsity) -> Self {
         Self {
             channels,
+            groups: 1,
             kernel: [kernel; 2],
             stride: 1,
             padding: [kernel / 2; 4],
@@ -105,8 +108,9 @@ impl Builder {
 
     /// Adds a convolution of `input`.
     pub fn conv(&mut self, name: &str, input: TensorRef, spec: &ConvSpec) -> TensorRef {
-        let ConvSpec { channels, kernel, stride, padding, sparsity, max_pool, relu, .. } = *spec;
-        let shape = [channels, kernel[0], kernel[1], self.shape(input).channels];
+        let ConvSpec { channels, groups, kernel, stride, padding, sparsity, .. } = *spec;
+        let ConvSpec { max_pool, relu, .. } = *spec;
+        let shape = [channels, kernel[0], kernel[1], self.shape(input).channels / groups];
         let weight = random_weights(shape, sparsity, &mut self.rng);
         let spreads = self.spreads(&weight, input);
         let residual = spec.residual.map(|(from, stride)| {
@@ -128,6 +132,7 @@ impl Builder {
         };
         let requantize = self.requantize(&totals, SPREAD);
         let op = Op::Conv(Conv {
+            groups,
             stride: [stride; 2],
             padding,
             sparsity,

@@ -77,15 +77,20 @@ impl CheckReport {
     }
 }
 
+/// What a person calls it.
+pub(super) fn bound_name(bound: Bound) -> &'static str {
+    match bound {
+        Bound::Array => "array",
+        Bound::WeightLoad => "weight load",
+        Bound::Drain => "drain",
+    }
+}
+
 fn layer_table(layers: &[LayerRate]) -> String {
     let mut table =
         new_table(&["layer", "cycles", "dense cycles", "speed-up", "tiles", "drain", "bound by"]);
     for layer in layers {
-        let bound = match layer.bound {
-            Bound::Array => "array",
-            Bound::WeightLoad => "weight load",
-            Bound::Drain => "drain",
-        };
+        let bound = bound_name(layer.bound);
         table.add_row([
             shown(&layer.name).into_owned(),
             grouped(layer.n_cycles),

@@ -17,7 +17,7 @@ const fn handover(when: &'static str, what: &'static [&'static str]) -> Handover
 }
 
 /// Those of `accelerator`. What is handed over during reset counts for nobody.
-pub const HANDOVERS: [Handover; 11] = [
+pub const HANDOVERS: [Handover; 12] = [
     handover(
         "~reset",
         &[
@@ -27,7 +27,6 @@ pub const HANDOVERS: [Handover; 11] = [
             "fetch_running",
             "fetch_draining",
             "fetch_image_end",
-            "fetch_sending",
             "weight_loader_block_taken",
             "weight_loader_load",
             "weight_loader_tile_valid",
@@ -41,6 +40,7 @@ pub const HANDOVERS: [Handover; 11] = [
             "drain_pool_first",
             "drain_write_enable",
             "drain_logit_enable",
+            "drain_bank_released",
             "drain_unit_written",
             "drain_release_input",
             "loader_load_enable",
@@ -49,7 +49,7 @@ pub const HANDOVERS: [Handover; 11] = [
     ),
     handover("~reset & fetch_block_valid", &["fetch_block", "fetch_stream", "fetch_drain"]),
     handover("~reset & fetch_configured", &["fetch_load"]),
-    handover("~reset & fetch_sending", &["fetch_end_context"]),
+    handover("~reset & output_valid", &["fetch_end_context"]),
     handover(
         "~reset & weight_loader_tile_valid",
         &[
@@ -81,15 +81,10 @@ pub const HANDOVERS: [Handover; 11] = [
         ],
     ),
     handover(
-        "~reset & drain_drain_active",
-        &[
-            "drain_drain_bank",
-            "drain_residual_bank",
-            "drain_relu",
-            "drain_logits",
-            "drain_write_banks",
-        ],
+        "~reset & drain_write_enable",
+        &["drain_write_banks", "drain_write_address", "drain_write_granule"],
     ),
+    handover("~reset & drain_logit_enable", &["drain_write_address"]),
     // The pipeline behind the accumulators stands still while nothing is drained.
     handover(
         "~reset & ~drain_drain_active",

@@ -20,6 +20,7 @@ const N_LIVE: u64 = 16;
 const N_POOLS: u64 = 12;
 const N_AVERAGES: u64 = 8;
 const N_LEAST: u64 = 8;
+const N_DEPTHWISE: u64 = 8;
 
 /// Networks made for one part of the accelerator each.
 pub(super) fn directed(config: &ArrayConfig) -> Vec<QuantNetwork> {
@@ -34,6 +35,7 @@ pub(super) fn directed(config: &ArrayConfig) -> Vec<QuantNetwork> {
     networks.extend(fitting(averages, N_AVERAGES));
     networks.extend(fitting(wide, 1));
     networks.extend(fitting(least, N_LEAST));
+    networks.extend(fitting(depthwise, N_DEPTHWISE));
     networks
 }
 
@@ -120,6 +122,25 @@ fn least(seed: u64) -> QuantNetwork {
     let mut builder = Builder::new([1, 1, 1], 1, seed);
     builder.fully_connected("logits", TensorRef::Input, 2, Sparsity::default(), false);
     builder.finish("least")
+}
+
+/// Depthwise layers of several words and groups: tiles whose rows are one stored row, of new rows and of the same ones.
+fn depthwise(seed: u64) -> QuantNetwork {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let [height, width] = [rng.random_range(2..=6), rng.random_range(2..=6)];
+    let mut builder = Builder::new([height, width, rng.random_range(1..=4)], 1, seed);
+    let channels = rng.random_range(5..=20);
+    let same = ConvSpec::same(channels, 1, pattern(&mut rng));
+    let map = builder.conv("conv", TensorRef::Input, &same);
+    let spec = ConvSpec {
+        groups: channels,
+        stride: rng.random_range(1..=2),
+        relu: rng.random(),
+        ..ConvSpec::same(channels, *[2, 3].choose(&mut rng).unwrap_or(&3), Sparsity::default())
+    };
+    let map = builder.conv("depthwise", map, &spec);
+    builder.fully_connected("logits", map, 3, Sparsity::default(), false);
+    builder.finish("depthwise")
 }
 
 /// Rows of as many pixels as there are accumulators: whatever writes one after the last pixel is seen.
