@@ -26,11 +26,6 @@ const FORBIDDEN: [&str; 11] = [
     "$_TBUF_",
 ];
 
-/// What a path may take between two registers before ABC spends cells on shortening it, in picoseconds, routing aside: half
-/// of a cycle at the 100 MHz that placement tries to reach by default. Left to itself, ABC shortens its longest path as far
-/// as it can; that one begins at no block RAM, of whose delay ABC knows nothing, so it is not the one that limits the clock.
-const LOGIC_PS: u32 = 5000;
-
 /// Reports, and what the script's checks list.
 pub(super) const REPORT: Limit = Limit::new("a report", 64 << 20);
 const REPORT_FILE: &str = "synth.report.json";
@@ -133,7 +128,6 @@ opt_clean
 tee -q -o forbidden.txt select -list {forbidden}
 select -assert-none {forbidden}
 pmux2shiftx
-scratchpad -set abc9.D {LOGIC_PS}
 synth_ecp5 -top {top}
 check -assert
 select -assert-none t:$* t:$scopeinfo %d
