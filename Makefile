@@ -12,6 +12,8 @@ TRAINER ?= $(CARGO) run --release --package trainer --
 ROWS    ?=
 COLS    ?=
 LANES   ?=
+# Bytes that its input takes a cycle: 1, 2, 4, 8 or 16. Empty is 4, or what CASE brings.
+PORT_BYTES ?=
 # What is run: the embedded network on its test images, unless these say otherwise. CASE is a name in tests/cases,
 # NETWORK a folder, DATA a folder of class folders of images, IMAGES a number.
 CASE    ?=
@@ -48,7 +50,8 @@ ifeq ($(strip $(LIBTORCH)),)
 unexport LIBTORCH
 endif
 
-ARRAY_ARGS   = $(if $(ROWS),--rows $(ROWS)) $(if $(COLS),--cols $(COLS)) $(if $(LANES),--lanes $(LANES))
+ARRAY_ARGS   = $(if $(ROWS),--rows $(ROWS)) $(if $(COLS),--cols $(COLS)) $(if $(LANES),--lanes $(LANES)) \
+               $(if $(PORT_BYTES),--port-bytes $(PORT_BYTES))
 NETWORK_ARGS = $(if $(CASE),--case "$(CASE)") $(if $(NETWORK),--network "$(NETWORK)")
 RUN_ARGS     = $(NETWORK_ARGS) $(if $(DATA),--data "$(DATA)") $(ARRAY_ARGS) $(if $(FIT),--fit)
 TRAINER_FORMAT = $(if $(filter json,$(FORMAT)),--format json)
@@ -61,7 +64,7 @@ TRAINER_FORMAT = $(if $(filter json,$(FORMAT)),--format json)
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  Variables, explained in the Makefile: ROWS COLS LANES CASE NETWORK DATA IMAGES FIT SIMULATOR FORMAT N SEED CLOCK_MHZ TRAIN_ARGS"
+	@echo "  Variables, explained in the Makefile: ROWS COLS LANES PORT_BYTES CASE NETWORK DATA IMAGES FIT SIMULATOR FORMAT N SEED CLOCK_MHZ TRAIN_ARGS"
 	@echo "  TABLE SEEDS JOBS TABLE_ARGS PYTORCH MUTANTS"
 
 sim: $(if $(filter icarus,$(SIMULATOR)),,verilator) ## Run a network (CASE, NETWORK) on images (DATA): check every bit of the RTL, report cycles between images.

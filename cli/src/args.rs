@@ -80,6 +80,14 @@ fn dimension((low, high): (usize, usize)) -> impl clap::builder::TypedValueParse
     clap::value_parser!(u64).range(low as u64..=high as u64).map(|value| value as usize)
 }
 
+fn port_bytes() -> impl clap::builder::TypedValueParser<Value = usize> {
+    use clap::builder::TypedValueParser;
+    clap::value_parser!(u64).try_map(|value| {
+        let config = ArrayConfig::default().with_port_bytes(value as usize);
+        config.map(|config| config.port_bytes())
+    })
+}
+
 /// What runs the Verilog.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SimulatorArg {
@@ -111,11 +119,14 @@ pub(crate) struct ArrayArgs {
     /// Output channels drained a cycle: 2 to 32, a divisor of twice the rows, at most the columns.
     #[arg(long, value_name = "L", value_parser = dimension(ArrayConfig::LANES))]
     pub(crate) lanes: Option<usize>,
+    /// Bytes that the input port takes a cycle: 1, 2, 4, 8 or 16; 4 by default.
+    #[arg(long, value_name = "B", value_parser = port_bytes())]
+    pub(crate) port_bytes: Option<usize>,
 }
 
 impl From<ArrayArgs> for ArraySizes {
-    fn from(ArrayArgs { rows, cols, lanes }: ArrayArgs) -> Self {
-        Self { rows, cols, lanes }
+    fn from(ArrayArgs { rows, cols, lanes, port_bytes }: ArrayArgs) -> Self {
+        Self { rows, cols, lanes, port_bytes }
     }
 }
 

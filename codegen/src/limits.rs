@@ -88,7 +88,7 @@ const SMALLER_ARRAY: &str = "use an array of fewer rows and columns";
 
 /// Every field that can overflow. Flags and numbers of banks cannot.
 #[rustfmt::skip] // one line a field
-const WORDS: [Words; 43] = [
+const WORDS: [Words; 48] = [
     less_one(Stream::LAYOUT.groups_minus_1, "groups of output channels", "use fewer output channels or classes, or more columns, which make groups larger"),
     plain(Stream::LAYOUT.layer, "layers before it", FEWER_LAYERS),
     plain(Stream::LAYOUT.stride_x, "pixels of stride", "use a smaller stride"),
@@ -120,7 +120,7 @@ const WORDS: [Words; 43] = [
     plain(Load::LAYOUT.pixel_step, "bytes between packed pixels", SMALLER_IMAGES),
     plain(Load::LAYOUT.row_step, "bytes between rows of packed pixels", SMALLER_IMAGES),
     less_one(Load::LAYOUT.grid_width_minus_1, "pixels in a row", SMALLER_IMAGES),
-    plain(Load::LAYOUT.image_width, "pixels in a row", SMALLER_IMAGES),
+    plain(Load::LAYOUT.row_bytes, "bytes in a row", SMALLER_IMAGES),
     less_one(Load::LAYOUT.grid_height_minus_1, "rows of an image", SMALLER_IMAGES),
     plain(Load::LAYOUT.image_height, "rows of an image", SMALLER_IMAGES),
     less_one(Tile::LAYOUT.ky, "rows of its kernel or map", SMALLER_MAPS),
@@ -130,8 +130,13 @@ const WORDS: [Words; 43] = [
     plain(Tile::LAYOUT.diagonal_column, "weights of a tile", SMALLER_ARRAY),
     plain(Tile::LAYOUT.active, "weights of a tile", SMALLER_ARRAY),
     plain(Lane::LAYOUT.offset, "bytes from a packed pixel's first byte to its last", SMALLER_IMAGES),
-    plain(Lane::LAYOUT.dy, "image rows or columns in a packed pixel", SMALLER_IMAGES),
-    plain(Lane::LAYOUT.dx, "image rows or columns in a packed pixel", SMALLER_IMAGES),
+    plain(Stream::LAYOUT.fill, "as the zero point of its input", "use a zero point from -128 to 127"),
+    plain(Load::LAYOUT.fill, "as the zero point of the input", "use a zero point from -128 to 127"),
+    plain(Load::LAYOUT.reach, "bytes of an image", SMALLER_IMAGES),
+    plain(Lane::LAYOUT.column, "bytes from a packed pixel's first byte to its last", SMALLER_IMAGES),
+    plain(Lane::LAYOUT.dy, "image rows in a packed pixel", SMALLER_IMAGES),
+    plain(Lane::LAYOUT.first_lane, "channels of a word", SMALLER_ARRAY),
+    plain(Lane::LAYOUT.last_lane, "channels of a word", SMALLER_ARRAY),
 ];
 
 fn words(field: &Field) -> Words {

@@ -18,8 +18,8 @@ pub fn disassemble(program: &Program) -> String {
     for (address, words) in program.tiles.iter().enumerate() {
         add(address, Tile::decode(words).to_string());
     }
-    for (address, word) in program.lanes.iter().enumerate() {
-        add(address, Lane::decode(&[*word]).to_string());
+    for (address, words) in program.lanes.iter().enumerate() {
+        add(address, Lane::decode(words).to_string());
     }
     text
 }

@@ -4,9 +4,10 @@
 mod layouts;
 mod pack;
 mod packed;
+mod runs;
 
 pub(crate) use pack::pack;
-pub(crate) use packed::{Loader, View};
+pub(crate) use packed::{Loader, PACK_LATENCY, View};
 
 /// The output of a convolution before pooling, for the tests of this wing.
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use spec::isa::{Drain, End, FieldError, INSTRUCTION_WORDS, Instruction, Load, Stream, TILE_WORDS};
+use spec::isa::{Drain, End, FieldError, INSTRUCTION_WORDS, Instruction, Stream, TILE_WORDS};
 use spec::{ArrayConfig, LayerInfo, Program, QuantNetwork, Region, Rounding, isa};
 
 use crate::blocks::Block;
@@ -75,21 +75,11 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn load(&mut self, network: &QuantNetwork) {
         let (input, loader) = (&network.input, &self.plan.loader);
-        match loader.lane_table(input) {
+        match loader.lane_table(input, self.config.port_bytes()) {
             Ok(table) => self.program.lanes = table,
             Err(error) => self.too_large(error),
         }
-        let block = loader.block(input);
-        self.instruction(Load {
-            block,
-            bytes_minus_1: input.n_bytes() - 1,
-            grid_width_minus_1: loader.grid.1 - 1,
-            grid_height_minus_1: loader.grid.0 - 1,
-            pixel_step: block * input.channels,
-            row_step: block * input.width * input.channels,
-            image_width: input.width,
-            image_height: input.height,
-        });
+        self.instruction(loader.load(input));
     }
 
     fn step(&mut self, index: usize) {

@@ -9,13 +9,11 @@ use std::fmt;
 use serde::Serialize;
 use spec::{ArrayConfig, Pattern, QuantNetwork, Sparsity};
 
+use crate::loader::PACK_LATENCY;
 use crate::options::{Options, Schedule};
-use crate::plan::{Plan, Step, plan};
+use crate::plan::{Step, plan};
 use crate::tiling::Tile;
 use crate::unit::{Unit, units};
-
-/// Cycles of a load beside its bytes and its packed pixels.
-const LOAD_LATENCY: u64 = 3;
 
 /// What a layer spends most of its cycles on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -103,8 +101,10 @@ pub struct Rates {
     pub n_cycles: u64,
     /// Cycles to receive an image.
     pub n_receive_cycles: u64,
-    /// Cycles to pack it into bank 0.
+    /// Cycles to pack it into bank 0, if it is received.
     pub n_pack_cycles: u64,
+    /// Cycles to receive and to pack it, if bank 0 is free: rows are packed as they come.
+    pub n_load_cycles: u64,
     /// Estimate of the cycles from one image to the next when images follow each other: without what layers wait for each
     /// other, for packing and for the output, which counts in a tiny network.
     pub n_cycles_between_images: u64,
@@ -192,8 +192,11 @@ impl Rates {
         if self.is_bound_by_load() {
             findings.push(format!(
                 "the network is bound by image load: an image takes {} cycles to receive and {} to pack, and {} to compute; \
-                 help: smaller images or a larger network cost no time, a larger space-to-depth block packs fewer pixels",
-                self.n_receive_cycles, self.n_pack_cycles, self.n_cycles
+                 help: smaller images or a larger network cost no time, a larger space-to-depth block packs fewer pixels{}",
+                self.n_receive_cycles,
+                self.n_pack_cycles,
+                self.n_cycles,
+                wider_port(config)
             ));
         }
         findings
@@ -211,25 +214,32 @@ pub fn rates(network: &QuantNetwork, config: &ArrayConfig, options: &Options) ->
         .map(|(step, dense)| layer_rate(network, config, options, step, dense))
         .collect();
     let n_cycles = layers.iter().map(|layer| layer.n_cycles).sum();
-    let n_receive_cycles = network.input.n_bytes() as u64;
-    let n_pack_cycles = pack_cycles(network, &chosen);
+    let (input, port_bytes) = (&network.input, config.port_bytes());
+    let n_entries = chosen.loader.lane_table(input, port_bytes).map_or(0, |table| table.len());
+    let load_cycles =
+        |bank_free| chosen.loader.load_cycles(input, n_entries, port_bytes, bank_free);
+    let (n_receive_cycles, n_load_cycles) =
+        (input.n_bytes().div_ceil(port_bytes) as u64, load_cycles(0));
+    let n_pack_cycles =
+        (chosen.loader.grid.0 * chosen.loader.grid.1 * n_entries) as u64 + PACK_LATENCY;
     let readers = chosen.steps.iter().rposition(Step::reads_input).map_or(0, |last| last + 1);
     let until_released: u64 = layers[..readers].iter().map(|layer| layer.n_cycles).sum();
-    let n_load = n_receive_cycles.max(until_released) + n_pack_cycles;
     Rates {
         layers,
         n_cycles,
         n_receive_cycles,
         n_pack_cycles,
-        n_cycles_between_images: n_load.max(n_cycles),
+        n_load_cycles,
+        n_cycles_between_images: load_cycles(until_released).max(n_cycles),
     }
 }
 
-/// A cycle for each entry of the lane table and one more, at every packed pixel.
-fn pack_cycles(network: &QuantNetwork, plan: &Plan) -> u64 {
-    let loader = &plan.loader;
-    let n_lanes = loader.lane_table(&network.input).map_or(0, |table| table.len());
-    (loader.grid.0 * loader.grid.1 * (n_lanes + 1)) as u64 + LOAD_LATENCY
+/// What a wider input port would do, where there is one.
+fn wider_port(config: &ArrayConfig) -> String {
+    let wider = ArrayConfig::PORT_BYTES.into_iter().find(|bytes| *bytes > config.port_bytes());
+    wider.map_or_else(String::new, |bytes| {
+        format!(", --port-bytes {bytes} takes more bytes a cycle than {}", config.port_bytes())
+    })
 }
 
 impl Unit {

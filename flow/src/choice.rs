@@ -87,6 +87,8 @@ pub struct ArraySizes {
     pub cols: Option<usize>,
     /// Output channels drained a cycle. Of other rows or columns than the default's, they are what suits these.
     pub lanes: Option<usize>,
+    /// Bytes that its input port takes a cycle.
+    pub port_bytes: Option<usize>,
 }
 
 impl ArraySizes {
@@ -97,7 +99,9 @@ impl ArraySizes {
     pub fn config(&self, default: &ArrayConfig) -> Result<ArrayConfig, ConfigError> {
         let rows = self.rows.unwrap_or(default.rows());
         let cols = self.cols.unwrap_or(default.cols());
-        let config = ArrayConfig::new(rows, cols, default.memories().clone())?;
+        let port_bytes = self.port_bytes.unwrap_or(default.port_bytes());
+        let config = ArrayConfig::new(rows, cols, default.memories().clone())?
+            .with_port_bytes(port_bytes)?;
         let same = (rows, cols) == (default.rows(), default.cols());
         match self.lanes.or(same.then_some(default.lanes())) {
             Some(lanes) => config.with_lanes(lanes),

@@ -96,7 +96,8 @@ pub fn fuzz(options: &FuzzOptions) -> Result<FuzzReport, FlowError> {
 }
 
 fn array_name(config: &ArrayConfig) -> String {
-    format!("{}x{}, {} lanes", config.rows(), config.cols(), config.lanes())
+    let (rows, cols) = (config.rows(), config.cols());
+    format!("{rows}x{cols}, {} lanes, port of {}", config.lanes(), config.port_bytes())
 }
 
 fn run_lot(lot: &Lot, progress: &Progress) -> Result<FuzzReport, FlowError> {

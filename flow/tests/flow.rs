@@ -17,7 +17,7 @@ fn a_network_in_memory_is_checked_compiled_and_run() {
         .map(|image| run_reference(&tiny, image).expect("the image has the right size").logits)
         .collect();
     let network = NetworkChoice::Given(Box::new(tiny));
-    let array = ArraySizes { rows: Some(2), cols: Some(2), lanes: None };
+    let array = ArraySizes { rows: Some(2), cols: Some(2), ..ArraySizes::default() };
 
     let options = CheckOptions { network: network.clone(), array, fit: true };
     let report = check(&options).expect("the network is valid");
@@ -61,7 +61,7 @@ fn what_cannot_be_done_is_a_variant_with_its_facts() {
     assert!(error.to_string().contains("image 0: 5 bytes"), "{error}");
 
     let large = NetworkChoice::Case("resnet20-uhp".to_owned());
-    let array = ArraySizes { rows: Some(2), cols: Some(2), lanes: None };
+    let array = ArraySizes { rows: Some(2), cols: Some(2), ..ArraySizes::default() };
     let options = CompileOptions { network: large, array, ..CompileOptions::default() };
     match compile(&options) {
         Err(FlowError::DoesNotRun { network, rows: 2, cols: 2, reason }) => {

@@ -18,7 +18,7 @@ use crate::datapath::lane_select::LaneSelect;
 use crate::datapath::pool::Pool;
 use crate::datapath::requantize::Requantize;
 use crate::datapath::selector::Selector;
-use crate::leaf::{Delay, EnabledRegister, Rom};
+use crate::leaf::{Delay, EnabledRegister, Rom, ports};
 use crate::memory::activation_memory::ActivationMemory;
 use crate::memory::loader::Loader;
 use crate::memory::output::Output;
@@ -34,13 +34,15 @@ pub struct Accelerator {
     pub clock: Signal<In, Clock>,
     /// Synchronous, active high.
     pub reset: Signal<In, Bit>,
-    /// A byte of an image, rows of interleaved channels.
-    pub input_data: Signal<In, Bits<8>>,
-    /// The byte is there.
+    /// The next bytes of an image, the first in the lowest bits; rows of interleaved channels.
+    pub input_data: Vec<Signal<In, Bits<8>>>,
+    /// Which of them are of the image; looked at where `input_last` is.
+    pub input_keep: Vec<Signal<In, Bit>>,
+    /// They are there.
     pub input_valid: Signal<In, Bit>,
-    /// It is the last of its image.
+    /// They are the last of their image.
     pub input_last: Signal<In, Bit>,
-    /// The byte is taken.
+    /// They are taken.
     pub input_ready: Signal<Out, Bit>,
     /// A logit, or with `output_last` the class.
     pub output_data: Signal<Out, Bits<16>>,
@@ -99,6 +101,7 @@ pub struct Accelerator {
     _cols: usize,
     _lanes: usize,
     _word_channels: usize,
+    _port_bytes: usize,
 }
 
 impl Accelerator {
@@ -109,7 +112,8 @@ impl Accelerator {
         Self {
             clock: Signal::default(),
             reset: Signal::default(),
-            input_data: Signal::default(),
+            input_data: ports(config.port_bytes()),
+            input_keep: ports(config.port_bytes()),
             input_valid: Signal::default(),
             input_last: Signal::default(),
             input_ready: Signal::default(),
@@ -158,6 +162,7 @@ impl Accelerator {
             _cols: cols,
             _lanes: lanes,
             _word_channels: config.word_channels(),
+            _port_bytes: config.port_bytes(),
         }
     }
 }
@@ -255,11 +260,15 @@ impl Logic for Accelerator {
 
         // Image in.
         self.lane_memory.address.next = self.loader.lane_address.val();
-        self.loader.lane_word.next = self.lane_memory.data[0].val();
+        self.loader.lane_word_0.next = self.lane_memory.data[0].val();
+        self.loader.lane_word_1.next = self.lane_memory.data[1].val();
         self.loader.configured.next = self.fetch.configured.val();
         self.loader.packing.next = self.fetch.load.val();
         self.loader.bank_free.next = self.drain.release_input.val();
-        self.loader.input_data.next = self.input_data.val();
+        for i in 0..self._port_bytes {
+            self.loader.input_data[i].next = self.input_data[i].val();
+            self.loader.input_keep[i].next = self.input_keep[i].val();
+        }
         self.loader.input_valid.next = self.input_valid.val();
         self.loader.input_last.next = self.input_last.val();
         self.input_ready.next = self.loader.input_ready.val();

@@ -74,14 +74,16 @@ pub struct BlockContext {
 /// How images are packed: instruction `LOAD`.
 #[derive(LogicStruct, Clone, Copy, Debug, Default, PartialEq)]
 pub struct LoadContext {
-    pub block: Bits<12>,
+    pub block: Bits<4>,
     pub bytes_minus_1: Bits<16>,
     pub grid_width_minus_1: Bits<12>,
     pub grid_height_minus_1: Bits<12>,
     pub pixel_step: Bits<16>,
     pub row_step: Bits<16>,
-    pub image_width: Bits<12>,
+    pub row_bytes: Bits<16>,
     pub image_height: Bits<12>,
+    pub fill: Bits<8>,
+    pub reach: Bits<16>,
 }
 
 /// The end of the program: instruction `END`.
@@ -109,11 +111,24 @@ pub struct TileContext {
 #[derive(LogicStruct, Clone, Copy, Debug, Default, PartialEq)]
 pub struct LaneContext {
     pub offset: Bits<16>,
-    pub dy: Bits<12>,
-    pub dx: Bits<12>,
-    pub valid: Bit,
+    pub column: Bits<17>,
+    pub dy: Bits<13>,
+    pub first_lane: Bits<5>,
+    pub last_lane: Bits<5>,
+    pub alternate: Bit,
     pub word_end: Bit,
     pub pixel_end: Bit,
+}
+
+/// Where bytes of the image go; travels beside them through the loader.
+#[derive(LogicStruct, Clone, Copy, Debug, Default, PartialEq)]
+pub struct PackControl {
+    pub first_lane: Bits<5>,
+    pub last_lane: Bits<5>,
+    pub alternate: Bit,
+    pub word_end: Bit,
+    /// The last bytes of the image's last word.
+    pub last: Bit,
 }
 
 /// What a column does with the partial sum that belongs to it; travels beside the activations.
@@ -311,15 +326,16 @@ decoder!(BlockDecoder, "block_decoder", BlockContext, Block, [word_0, word_1, wo
     wait_late, wait_all, release_input, layer_end, height_minus_1, width_minus_1, in_address, out_address,
     residual_address, y0, x0,
 });
-decoder!(LoadDecoder, "load_decoder", LoadContext, Load, [word_0, word_1, word_2, word_3], {
-    block, bytes_minus_1, grid_width_minus_1, grid_height_minus_1, pixel_step, row_step, image_width, image_height,
+decoder!(LoadDecoder, "load_decoder", LoadContext, Load, [word_0, word_1, word_2, word_3, word_4], {
+    block, bytes_minus_1, grid_width_minus_1, grid_height_minus_1, pixel_step, row_step, row_bytes, image_height, fill,
+    reach,
 });
 decoder!(EndDecoder, "end_decoder", EndContext, End, [word_0], { logits_minus_1 });
 decoder!(TileDecoder, "tile_decoder", TileContext, Tile, [word_0, word_1], {
     mask, offset, ky, kx, last, after, active, diagonal, diagonal_column, keep_row,
 });
-decoder!(LaneDecoder, "lane_decoder", LaneContext, Lane, [word_0], {
-    offset, dy, dx, valid, word_end, pixel_end,
+decoder!(LaneDecoder, "lane_decoder", LaneContext, Lane, [word_0, word_1], {
+    offset, column, dy, first_lane, last_lane, alternate, word_end, pixel_end,
 });
 
 macro_rules! parameter_decoder {
@@ -456,9 +472,9 @@ mod tests {
         check!(StreamDecoder, [word_0, word_1, word_2, word_3, word_4], Stream);
         check!(DrainDecoder, [word_0, word_1, word_2, word_3, word_4], Drain);
         check!(BlockDecoder, [word_0, word_1, word_2, word_3], Block);
-        check!(LoadDecoder, [word_0, word_1, word_2, word_3], Load);
+        check!(LoadDecoder, [word_0, word_1, word_2, word_3, word_4], Load);
         check!(EndDecoder, [word_0], End);
         check!(TileDecoder, [word_0, word_1], Tile);
-        check!(LaneDecoder, [word_0], Lane);
+        check!(LaneDecoder, [word_0, word_1], Lane);
     }
 }

@@ -295,7 +295,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// A clock cycle: a byte is offered, a beat is accepted.
+    /// A clock cycle: bytes are offered, a beat is accepted.
     fn step(&mut self) -> Result<(), NativeError> {
         let n_bytes = self.native.program.n_input_bytes;
         let sent_images = self.sent / n_bytes;
@@ -308,13 +308,21 @@ impl<'a> Run<'a> {
             accept = stall & 0x30 != 0;
         }
         let at = self.sent % n_bytes;
-        let byte = if offer { self.images[sent_images][at] as u8 } else { 0 };
         let top = &mut self.native.accelerator;
+        let left = if offer { &self.images[sent_images][at..] } else { &[] };
+        let n_ports = top.input_data.len();
+        let ports = top.input_data.iter_mut().zip(&mut top.input_keep);
+        for (index, (data, keep)) in ports.enumerate() {
+            let byte = left.get(index);
+            data.next = byte.map_or(0, |byte| u64::from(*byte as u8)).into();
+            keep.next = byte.is_some();
+        }
         top.input_valid.next = offer;
-        top.input_data.next = u64::from(byte).into();
-        top.input_last.next = offer && at + 1 == n_bytes;
+        top.input_last.next = offer && left.len() <= n_ports;
         top.output_ready.next = accept;
-        self.sent += usize::from(offer && top.input_ready.val());
+        if offer && top.input_ready.val() {
+            self.sent += left.len().min(n_ports);
+        }
         let beat = (accept && top.output_valid.val())
             .then(|| (top.output_data.val().to_u16(), top.output_last.val()));
         self.native.tick()?;

@@ -8,7 +8,7 @@ use spec::files::{Limit, read_text};
 use crate::{Divergence, ImageResult, LostCycles, RunOutput, SimError};
 
 /// Version of the report's JSON.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 /// A saved report.
 const REPORT: Limit = Limit::new("a report", 64 << 20);
 /// Cycles between the last beat of an image's output and the first cycle of the next image's computation, if that
@@ -88,6 +88,8 @@ pub struct ArrayReport {
     pub cols: usize,
     /// Channels requantized a cycle.
     pub lanes: usize,
+    /// Bytes that the input port takes a cycle.
+    pub port_bytes: usize,
 }
 
 /// The cycles of an image under one schedule.
@@ -101,7 +103,8 @@ pub struct ScheduleReport {
     pub bound_by: Option<Bound>,
     /// From a packed image to its last result, without loading and sending.
     pub n_compute_cycles_per_image: u64,
-    /// To receive and pack an image; the image before is computed and sent meanwhile.
+    /// To receive and pack an image; the image before is computed and sent meanwhile, and it is packed as its rows come
+    /// where bank 0 is free by then.
     pub n_load_cycles_per_image: u64,
     /// To send logits and class; the next image is computed meanwhile.
     pub n_output_cycles_per_image: u64,

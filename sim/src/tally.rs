@@ -133,7 +133,12 @@ impl Tally {
             format_version: FORMAT_VERSION,
             network: input.program.network.clone(),
             data: input.data.clone(),
-            array: ArrayReport { rows: config.rows(), cols: config.cols(), lanes: config.lanes() },
+            array: ArrayReport {
+                rows: config.rows(),
+                cols: config.cols(),
+                lanes: config.lanes(),
+                port_bytes: config.port_bytes(),
+            },
             schedule,
             dense_schedule,
             speedup_vs_dense: dense_between.zip(between).map(|(dense, own)| ratio(dense, own)),

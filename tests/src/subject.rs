@@ -47,6 +47,8 @@ struct LayerCase {
     cols: usize,
     /// What suits rows and columns by default.
     lanes: Option<usize>,
+    /// Bytes that the input port takes a cycle.
+    port_bytes: Option<usize>,
     #[serde(default)]
     schedule: Schedule,
     seed: u64,
@@ -172,7 +174,9 @@ impl Subject {
             return Err(failed(name, "it does not say what it shows"));
         }
         let network = case.network(name).map_err(|reason| failed(name, reason))?;
-        let config = ArrayConfig::new(case.rows, case.cols, Memories::default());
+        let port_bytes = case.port_bytes.unwrap_or(ArrayConfig::DEFAULT_PORT_BYTES);
+        let config = ArrayConfig::new(case.rows, case.cols, Memories::default())
+            .and_then(|config| config.with_port_bytes(port_bytes));
         let config = config.and_then(|config| match case.lanes {
             Some(lanes) => config.with_lanes(lanes),
             None => Ok(config),

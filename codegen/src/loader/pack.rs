@@ -38,7 +38,7 @@ pub(crate) struct Packing {
 /// Whether the memories hold a packed input; where the answer is no, deeper memories may or can never.
 fn fit(loader: &Loader, input: &InputSpec, config: &ArrayConfig) -> Fit {
     let memories = config.memories();
-    match loader.lane_table(input) {
+    match loader.lane_table(input, config.port_bytes()) {
         Err(_) => Fit::Never,
         Ok(table) if loader.n_words() > memories.input || table.len() > memories.lane => {
             Fit::InDeeperMemories

@@ -47,6 +47,9 @@ pub struct Case {
     /// Output channels drained a cycle; what suits rows and columns by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lanes: Option<usize>,
+    /// Bytes that its input port takes a cycle.
+    #[serde(default = "default_port_bytes")]
+    pub port_bytes: usize,
     /// Depths of its memories.
     #[serde(default)]
     pub memories: Memories,
@@ -58,6 +61,10 @@ fn eight() -> usize {
 
 fn sixteen() -> usize {
     16
+}
+
+fn default_port_bytes() -> usize {
+    ArrayConfig::DEFAULT_PORT_BYTES
 }
 
 /// A case that cannot be read.
@@ -143,7 +150,8 @@ impl Case {
     /// # Errors
     /// A size that the accelerator cannot have.
     pub fn config(&self) -> Result<ArrayConfig, ConfigError> {
-        let config = ArrayConfig::new(self.rows, self.cols, self.memories.clone())?;
+        let config = ArrayConfig::new(self.rows, self.cols, self.memories.clone())?
+            .with_port_bytes(self.port_bytes)?;
         match self.lanes {
             Some(lanes) => config.with_lanes(lanes),
             None => Ok(config),

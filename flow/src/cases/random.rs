@@ -27,7 +27,7 @@ impl Default for Size {
     }
 }
 
-/// An array of random size, with the default memories.
+/// An array of random size, with an input port of random width and the default memories.
 pub fn random_config(seed: u64) -> ArrayConfig {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x61_72_72_61_79);
     let rows = rng.random_range(ArrayConfig::ROWS.0..=ArrayConfig::ROWS.1);
@@ -36,7 +36,9 @@ pub fn random_config(seed: u64) -> ArrayConfig {
     let config = config.expect("sizes within the limits are valid");
     let lanes: Vec<usize> = config.possible_lanes().collect();
     let lanes = *lanes.choose(&mut rng).expect("two lanes are always possible");
-    config.with_lanes(lanes).expect("they are possible")
+    let port_bytes = *ArrayConfig::PORT_BYTES.choose(&mut rng).expect("there are widths");
+    let config = config.with_lanes(lanes).and_then(|config| config.with_port_bytes(port_bytes));
+    config.expect("they are possible")
 }
 
 /// An image of int8 noise; every eighth value is a corner, -128, 127 or 0.

@@ -13,8 +13,8 @@ pub enum Topology {
     Resnet20,
     /// 64x64 gray chips, space-to-depth 4, five 3x3 convolutions of 32 to 64 channels, 10 classes.
     S2d,
-    /// The same chips, three 3x3 convolutions of 16 and 32 channels and a dense classifier: computed in fewer cycles than
-    /// an image takes to load.
+    /// The same chips, three 3x3 convolutions of 16 and 32 channels and a dense classifier: computed in so few cycles that
+    /// loading an image counts.
     S2dS,
     /// A few small layers with every kind of operation.
     Toy,

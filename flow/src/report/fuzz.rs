@@ -10,7 +10,7 @@ pub struct FuzzReport {
     pub format_version: u32,
     /// Where the random networks began.
     pub seed: u64,
-    /// The arrays, rows by columns.
+    /// The arrays: rows by columns, and bytes that the input port takes a cycle.
     pub arrays: Vec<String>,
     /// Networks run.
     pub n_networks: usize,
@@ -53,7 +53,7 @@ impl FuzzReport {
         let mut text = format!(
             "seed {seed}: {n_layers} layers in {n_networks} networks, {n_images} images, {n_simulated_cycles} cycles, \
          arrays {}: {} mismatches\n",
-            arrays.join(" "),
+            arrays.join("; "),
             self.mismatches.len()
         );
         for Mismatch { array, network_seed, schedule, what } in &self.mismatches {

@@ -76,6 +76,10 @@ fn cycles_table(report: &Report) -> Table {
         bound.unwrap_or("-").to_owned()
     };
     let speedup = |ratio: Option<f64>| ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.3}"));
+    let loading = match report.array.port_bytes {
+        1 => "loading, a byte a cycle".to_owned(),
+        bytes => format!("loading, {bytes} bytes a cycle"),
+    };
     type Shown<'a> = &'a dyn Fn(&ScheduleReport) -> String;
     let rows: [(_, Shown, _); 5] = [
         ("between images, steady state", &between, speedup(report.speedup_vs_dense)),
@@ -85,7 +89,7 @@ fn cycles_table(report: &Report) -> Table {
             &|schedule| grouped(schedule.n_compute_cycles_per_image),
             speedup(report.compute_speedup_vs_dense),
         ),
-        ("loading", &|schedule| grouped(schedule.n_load_cycles_per_image), String::new()),
+        (&loading, &|schedule| grouped(schedule.n_load_cycles_per_image), String::new()),
         ("output", &|schedule| grouped(schedule.n_output_cycles_per_image), String::new()),
     ];
     for (name, shown, ratio) in rows {

@@ -70,7 +70,8 @@ pub struct Counters {
 impl Counters {
     /// Counters for an array of `rows * cols` PEs.
     pub fn new(config: &ArrayConfig) -> Self {
-        let size = config.rows() | config.cols() << 8 | config.lanes() << 16;
+        let size =
+            config.rows() | config.cols() << 8 | config.lanes() << 16 | config.port_bytes() << 24;
         Self {
             n_pes: Constant::new(bits(config.n_pes() as u64)),
             size: Constant::new(bits(size as u64)),
@@ -190,7 +191,7 @@ mod tests {
         let mut random = Random::new(cols as u64);
         let mut below = |n| random.below(n);
         let mut expected = vec![0u64; 32];
-        expected[14] = (rows + cols * 256 + config.lanes() * 65536) as u64;
+        expected[14] = (rows + cols * 256 + config.lanes() * 65536) as u64 + (4 << 24);
         let mut useful_macs = 0;
         for cycle in 0..1500 {
             let reset = cycle == 0 || cycle == 900;

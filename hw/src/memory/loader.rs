@@ -1,37 +1,31 @@
-//! Images in: receives bytes and packs them into words of bank 0.
+//! Images in: receives beats of bytes and packs them into words of bank 0.
 
+mod beat;
+mod packer;
+mod receiver;
+mod window;
 mod word_packer;
 
+pub use beat::Beat;
+pub use packer::Packer;
+pub use receiver::{Receiver, ReceiverState};
+pub use window::{Window, WindowInside, WindowRows, WindowSelect};
 pub use word_packer::WordPacker;
 
-use crate::context::{LaneDecoder, LoadContext};
-use crate::leaf::{Ram, Register, ports};
+use crate::context::{LoadContext, PackControl};
+use crate::leaf::{Register, ports};
 use crate::{comment, dff_setup};
 use rust_hdl_core::prelude::*;
-use spec::{ArrayConfig, Memory};
+use spec::ArrayConfig;
 
-/// What the loader does.
-#[derive(LogicState, Clone, Copy, Debug, PartialEq)]
-pub enum LoaderState {
-    /// Bytes are received.
-    Receive,
-    /// An image is too long; its bytes are dropped up to its last.
-    Drop,
-    /// An image is received; bank 0 is still in use.
-    Wait,
-    /// The lane table is walked for every packed pixel.
-    Pack,
-    /// The last word is on its way.
-    Finish,
-}
-
-/// Receives an image, then packs it into bank 0 as the lane table says.
+/// Receives an image, and packs it into bank 0 as the lane table says.
 ///
-/// Takes one byte a cycle. Packing a pixel takes a cycle for every entry of the table and one more. The next image is
-/// received while a packed one is computed.
+/// Takes a beat of `port_bytes` bytes a cycle, and packs an entry of the table a cycle. A row of packed pixels is packed as
+/// soon as the image rows that it reads are received and bank 0 is free, so that packing overlaps receiving; the next image
+/// is received while a packed one is computed, as soon as the image memory is free.
 ///
-/// `input_last` comes with the last byte of an image. An image that ends early or late is bad: none of it is packed, it is
-/// counted, and the byte after its last begins the next one. Reset: nothing received, nothing packed, no bad image.
+/// `input_last` comes with the last beat of an image. An image that ends early or late is bad: `full` never tells of it,
+/// it is counted, and the beat after its last begins the next one. Reset: nothing received, nothing packed, no bad image.
 #[derive(LogicBlock)]
 pub struct Loader {
     /// Rising edge.
@@ -44,15 +38,19 @@ pub struct Loader {
     pub packing: Signal<In, LoadContext>,
     /// Bank 0 may be overwritten: pulse.
     pub bank_free: Signal<In, Bit>,
-    /// A byte is offered.
+    /// A beat is offered.
     pub input_valid: Signal<In, Bit>,
     /// It is the last of its image.
     pub input_last: Signal<In, Bit>,
-    /// Entry of the lane table, of the address of the cycle before.
-    pub lane_word: Signal<In, Bits<32>>,
-    /// The next byte of the image, int8.
-    pub input_data: Signal<In, Bits<8>>,
-    /// The byte is taken.
+    /// Entry of the lane table, of the address of the cycle before, word 0.
+    pub lane_word_0: Signal<In, Bits<32>>,
+    /// Word 1.
+    pub lane_word_1: Signal<In, Bits<32>>,
+    /// The next bytes of the image, int8.
+    pub input_data: Vec<Signal<In, Bits<8>>>,
+    /// Bytes of a last beat that are of the image.
+    pub input_keep: Vec<Signal<In, Bit>>,
+    /// The beat is taken.
     pub input_ready: Signal<Out, Bit>,
     /// Which entry of the lane table.
     pub lane_address: Signal<Out, Bits<16>>,
@@ -60,53 +58,34 @@ pub struct Loader {
     pub load_enable: Signal<Out, Bit>,
     /// Which word.
     pub load_address: Signal<Out, Bits<16>>,
-    /// The word, int8. Bytes that no entry names are 0.
+    /// The word, int8. Lanes that no entry names are 0.
     pub load_word: Vec<Signal<Out, Bits<8>>>,
     /// A packed image is in bank 0; cleared by `bank_free`.
     pub full: Signal<Out, Bit>,
-    /// Cycles from an image's first byte to `full`, less the waiting for `bank_free`; of the last packed image.
+    /// Cycles from an image's first beat to `full`, less the waiting for `bank_free` with a whole image; of the last packed
+    /// image.
     pub load_cycles: Signal<Out, Bits<32>>,
     /// The newest image was bad.
     pub bad_image: Signal<Out, Bit>,
     /// Bad images since reset.
     pub bad_images: Signal<Out, Bits<32>>,
-    image_memory: Ram<16, 8>,
-    lane_decoder: LaneDecoder,
+    receiver: Receiver,
+    packer: Packer,
+    window: Window,
     word_packer: WordPacker,
-    state: Register<LoaderState>,
-    byte_index: Register<Bits<16>>,
-    lane_index: Register<Bits<16>>,
-    lane_valid: Register<Bit>,
-    grid_x: Register<Bits<12>>,
-    grid_y: Register<Bits<12>>,
-    image_x: Register<Bits<12>>,
-    image_y: Register<Bits<12>>,
-    pixel_base: Register<Bits<16>>,
-    row_base: Register<Bits<16>>,
-    byte_valid: Register<Bit>,
-    byte_inside: Register<Bit>,
-    byte_word_end: Register<Bit>,
-    byte_last: Register<Bit>,
-    position: Register<Bits<5>>,
+    bytes_valid: Register<Bit>,
+    bytes_control: Register<PackControl>,
+    lanes_valid: Register<Bit>,
+    lanes_control: Register<PackControl>,
+    word_begun: Register<Bit>,
     word_valid: Register<Bit>,
     word_last: Register<Bit>,
     word_address: Register<Bits<16>>,
+    written: Register<Bit>,
     full_register: Register<Bit>,
-    cycles: Register<Bits<32>>,
-    load_cycles_register: Register<Bits<32>>,
-    bad_image_register: Register<Bit>,
-    bad_images_register: Register<Bits<32>>,
-    ready: Signal<Local, Bit>,
-    received: Signal<Local, Bit>,
-    bytes_end: Signal<Local, Bit>,
-    lane_x: Signal<Local, Bits<12>>,
-    lane_y: Signal<Local, Bits<12>>,
-    pixel_end: Signal<Local, Bit>,
-    row_end: Signal<Local, Bit>,
-    image_end: Signal<Local, Bit>,
-    next_cycles: Signal<Local, Bits<32>>,
-    next_row_base: Signal<Local, Bits<16>>,
+    image_packed: Signal<Local, Bit>,
     _word: usize,
+    _port_bytes: usize,
 }
 
 impl Loader {
@@ -120,8 +99,10 @@ impl Loader {
             bank_free: Signal::default(),
             input_valid: Signal::default(),
             input_last: Signal::default(),
-            lane_word: Signal::default(),
-            input_data: Signal::default(),
+            lane_word_0: Signal::default(),
+            lane_word_1: Signal::default(),
+            input_data: ports(config.port_bytes()),
+            input_keep: ports(config.port_bytes()),
             input_ready: Signal::default(),
             lane_address: Signal::default(),
             load_enable: Signal::default(),
@@ -131,44 +112,23 @@ impl Loader {
             load_cycles: Signal::default(),
             bad_image: Signal::default(),
             bad_images: Signal::default(),
-            image_memory: Ram::new(Memory::Image.instances()[0], config.memories().image, 1, 1)
-                .visible(),
-            lane_decoder: LaneDecoder::default(),
+            receiver: Receiver::new(config),
+            packer: Packer::default(),
+            window: Window::new(config),
             word_packer: WordPacker::new(config),
-            state: Register::default(),
-            byte_index: Register::default(),
-            lane_index: Register::default(),
-            lane_valid: Register::default(),
-            grid_x: Register::default(),
-            grid_y: Register::default(),
-            image_x: Register::default(),
-            image_y: Register::default(),
-            pixel_base: Register::default(),
-            row_base: Register::default(),
-            byte_valid: Register::default(),
-            byte_inside: Register::default(),
-            byte_word_end: Register::default(),
-            byte_last: Register::default(),
-            position: Register::default(),
+            bytes_valid: Register::default(),
+            bytes_control: Register::default(),
+            lanes_valid: Register::default(),
+            lanes_control: Register::default(),
+            word_begun: Register::default(),
             word_valid: Register::default(),
             word_last: Register::default(),
             word_address: Register::default(),
+            written: Register::default(),
             full_register: Register::default(),
-            cycles: Register::default(),
-            load_cycles_register: Register::default(),
-            bad_image_register: Register::default(),
-            bad_images_register: Register::default(),
-            ready: Signal::default(),
-            received: Signal::default(),
-            bytes_end: Signal::default(),
-            lane_x: Signal::default(),
-            lane_y: Signal::default(),
-            pixel_end: Signal::default(),
-            row_end: Signal::default(),
-            image_end: Signal::default(),
-            next_cycles: Signal::default(),
-            next_row_base: Signal::default(),
+            image_packed: Signal::default(),
             _word: config.word_channels(),
+            _port_bytes: config.port_bytes(),
         }
     }
 }
@@ -180,182 +140,116 @@ impl Logic for Loader {
         dff_setup!(
             self,
             clock,
-            state,
-            byte_index,
-            lane_index,
-            lane_valid,
-            grid_x,
-            grid_y,
-            image_x,
-            image_y,
-            pixel_base,
-            row_base,
-            byte_valid,
-            byte_inside,
-            byte_word_end,
-            byte_last,
-            position,
+            bytes_valid,
+            bytes_control,
+            lanes_valid,
+            lanes_control,
+            word_begun,
             word_valid,
             word_last,
             word_address,
-            full_register,
-            cycles,
-            load_cycles_register,
-            bad_image_register,
-            bad_images_register
+            written,
+            full_register
         );
-        self.ready.next = self.configured.val()
-            & ((self.state.q.val() == LoaderState::Receive)
-                | (self.state.q.val() == LoaderState::Drop));
-        self.received.next = self.ready.val() & self.input_valid.val();
-        self.bytes_end.next = self.byte_index.q.val() == self.packing.val().bytes_minus_1;
-        self.input_ready.next = self.ready.val();
-        self.lane_address.next = self.lane_index.q.val();
+        comment!("An image counts once it is both whole and packed.");
+        self.image_packed.next =
+            self.receiver.complete.val() & (self.word_last.q.val() | self.written.q.val());
+        self.receiver.clock.next = self.clock.val();
+        self.receiver.reset.next = self.reset.val();
+        self.receiver.configured.next = self.configured.val();
+        self.receiver.packing.next = self.packing.val();
+        self.receiver.input_valid.next = self.input_valid.val();
+        self.receiver.input_last.next = self.input_last.val();
+        self.receiver.full.next = self.full_register.q.val();
+        self.receiver.image_packed.next = self.image_packed.val();
+        self.input_ready.next = self.receiver.input_ready.val();
+        self.load_cycles.next = self.receiver.load_cycles.val();
+        self.bad_image.next = self.receiver.bad_image.val();
+        self.bad_images.next = self.receiver.bad_images.val();
+
+        self.packer.clock.next = self.clock.val();
+        self.packer.reset.next = self.reset.val();
+        self.packer.packing.next = self.packing.val();
+        self.packer.restart.next = self.receiver.empty.val();
+        self.packer.complete.next = self.receiver.complete.val();
+        self.packer.received.next = self.receiver.received.val();
+        self.packer.full.next = self.full_register.q.val();
+        self.packer.lane_word_0.next = self.lane_word_0.val();
+        self.packer.lane_word_1.next = self.lane_word_1.val();
+        self.lane_address.next = self.packer.lane_address.val();
+
+        comment!("The bytes are read.");
+        self.window.clock.next = self.clock.val();
+        self.window.write_enable.next = self.receiver.write_enable.val();
+        self.window.write_row.next = self.receiver.write_row.val();
+        self.window.address.next = self.packer.address.val();
+        self.window.column.next = self.packer.column.val();
+        self.window.row_bytes.next = self.packing.val().row_bytes;
+        self.window.row_inside.next = self.packer.row_inside.val();
+        self.window.fill.next = self.packing.val().fill;
+        self.bytes_valid.d.next = self.packer.visited.val();
+        self.lanes_valid.d.next = self.bytes_valid.q.val();
+        self.bytes_control.d.next = self.packer.control.val();
+        self.lanes_control.d.next = self.bytes_control.q.val();
+        self.window.turn.next = self.bytes_control.q.val().first_lane;
+        if self.bytes_control.q.val().alternate {
+            self.window.turn.next = self.bytes_control.q.val().first_lane >> 1;
+        }
+        for i in 0..self._port_bytes {
+            self.receiver.input_keep[i].next = self.input_keep[i].val();
+            self.window.write_data[i].next = self.input_data[i].val();
+            self.word_packer.data[i].next = self.window.data[i].val();
+        }
+
+        comment!("They go into the word, and the word into the bank.");
+        self.word_packer.clock.next = self.clock.val();
+        self.word_packer.enable.next = self.lanes_valid.q.val();
+        self.word_packer.first.next = !self.word_begun.q.val();
+        self.word_packer.first_lane.next = self.lanes_control.q.val().first_lane;
+        self.word_packer.last_lane.next = self.lanes_control.q.val().last_lane;
+        self.word_packer.alternate.next = self.lanes_control.q.val().alternate;
+        if self.lanes_valid.q.val() {
+            self.word_begun.d.next = !self.lanes_control.q.val().word_end;
+        }
+        self.word_valid.d.next = self.lanes_valid.q.val() & self.lanes_control.q.val().word_end;
+        self.word_last.d.next = self.lanes_valid.q.val() & self.lanes_control.q.val().last;
+        if self.word_valid.q.val() {
+            self.word_address.d.next = self.word_address.q.val() + 1;
+        }
         self.load_enable.next = self.word_valid.q.val();
         self.load_address.next = self.word_address.q.val();
-        self.full.next = self.full_register.q.val();
-        self.load_cycles.next = self.load_cycles_register.q.val();
-        self.bad_image.next = self.bad_image_register.q.val();
-        self.bad_images.next = self.bad_images_register.q.val();
         for i in 0..self._word {
             self.load_word[i].next = self.word_packer.word[i].val();
         }
 
-        comment!(
-            "The lane of the entry that the table gives: where its byte is, and whether that is in the image."
-        );
-        self.lane_decoder.word_0.next = self.lane_word.val();
-        self.lane_x.next = self.image_x.q.val() + self.lane_decoder.fields.val().dx;
-        self.lane_y.next = self.image_y.q.val() + self.lane_decoder.fields.val().dy;
-        self.row_end.next = self.grid_x.q.val() == self.packing.val().grid_width_minus_1;
-        self.image_end.next =
-            self.row_end.val() & (self.grid_y.q.val() == self.packing.val().grid_height_minus_1);
-        self.pixel_end.next = self.lane_valid.q.val() & self.lane_decoder.fields.val().pixel_end;
-        self.next_row_base.next = self.row_base.q.val() + self.packing.val().row_step;
-        self.image_memory.clock.next = self.clock.val();
-        self.image_memory.write_enable[0].next =
-            self.received.val() & (self.state.q.val() == LoaderState::Receive);
-        self.image_memory.write_address.next = self.byte_index.q.val();
-        self.image_memory.write_data[0].next = self.input_data.val();
-        self.image_memory.read_address.next =
-            self.pixel_base.q.val() + self.lane_decoder.fields.val().offset;
-
-        comment!("The byte goes into the word, and the word into the bank.");
-        self.byte_valid.d.next = self.lane_valid.q.val();
-        self.byte_inside.d.next = self.lane_decoder.fields.val().valid
-            & (self.lane_x.val() < self.packing.val().image_width)
-            & (self.lane_y.val() < self.packing.val().image_height);
-        self.byte_word_end.d.next = self.lane_decoder.fields.val().word_end;
-        self.byte_last.d.next = self.pixel_end.val() & self.image_end.val();
-        self.word_packer.clock.next = self.clock.val();
-        self.word_packer.enable.next = self.byte_valid.q.val();
-        self.word_packer.position.next = self.position.q.val();
-        self.word_packer.in_image.next = self.byte_inside.q.val();
-        self.word_packer.data.next = self.image_memory.read_data[0].val();
-        if self.byte_valid.q.val() {
-            self.position.d.next = self.position.q.val() + 1;
-            if self.byte_word_end.q.val() {
-                self.position.d.next = 0.into();
-            }
+        if self.word_last.q.val() {
+            self.written.d.next = true;
         }
-        self.word_valid.d.next = self.byte_valid.q.val() & self.byte_word_end.q.val();
-        self.word_last.d.next = self.byte_last.q.val();
-        if self.word_valid.q.val() {
-            self.word_address.d.next = self.word_address.q.val() + 1;
-        }
-
         if self.bank_free.val() {
             self.full_register.d.next = false;
         }
-        self.next_cycles.next = self.cycles.q.val() + 1;
-        self.cycles.d.next = self.next_cycles.val();
-        self.lane_valid.d.next = false;
-        match self.state.q.val() {
-            LoaderState::Receive => {
-                if self.byte_index.q.val() == 0 {
-                    self.cycles.d.next = 1.into();
-                }
-                if self.received.val() {
-                    self.byte_index.d.next = self.byte_index.q.val() + 1;
-                    if self.bytes_end.val() {
-                        self.byte_index.d.next = 0.into();
-                        self.state.d.next = LoaderState::Drop;
-                        if self.input_last.val() {
-                            self.bad_image_register.d.next = false;
-                            self.state.d.next = LoaderState::Wait;
-                        }
-                    } else if self.input_last.val() {
-                        self.byte_index.d.next = 0.into();
-                        self.bad_image_register.d.next = true;
-                        self.bad_images_register.d.next = self.bad_images_register.q.val() + 1;
-                    }
-                }
-            }
-            LoaderState::Drop => {
-                if self.received.val() & self.input_last.val() {
-                    self.bad_image_register.d.next = true;
-                    self.bad_images_register.d.next = self.bad_images_register.q.val() + 1;
-                    self.state.d.next = LoaderState::Receive;
-                }
-            }
-            LoaderState::Wait => {
-                self.lane_index.d.next = 0.into();
-                self.grid_x.d.next = 0.into();
-                self.grid_y.d.next = 0.into();
-                self.image_x.d.next = 0.into();
-                self.image_y.d.next = 0.into();
-                self.pixel_base.d.next = 0.into();
-                self.row_base.d.next = 0.into();
-                self.word_address.d.next = 0.into();
-                if self.full_register.q.val() {
-                    self.cycles.d.next = self.cycles.q.val();
-                } else {
-                    self.state.d.next = LoaderState::Pack;
-                }
-            }
-            LoaderState::Pack => {
-                self.lane_valid.d.next = true;
-                self.lane_index.d.next = self.lane_index.q.val() + 1;
-                if self.pixel_end.val() {
-                    comment!("The entry after the last is on its way, and dropped.");
-                    self.lane_valid.d.next = false;
-                    self.lane_index.d.next = 0.into();
-                    self.grid_x.d.next = self.grid_x.q.val() + 1;
-                    self.image_x.d.next = self.image_x.q.val() + self.packing.val().block;
-                    self.pixel_base.d.next =
-                        self.pixel_base.q.val() + self.packing.val().pixel_step;
-                    if self.row_end.val() {
-                        self.grid_x.d.next = 0.into();
-                        self.image_x.d.next = 0.into();
-                        self.grid_y.d.next = self.grid_y.q.val() + 1;
-                        self.image_y.d.next = self.image_y.q.val() + self.packing.val().block;
-                        self.row_base.d.next = self.next_row_base.val();
-                        self.pixel_base.d.next = self.next_row_base.val();
-                    }
-                    if self.image_end.val() {
-                        self.state.d.next = LoaderState::Finish;
-                    }
-                }
-            }
-            LoaderState::Finish => {
-                if self.word_last.q.val() {
-                    self.full_register.d.next = true;
-                    self.load_cycles_register.d.next = self.next_cycles.val();
-                    self.state.d.next = LoaderState::Receive;
-                }
-            }
+        if self.image_packed.val() {
+            self.full_register.d.next = true;
+        }
+        self.full.next = self.full_register.q.val();
+        if self.receiver.empty.val() {
+            self.bytes_valid.d.next = false;
+            self.lanes_valid.d.next = false;
+            self.word_begun.d.next = false;
+            self.word_valid.d.next = false;
+            self.word_last.d.next = false;
+            self.word_address.d.next = 0.into();
+            self.written.d.next = false;
         }
 
         if self.reset.val() {
-            self.state.d.next = LoaderState::Receive;
-            self.byte_index.d.next = 0.into();
-            self.lane_valid.d.next = false;
-            self.byte_valid.d.next = false;
-            self.position.d.next = 0.into();
+            self.bytes_valid.d.next = false;
+            self.lanes_valid.d.next = false;
+            self.word_begun.d.next = false;
             self.word_valid.d.next = false;
+            self.word_last.d.next = false;
+            self.written.d.next = false;
             self.full_register.d.next = false;
-            self.bad_image_register.d.next = false;
-            self.bad_images_register.d.next = 0.into();
         }
     }
 }

@@ -130,7 +130,7 @@ fn the_smallest_array() {
 }
 
 fn accelerator(rows: usize, cols: usize) -> Verilog {
-    emit(&mut Accelerator::new(&design(rows, cols)), "accelerator", "").unwrap()
+    twofold_hw::design::emit(&design(rows, cols)).unwrap()
 }
 
 /// Not its whole text, which nobody reviews: its modules, how often each is used, and its ports.
@@ -176,8 +176,21 @@ fn the_memories_are_those_of_the_table() {
 
 #[test]
 fn the_accelerator_lints_at_every_kind_of_size() {
-    for (rows, cols) in [(2, 2), (5, 7), (8, 16), (16, 32), (2, 32)] {
-        lint(&accelerator(rows, cols));
+    let ports = ArrayConfig::PORT_BYTES;
+    for ((rows, cols), port_bytes) in
+        [(2, 2), (5, 7), (8, 16), (16, 32), (2, 32)].into_iter().zip(ports)
+    {
+        let array = array(rows, cols).with_port_bytes(port_bytes).unwrap();
+        let design = twofold_hw::design::emit(&Design::of(array)).unwrap();
+        let top = &design.top().text;
+        let bits = |n: usize| if n == 1 { String::new() } else { format!("[{}:0] ", n - 1) };
+        for port in [
+            format!("input wire {}input_data,", bits(8 * port_bytes)),
+            format!("input wire {}input_keep,", bits(port_bytes)),
+        ] {
+            assert_eq!(top.matches(&port).count(), 1, "{port}");
+        }
+        lint(&design);
     }
 }
 

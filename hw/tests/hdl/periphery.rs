@@ -4,7 +4,7 @@
 use crate::random::Random;
 use crate::verilated::{lint, simulate};
 use rust_hdl_core::prelude::*;
-use spec::isa::{Lane, Load};
+use spec::isa::{INSTRUCTION_WORDS, Lane, Load};
 use spec::{ArrayConfig, Memories};
 use twofold_hw::context::LoadDecoder;
 use twofold_hw::control::counters::Counters;
@@ -168,7 +168,8 @@ struct Packing {
     pub release_input: Signal<In, Bit>,
     pub input_valid: Signal<In, Bit>,
     pub input_last: Signal<In, Bit>,
-    pub input_data: Signal<In, Bits<8>>,
+    pub input_data: Vec<Signal<In, Bits<8>>>,
+    pub input_keep: Vec<Signal<In, Bit>>,
     pub input_ready: Signal<Out, Bit>,
     pub load_enable: Signal<Out, Bit>,
     pub load_address: Signal<Out, Bits<16>>,
@@ -182,6 +183,46 @@ struct Packing {
     lane_memory: Rom<16, 32>,
     configured: Constant<Bit>,
     _n: usize,
+    _port_bytes: usize,
+}
+
+impl Packing {
+    fn new(config: &ArrayConfig, table: &[Vec<u64>]) -> Self {
+        let (n, port_bytes) = (config.word_channels(), config.port_bytes());
+        Self {
+            clock: Signal::default(),
+            reset: Signal::default(),
+            word: ports(INSTRUCTION_WORDS),
+            release_input: Signal::default(),
+            input_valid: Signal::default(),
+            input_last: Signal::default(),
+            input_data: ports(port_bytes),
+            input_keep: ports(port_bytes),
+            input_ready: Signal::default(),
+            load_enable: Signal::default(),
+            load_address: Signal::default(),
+            load_word: ports(n),
+            full: Signal::default(),
+            load_cycles: Signal::default(),
+            bad_image: Signal::default(),
+            bad_images: Signal::default(),
+            loader: Loader::new(config),
+            load_decoder: LoadDecoder::default(),
+            lane_memory: Rom::new("lane_memory", "lane.hex", table.len(), 2).with_contents(table),
+            configured: Constant::new(true),
+            _n: n,
+            _port_bytes: port_bytes,
+        }
+    }
+
+    fn outputs(&self) -> Vec<u64> {
+        let mut out = vec![self.input_ready.val() as u64, self.load_enable.val() as u64];
+        out.push(self.load_address.val().to_u64());
+        out.extend(self.load_word.iter().map(|x| x.val().to_u64()));
+        out.extend([self.full.val() as u64, self.load_cycles.val().to_u64()]);
+        out.extend([self.bad_image.val() as u64, self.bad_images.val().to_u64()]);
+        out
+    }
 }
 
 impl Logic for Packing {
@@ -191,6 +232,7 @@ impl Logic for Packing {
         self.load_decoder.word_1.next = self.word[1].val();
         self.load_decoder.word_2.next = self.word[2].val();
         self.load_decoder.word_3.next = self.word[3].val();
+        self.load_decoder.word_4.next = self.word[4].val();
         self.lane_memory.clock.next = self.clock.val();
         self.lane_memory.address.next = self.loader.lane_address.val();
         self.loader.clock.next = self.clock.val();
@@ -198,10 +240,14 @@ impl Logic for Packing {
         self.loader.configured.next = self.configured.val();
         self.loader.packing.next = self.load_decoder.fields.val();
         self.loader.bank_free.next = self.release_input.val();
-        self.loader.lane_word.next = self.lane_memory.data[0].val();
+        self.loader.lane_word_0.next = self.lane_memory.data[0].val();
+        self.loader.lane_word_1.next = self.lane_memory.data[1].val();
         self.loader.input_valid.next = self.input_valid.val();
         self.loader.input_last.next = self.input_last.val();
-        self.loader.input_data.next = self.input_data.val();
+        for i in 0..self._port_bytes {
+            self.loader.input_data[i].next = self.input_data[i].val();
+            self.loader.input_keep[i].next = self.input_keep[i].val();
+        }
         self.input_ready.next = self.loader.input_ready.val();
         self.load_enable.next = self.loader.load_enable.val();
         self.load_address.next = self.loader.load_address.val();
@@ -215,64 +261,53 @@ impl Logic for Packing {
     }
 }
 
+/// Random entries of a lane table: some lanes of a word, from anywhere around the packed pixel.
+fn lane_table(random: &mut Random, config: &ArrayConfig, row_bytes: i64) -> Vec<Vec<u64>> {
+    let n_entries = 7;
+    let (n, most) = (config.word_channels() as u64, config.port_bytes() as u64);
+    let entries = (0..n_entries).map(|i| {
+        let (dy, column) = (random.below(7) as i64 - 3, random.below(16) as i64 - 8);
+        let (first, step) = (random.below(n), 1 + random.below(2));
+        let count = (1 + random.below(most)).min((n - first).div_ceil(step));
+        let lane = Lane {
+            offset: dy * row_bytes + column,
+            column,
+            dy,
+            first_lane: first as usize,
+            last_lane: (first + (count - 1) * step) as usize,
+            alternate: step == 2,
+            word_end: i % 3 == 2 || i + 1 == n_entries,
+            pixel_end: i + 1 == n_entries,
+        };
+        lane.encode().unwrap().map(u64::from).to_vec()
+    });
+    entries.collect()
+}
+
 #[test]
 fn loader_runs_alike() {
-    for (rows, seed) in [(3, 1), (8, 2)] {
-        let config = config(rows, 4);
-        let n = config.word_channels();
+    for (rows, seed, port_bytes) in [(3, 1, 1), (8, 2, 2), (8, 1, 4), (3, 2, 8), (16, 1, 16)] {
+        let config = config(rows, 4).with_port_bytes(port_bytes).unwrap();
         let mut random = Random::new(seed);
         let (width, height, channels, block) = (5, 4, 2, seed as usize);
-        let n_entries = 15;
-        let table: Vec<Vec<u64>> = (0..n_entries)
-            .map(|i| {
-                let (dy, dx) = (random.below(7) as i64 - 3, random.below(7) as i64 - 3);
-                let lane = Lane {
-                    offset: (dy * width as i64 + dx) * channels as i64
-                        + random.below(channels as u64) as i64,
-                    dy,
-                    dx,
-                    valid: random.below(8) > 0,
-                    word_end: i % 4 == 3 || i + 1 == n_entries,
-                    pixel_end: i + 1 == n_entries,
-                };
-                vec![u64::from(lane.encode().unwrap()[0])]
-            })
-            .collect();
-        let hex: String = table.iter().map(|word| format!("{:08x}\n", word[0])).collect();
+        let row_bytes = width * channels;
+        let table = lane_table(&mut random, &config, row_bytes as i64);
+        let hex: String =
+            table.iter().map(|words| format!("{:08x}{:08x}\n", words[1], words[0])).collect();
         let load = Load {
             block,
-            bytes_minus_1: width * height * channels - 1,
+            bytes_minus_1: height * row_bytes - 1,
             grid_width_minus_1: (width - 1) / block,
             grid_height_minus_1: (height - 1) / block,
             pixel_step: block * channels,
-            row_step: block * width * channels,
-            image_width: width,
+            row_step: block * row_bytes,
+            row_bytes,
             image_height: height,
+            fill: -5,
+            reach: height.min(4) * row_bytes - 1,
         };
-        // The last word has no field of a `LOAD`.
-        let [load @ .., _] = load.encode().unwrap().map(u64::from);
-        let mut packing = Packing {
-            clock: Signal::default(),
-            reset: Signal::default(),
-            word: ports(4),
-            release_input: Signal::default(),
-            input_valid: Signal::default(),
-            input_last: Signal::default(),
-            input_data: Signal::default(),
-            input_ready: Signal::default(),
-            load_enable: Signal::default(),
-            load_address: Signal::default(),
-            load_word: ports(n),
-            full: Signal::default(),
-            load_cycles: Signal::default(),
-            bad_image: Signal::default(),
-            bad_images: Signal::default(),
-            loader: Loader::new(&config),
-            load_decoder: LoadDecoder::default(),
-            lane_memory: Rom::new("lane_memory", "lane.hex", 15, 1).with_contents(&table),
-            configured: Constant::new(true),
-            _n: n,
-        };
+        let load = load.encode().unwrap().map(u64::from);
+        let mut packing = Packing::new(&config, &table);
         let design = emit(&mut packing, "packing", "").unwrap();
         // The bytes of the image, taken as the native loader takes them, so that most images end where they should.
         let mut left = 40;
@@ -280,35 +315,38 @@ fn loader_runs_alike() {
         let native: Vec<Vec<u64>> = (0..3000)
             .map(|cycle| {
                 let reset = (cycle == 0 || random.below(700) == 0) as u64;
-                let valid = (random.below(3) > 0) as u64;
-                let last = (left == 1) as u64;
-                let input = [(random.below(100) == 0) as u64, valid, last, random.below(256)];
-                let row: Vec<u64> = [reset].into_iter().chain(load).chain(input).collect();
+                let valid = (random.below(4) > 0) as u64;
+                let n_bytes = left.min(port_bytes);
+                let last = (left <= port_bytes) as u64;
+                let keep =
+                    if random.below(20) == 0 { random.below(1 << 16) } else { (1 << n_bytes) - 1 };
+                let mut row = vec![reset];
+                row.extend(load);
+                row.extend([(random.below(60) == 0) as u64, valid, last]);
+                row.extend((0..port_bytes).map(|_| random.below(256)));
+                row.extend((0..port_bytes).map(|byte| keep >> byte & 1));
                 if valid == 1 && packing.input_ready.val() && reset == 0 {
                     left = if last == 1 {
-                        [39, 40, 40, 40, 41, 45][random.below(6) as usize]
+                        [39, 40, 40, 40, 41, 45, 57][random.below(7) as usize]
                     } else {
-                        left - 1
+                        left - n_bytes
                     };
                 }
                 packing.reset.next = row[0] == 1;
                 packing.word.iter_mut().zip(&row[1..]).for_each(|(port, x)| lane(port, *x));
-                packing.release_input.next = row[5] == 1;
-                packing.input_valid.next = row[6] == 1;
-                packing.input_last.next = row[7] == 1;
-                lane(&mut packing.input_data, row[8]);
+                let row_inputs = &row[1 + INSTRUCTION_WORDS..];
+                packing.release_input.next = row_inputs[0] == 1;
+                packing.input_valid.next = row_inputs[1] == 1;
+                packing.input_last.next = row_inputs[2] == 1;
+                let (data, keep) = row_inputs[3..].split_at(port_bytes);
+                packing.input_data.iter_mut().zip(data).for_each(|(port, x)| lane(port, *x));
+                packing.input_keep.iter_mut().zip(keep).for_each(|(port, x)| port.next = *x == 1);
                 rows.push(row);
                 tick(&mut packing, |p| &mut p.clock).unwrap();
-                let mut out =
-                    vec![packing.input_ready.val() as u64, packing.load_enable.val() as u64];
-                out.push(packing.load_address.val().to_u64());
-                out.extend(packing.load_word.iter().map(|x| x.val().to_u64()));
-                out.extend([packing.full.val() as u64, packing.load_cycles.val().to_u64()]);
-                out.extend([packing.bad_image.val() as u64, packing.bad_images.val().to_u64()]);
-                out
+                packing.outputs()
             })
             .collect();
-        assert!(native.iter().filter(|row| row[1] == 1).count() > 100);
+        assert!(native.iter().filter(|row| row[1] == 1).count() > 100, "{port_bytes}");
         assert!(native.iter().any(|row| row.last().is_some_and(|n| *n > 3)));
         compare(&design, &[("lane.hex", hex)], &rows, &native, 1);
     }

@@ -17,7 +17,7 @@ use twofold_hw::datapath::selector::Selector;
 use twofold_hw::memory::activation_memory::{
     ActivationMemory, BankSelect, GranuleWrite, ResidualSelect,
 };
-use twofold_hw::memory::loader::WordPacker;
+use twofold_hw::memory::loader::{WindowInside, WindowSelect, WordPacker};
 use twofold_hw::memory::output::{Largest, LogitSelect};
 use twofold_hw::tech::MULT18X18D_MODEL;
 use twofold_hw::verilog::{Module, Verilog, emit};
@@ -390,27 +390,66 @@ fn a_first_visit_does_not_read_what_the_memory_held() {
 }
 
 #[test]
+fn what_lies_outside_an_image_is_known_whatever_the_memory_holds() {
+    if !has_icarus() {
+        return;
+    }
+    // Address, turn, fill, which of two bytes are in the image, two banks.
+    let row = |address: Value, turn: u64, inside: [u64; 2], banks: [Value; 2]| {
+        vec![address, k(turn), k(9), k(inside[0]), k(inside[1]), banks[0], banks[1]]
+    };
+    let rows = [
+        row(k(1), 0, [0, 0], [X, X]),
+        row(k(0), 0, [1, 0], [X, k(7)]),
+        row(X, 1, [1, 1], [k(1), X]),
+        row(k(0), 1, [1, 0], [k(3), k(4)]),
+    ];
+    let seen = simulate(WindowSelect::new(2), &rows);
+    let expected = [[k(9), k(9)], [k(7), k(9)], [X, k(1)], [k(9), X]];
+    assert_eq!(seen, expected.map(Vec::from));
+
+    // Column, bytes of a row, whether the row is there.
+    let column = |column: i64| k(column as u64 & 0x1_ffff);
+    let rows = [
+        vec![column(-1), k(7), k(1)],
+        vec![column(6), k(7), k(1)],
+        vec![column(3), k(7), k(0)],
+        vec![X, k(7), k(0)],
+        vec![X, k(7), k(1)],
+    ];
+    let seen = simulate(WindowInside::new(2), &rows);
+    let expected = [[k(0), k(1)], [k(1), k(0)], [k(0), k(0)], [k(0), k(0)], [X, X]];
+    assert_eq!(seen, expected.map(Vec::from));
+}
+
+#[test]
 fn unused_bytes_of_a_word_are_zero() {
     if !has_icarus() {
         return;
     }
-    // Enable, position, in the image, byte.
+    // Enable, first, first lane, last lane, every other, two bytes.
+    let row = |first: u64, [from, to]: [Value; 2], alternate: u64, data: [Value; 2]| {
+        vec![k(1), k(first), from, to, k(alternate), data[0], data[1]]
+    };
     let rows = [
-        vec![k(1), k(0), k(1), k(0x80)],
-        vec![k(1), k(1), k(1), k(0x7f)],
-        vec![k(0), X, X, X],
-        vec![k(1), k(0), k(0), X],
-        vec![k(1), k(2), k(1), X],
-        vec![k(1), X, k(1), k(1)],
+        row(1, [k(0), k(0)], 0, [k(0x80), X]),
+        row(0, [k(1), k(1)], 0, [X, k(0x7f)]),
+        vec![k(0), X, X, X, X, X, X],
+        row(0, [k(0), k(2)], 1, [k(3), k(4)]),
+        row(1, [k(1), k(0)], 0, [X, X]),
+        row(0, [k(2), k(2)], 0, [X, k(1)]),
+        row(0, [X, k(1)], 0, [k(1), k(1)]),
     ];
+    let config = |rows, cols| config(rows, cols).with_port_bytes(2).unwrap();
     let seen = simulate(WordPacker::new(&config(2, 2)), &rows);
     let expected = [
         [k(0x80), k(0), k(0), k(0)],
         [k(0x80), k(0x7f), k(0), k(0)],
         [k(0x80), k(0x7f), k(0), k(0)],
+        [k(3), k(0x7f), k(4), k(0)],
         [k(0), k(0), k(0), k(0)],
         [k(0), k(0), X, k(0)],
-        [X, X, X, X],
+        [X, X, X, k(0)],
     ];
     assert_eq!(seen, expected.map(Vec::from));
 

@@ -9,7 +9,7 @@ use crate::verilator::N_REGISTERS;
 
 /// The top module.
 pub(super) const TOP: &str = "bench";
-/// File of the bytes for the input port.
+/// File of the beats for the input port.
 pub(super) const IMAGES: &str = "images.hex";
 /// Begins every line that the bench prints.
 pub(super) const MARK: &str = "twofold";
@@ -28,15 +28,32 @@ pub(super) struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// One line a byte: bit 8 says that it is the last of its frame, bit 9 that the frame is an image.
+    /// Bytes that the input port takes a cycle.
+    fn port_bytes(&self) -> usize {
+        self.loaded.program.config.port_bytes()
+    }
+
+    /// One line a beat: a digit, of which bit 0 says that it is the last of its frame and bit 1 that the frame is an image,
+    /// then `input_keep`, and the bytes. What the accelerator must not look at is unknown.
     pub(super) fn images(&self) -> String {
+        let port_bytes = self.port_bytes();
         let mut text = String::new();
         for frame in self.frames {
             let image = u32::from(frame.len() == self.loaded.program.n_input_bytes);
-            for (i, byte) in frame.iter().enumerate() {
-                let last = u32::from(i + 1 == frame.len());
+            let n_beats = frame.len().div_ceil(port_bytes);
+            for (i, bytes) in frame.chunks(port_bytes).enumerate() {
+                let last = u32::from(i + 1 == n_beats);
+                let digits = port_bytes.div_ceil(4);
+                let keep = if last == 1 {
+                    format!("{:0digits$x}", (1u32 << bytes.len()) - 1)
+                } else {
+                    "x".repeat(digits)
+                };
+                let unknown = "xx".repeat(port_bytes - bytes.len());
+                let bytes: String =
+                    bytes.iter().rev().map(|byte| format!("{:02x}", *byte as u8)).collect();
                 // Writing to a String cannot fail.
-                let _ = writeln!(text, "{:03x}", image << 9 | last << 8 | u32::from(*byte as u8));
+                let _ = writeln!(text, "{:x}_{keep}_{unknown}{bytes}", image << 1 | last);
             }
         }
         text
@@ -46,7 +63,13 @@ impl Bench<'_> {
         let program = &self.loaded.program;
         let is_image = |frame: &&&[i8]| frame.len() == program.n_input_bytes;
         let constants = [
-            ("N_BYTES", self.frames.iter().map(|frame| frame.len() as u64).sum()),
+            (
+                "N_BEATS",
+                self.frames
+                    .iter()
+                    .map(|frame| frame.len().div_ceil(self.port_bytes()) as u64)
+                    .sum(),
+            ),
             ("N_IMAGES", self.frames.iter().filter(is_image).count() as u64),
             ("N_LOGITS", program.classes.len() as u64),
             ("N_LAYERS", program.layers.len() as u64),
@@ -60,6 +83,7 @@ impl Bench<'_> {
         for (name, value) in constants {
             let _ = writeln!(text, "    localparam [63:0] {name} = 64'd{value};");
         }
+        let _ = writeln!(text, "    localparam PORT_BYTES = {};", self.port_bytes());
         let bits = status::ADDRESS_BITS;
         let _ = writeln!(text, "    localparam STATUS_BITS = {bits};");
         for status::Register { address, name, .. } in status::REGISTERS {
@@ -87,20 +111,26 @@ impl Bench<'_> {
 
 const BODY: &str = r#"
     reg clock, reset, input_valid, input_last, output_ready;
-    reg [7:0] input_data;
+    reg [8*PORT_BYTES-1:0] input_data;
+    reg [PORT_BYTES-1:0] input_keep;
     reg [STATUS_BITS-1:0] status_address;
     wire input_ready, output_valid, output_last, busy, done, error;
     wire [15:0] output_data;
     wire [31:0] status_data;
     wire [7:0] stream_layer, drained_layers;
     accelerator accelerator (
-        .clock(clock), .reset(reset), .input_data(input_data), .input_valid(input_valid), .input_last(input_last),
+        .clock(clock), .reset(reset), .input_data(input_data), .input_keep(input_keep),
+        .input_valid(input_valid), .input_last(input_last),
         .input_ready(input_ready), .output_data(output_data), .output_valid(output_valid), .output_last(output_last),
         .output_ready(output_ready), .status_address(status_address), .status_data(status_data), .busy(busy),
         .done(done), .error(error), .stream_layer(stream_layer), .drained_layers(drained_layers)
     );
 
-    reg [9:0] bytes [0:N_BYTES];
+    // A beat: 2 unused bits, whether its frame is an image, whether it is the last, what is kept in whole digits, bytes.
+    localparam KEEP_BITS = (PORT_BYTES + 3) / 4 * 4;
+    localparam LAST = KEEP_BITS + 8 * PORT_BYTES;
+    reg [LAST+3:0] beats [0:N_BEATS];
+    reg [LAST+3:0] beat;
     reg [63:0] random, sent, sent_images, computed, answered, n_beats, idle, n_cycles, drained;
     reg [7:0] layer;
     reg was_done, offer, accept, gave, took, last, running;
@@ -133,8 +163,8 @@ const BODY: &str = r#"
     endtask
 
     initial begin
-        $readmemh("images.hex", bytes, 0, N_BYTES - 1);
-        {clock, input_valid, input_last, input_data, output_ready, status_address} = 0;
+        $readmemh("images.hex", beats, 0, N_BEATS - 1);
+        {clock, input_valid, input_last, input_data, input_keep, output_ready, status_address} = 0;
         {sent, sent_images, computed, answered, n_beats, idle, n_cycles} = 0;
         random = STALL_SEED;
         running = 1;
@@ -151,8 +181,8 @@ const BODY: &str = r#"
         was_done = done;
         layer = stream_layer;
         drained = drained_layers;
-        while (running && (answered < N_IMAGES || computed < N_IMAGES || sent < N_BYTES)) begin
-            offer = sent < N_BYTES && (BACK_TO_BACK || answered >= sent_images);
+        while (running && (answered < N_IMAGES || computed < N_IMAGES || sent < N_BEATS)) begin
+            offer = sent < N_BEATS && (BACK_TO_BACK || answered >= sent_images);
             accept = 1;
             if (STALL_SEED != 0) begin
                 random = random ^ (random << 13);
@@ -162,7 +192,10 @@ const BODY: &str = r#"
                 accept = random[37:36] != 0;
             end
             input_valid = offer;
-            {input_last, input_data} = offer ? bytes[sent][8:0] : 9'dx;
+            beat = offer ? beats[sent] : {LAST+4{1'bx}};
+            input_data = beat[8*PORT_BYTES-1:0];
+            input_keep = beat[8*PORT_BYTES +: PORT_BYTES];
+            input_last = beat[LAST];
             output_ready = accept;
             #5;
             if (input_ready === 1'bx) stop("unknown input_ready");
@@ -183,7 +216,7 @@ const BODY: &str = r#"
             clock = 0;
             n_cycles = n_cycles + 1;
             if (gave) begin
-                sent_images = sent_images + (bytes[sent][9:8] == 2'd3);
+                sent_images = sent_images + (beat[LAST +: 2] == 2'd3);
                 sent = sent + 1;
             end
             if (took) begin

@@ -8,6 +8,7 @@
 // The ports follow one rule: `input_ready` and all outputs but `status_data` depend on registers alone, so that what
 // is seen after one clock edge is what the next one acts on.
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -141,7 +142,8 @@ void reset(Model& model, uint64_t n_cycles) {
     root.reset = 1;
     root.input_valid = 0;
     root.input_last = 0;
-    root.input_data = 0;
+    std::memset(&root.input_data, 0, sizeof root.input_data);
+    root.input_keep = 0;
     root.output_ready = 0;
     root.status_address = TWOFOLD_STATUS_STATE;
     model.top->eval();
@@ -176,6 +178,8 @@ void copy_layer(const Job& job, Result& result, uint64_t image, uint64_t layer) 
 
 void run(Model& model, const Job& job, Result& result) {
     auto& root = *model.top->rootp;
+    // The port has a bit of `input_keep` for each byte of `input_data`, which fill its variable: 1, 2, 4, 8 or 16 bytes.
+    constexpr uint64_t port_bytes = sizeof root.input_data;
     uint64_t sent_bytes = 0;       // accepted by the input port
     uint64_t frame = 0;            // frames accepted whole: what the input port gets up to a byte with `input_last`
     uint64_t frame_left = job.n_frames != 0 ? job.frames[0] : 0;
@@ -202,18 +206,26 @@ void run(Model& model, const Job& job, Result& result) {
     while (answered < job.n_images || computed < job.n_images || frame < job.n_frames) {
         bool offer = frame < job.n_frames && (job.back_to_back || answered >= sent_images);
         bool accept = true;
-        uint32_t noise = 0;            // on the input port, where nothing is offered
+        uint64_t noise = 0;            // on the input port, where nothing is offered
         if (job.stall_seed != 0) {
             const uint32_t stall = next_random(random);
             offer = offer && (stall & 3) != 0;
             accept = (stall & 0x30) != 0;
-            noise = stall >> 16;
+            noise = stall * 0x9e3779b97f4a7c15u;
             // Nothing but `status_data` depends on it.
             root.status_address = stall >> 8 & ((1 << TWOFOLD_STATUS_ADDRESS_BITS) - 1);
         }
         root.input_valid = offer;
-        root.input_data = offer ? job.images[sent_bytes] : noise & 0xff;
-        root.input_last = offer ? frame_left == 1 : noise >> 8 & 1;
+        const uint64_t n_bytes = offer ? std::min(frame_left, port_bytes) : 0;
+        uint8_t data_bytes[port_bytes];
+        for (uint64_t byte = 0; byte < port_bytes; ++byte) {
+            data_bytes[byte] = byte < n_bytes ? job.images[sent_bytes + byte] : noise >> byte % 7 * 8;
+        }
+        std::memcpy(&root.input_data, data_bytes, port_bytes);
+        root.input_last = offer ? frame_left == n_bytes : noise >> 56 & 1;
+        // It means nothing but in a last beat.
+        const uint64_t keep = offer && root.input_last ? (uint64_t{1} << n_bytes) - 1 : noise >> 40;
+        root.input_keep = keep & ((uint64_t{1} << port_bytes) - 1);
         root.output_ready = accept;
         const bool gave = offer && root.input_ready;
         const bool took = accept && root.output_valid;
@@ -224,8 +236,9 @@ void run(Model& model, const Job& job, Result& result) {
         clock_edge(model);
         ++result.n_cycles;
         if (gave) {
-            ++sent_bytes;
-            if (--frame_left == 0) {
+            sent_bytes += n_bytes;
+            frame_left -= n_bytes;
+            if (frame_left == 0) {
                 sent_images += job.frames[frame] == job.image_bytes;
                 if (++frame < job.n_frames) frame_left = job.frames[frame];
             }

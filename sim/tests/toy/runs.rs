@@ -147,8 +147,8 @@ fn a_tally_makes_a_report_that_survives_json() {
     let path = folder.path().join("report.json");
     fs::write(&path, report.to_json()).unwrap();
     assert_eq!(sim::Report::read(&path).unwrap(), report);
-    fs::write(&path, report.to_json().replace("\"format_version\": 2", "\"format_version\": 1"))
+    fs::write(&path, report.to_json().replace("\"format_version\": 3", "\"format_version\": 1"))
         .unwrap();
     let error = sim::Report::read(&path).unwrap_err().to_string();
-    assert!(error.ends_with("report version 1 is not 2; help: run `twofold sim` again"), "{error}");
+    assert!(error.ends_with("report version 1 is not 3; help: run `twofold sim` again"), "{error}");
 }

@@ -34,7 +34,7 @@ pub(crate) fn config() -> ArrayConfig {
         activation: 64,
         ..Memories::default()
     };
-    ArrayConfig::new(2, 2, memories).unwrap()
+    ArrayConfig::new(2, 2, memories).unwrap().with_port_bytes(1).unwrap()
 }
 
 pub(crate) fn program() -> Program {
@@ -71,7 +71,7 @@ pub(crate) fn program() -> Program {
         tiles: vec![[1, 0], [2, 0], [3, 0], [5, 0], [0, 0], [0, 1 << 12]],
         weights: ADD.iter().map(|add| vec![*add, 55]).collect(),
         parameters: vec![vec![Parameter { bias: BIAS, ..Parameter::default() }; 2]],
-        lanes: vec![1],
+        lanes: vec![[1, 0]],
         layers: (0..=ADD.len()).map(layer).collect(),
     }
 }

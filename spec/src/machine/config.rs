@@ -8,13 +8,15 @@ use super::parameter::Parameter;
 
 /// A validated accelerator size: every number that hardware and compiler share derives from it.
 ///
-/// A word holds `2 * rows` int8 channels, that is `rows` pairs. `lanes` channels are requantized and written a cycle.
+/// A word holds `2 * rows` int8 channels, that is `rows` pairs. `lanes` channels are requantized and written a cycle,
+/// `port_bytes` bytes of an image are received.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, try_from = "RawConfig")]
 pub struct ArrayConfig {
     rows: usize,
     cols: usize,
     lanes: usize,
+    port_bytes: usize,
     memories: Memories,
 }
 
@@ -24,8 +26,14 @@ struct RawConfig {
     rows: usize,
     cols: usize,
     lanes: Option<usize>,
+    #[serde(default = "default_port_bytes")]
+    port_bytes: usize,
     #[serde(default)]
     memories: Memories,
+}
+
+fn default_port_bytes() -> usize {
+    ArrayConfig::DEFAULT_PORT_BYTES
 }
 
 impl TryFrom<RawConfig> for ArrayConfig {
@@ -33,6 +41,7 @@ impl TryFrom<RawConfig> for ArrayConfig {
 
     fn try_from(raw: RawConfig) -> Result<Self, ConfigError> {
         let config = Self::new(raw.rows, raw.cols, raw.memories)?;
+        let config = config.with_port_bytes(raw.port_bytes)?;
         raw.lanes.map_or(Ok(config.clone()), |lanes| config.with_lanes(lanes))
     }
 }
@@ -70,6 +79,15 @@ pub enum ConfigError {
         /// Lanes that the array can have.
         possible: Vec<usize>,
     },
+    /// The input port has a width that it cannot have.
+    #[error(
+        "array: port_bytes = {value}; help: an input port takes {} bytes a cycle",
+        ArrayConfig::PORT_BYTES.map(|bytes| bytes.to_string()).join(", ")
+    )]
+    PortBytes {
+        /// What was asked for.
+        value: usize,
+    },
     /// A memory is empty or deeper than its address field.
     #[error(
         "array: {name} memory of {depth} entries is outside 2..={max}; help: set a depth within these limits"
@@ -98,6 +116,10 @@ impl ArrayConfig {
     pub const COLS: (usize, usize) = (2, 32);
     /// Fewest and most lanes (output channels requantized at once).
     pub const LANES: (usize, usize) = (2, 32);
+    /// Bytes that the input port may take a cycle.
+    pub const PORT_BYTES: [usize; 5] = [1, 2, 4, 8, 16];
+    /// Bytes that it takes where nothing else is said.
+    pub const DEFAULT_PORT_BYTES: usize = 4;
 
     /// Checks the sizes. Lanes are 4 where words and columns allow it, else 2; see [`Self::with_lanes`].
     ///
@@ -116,7 +138,8 @@ impl ArrayConfig {
             }
         }
         let lanes = if rows.is_multiple_of(2) && cols >= 4 { 4 } else { 2 };
-        Ok(Self { rows, cols, lanes, memories })
+        let port_bytes = Self::DEFAULT_PORT_BYTES;
+        Ok(Self { rows, cols, lanes, port_bytes, memories })
     }
 
     /// The same array with so many lanes.
@@ -138,7 +161,7 @@ impl ArrayConfig {
     /// A memory that the ISA cannot address.
     pub fn with_memories(self, memories: Memories) -> Result<Self, ConfigError> {
         let config = Self::new(self.rows, self.cols, memories)?;
-        Ok(Self { lanes: self.lanes, ..config })
+        Ok(Self { lanes: self.lanes, port_bytes: self.port_bytes, ..config })
     }
 
     /// Lanes that an array of these rows and columns can have: they divide a word, and there is a column for each.
@@ -146,6 +169,17 @@ impl ArrayConfig {
         let (word, cols) = (self.word_channels(), self.cols);
         let (least, most) = Self::LANES;
         (least..=most.min(cols)).filter(move |lanes| word.is_multiple_of(*lanes))
+    }
+
+    /// The same array with another input port.
+    ///
+    /// # Errors
+    /// A width that is none of [`Self::PORT_BYTES`].
+    pub fn with_port_bytes(self, port_bytes: usize) -> Result<Self, ConfigError> {
+        if !Self::PORT_BYTES.contains(&port_bytes) {
+            return Err(ConfigError::PortBytes { value: port_bytes });
+        }
+        Ok(Self { port_bytes, ..self })
     }
 
     /// Reduction lanes.
@@ -156,6 +190,11 @@ impl ArrayConfig {
     /// Output channels computed at once.
     pub fn cols(&self) -> usize {
         self.cols
+    }
+
+    /// Bytes that the input port takes a cycle, and that the loader packs.
+    pub fn port_bytes(&self) -> usize {
+        self.port_bytes
     }
 
     /// Depths of the memories.
@@ -251,5 +290,21 @@ mod tests {
             ArrayConfig::new(8, 16, Memories { accumulator: 257, ..Memories::default() }).is_err()
         );
         assert!(serde_json::from_str::<ArrayConfig>(r#"{"rows":17,"cols":4}"#).is_err());
+        assert!(
+            serde_json::from_str::<ArrayConfig>(r#"{"rows":8,"cols":4,"port_bytes":3}"#).is_err()
+        );
+    }
+
+    #[test]
+    fn the_input_port_has_a_default_and_keeps_its_width() {
+        let config: ArrayConfig = serde_json::from_str(r#"{"rows":8,"cols":16}"#).unwrap();
+        assert_eq!(config, ArrayConfig::default());
+        let wide = config.with_port_bytes(16).unwrap();
+        let json = serde_json::to_string(&wide).unwrap();
+        assert_eq!(serde_json::from_str::<ArrayConfig>(&json).unwrap().port_bytes(), 16);
+        let memories = Memories { image: 99, ..Memories::default() };
+        assert_eq!(wide.with_memories(memories).unwrap().port_bytes(), 16);
+        let error = ArrayConfig::default().with_port_bytes(12).unwrap_err().to_string();
+        assert!(error.contains("port_bytes = 12") && error.contains("1, 2, 4, 8, 16"), "{error}");
     }
 }

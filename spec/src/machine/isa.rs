@@ -31,7 +31,7 @@ pub const INSTRUCTION_WORDS: usize = 5;
 /// Words of 32 bits in a tile record.
 pub const TILE_WORDS: usize = 2;
 /// Words of 32 bits in a lane record.
-pub const LANE_WORDS: usize = 1;
+pub const LANE_WORDS: usize = 2;
 
 /// Where the opcode of every instruction lies.
 pub const OPCODE: Field = Field {

@@ -66,8 +66,8 @@ impl Memory {
         }
     }
 
-    /// Instance names in the Verilog, which simulators and waveforms know; none of the accumulators and logits, which
-    /// lie within their blocks.
+    /// Instance names in the Verilog, which simulators and waveforms know; none of the image, the accumulators and the
+    /// logits, which lie within their blocks.
     pub const fn instances(self) -> &'static [&'static str] {
         match self {
             Self::Program => &["program_memory"],
@@ -75,10 +75,9 @@ impl Memory {
             Self::Weight => &["weight_memory"],
             Self::Parameter => &["parameter_memory"],
             Self::Lane => &["lane_memory"],
-            Self::Image => &["image_memory"],
             Self::Input => Self::BANKS.split_at(1).0,
             Self::Activation => Self::BANKS.split_at(1).1,
-            Self::Accumulator | Self::Logit => &[],
+            Self::Image | Self::Accumulator | Self::Logit => &[],
         }
     }
 
@@ -137,9 +136,9 @@ pub struct Memories {
     pub weight: usize,
     /// Parameter rows: bias, multiplier, shift and residual multiplier of `lanes` channels.
     pub parameter: usize,
-    /// Entries of the loader's lane table, 32 bits each.
+    /// Entries of the loader's lane table, 64 bits each.
     pub lane: usize,
-    /// Bytes of the raw image buffer.
+    /// Bytes of the image as received, in as many banks as the input port has bytes.
     pub image: usize,
     /// Words of activation bank 0, which only the loader writes.
     pub input: usize,

@@ -90,7 +90,7 @@ pub const REGISTERS: &[Register] = &[
     register(LOAD_CYCLES, "load_cycles", "cycles of receiving and packing the last image"),
     register(OUTPUT_CYCLES, "output_cycles", "cycles of sending the last image's logits and class"),
     register(PROGRAM_COUNTER, "program_counter", "address of the next instruction"),
-    register(SIZES, "sizes", "rows + cols * 2^8 + lanes * 2^16"),
+    register(SIZES, "sizes", "rows + cols * 2^8 + lanes * 2^16 + port_bytes * 2^24"),
     register(BAD_IMAGES, "bad_images", "bad images since reset"),
 ];
 

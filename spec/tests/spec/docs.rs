@@ -149,6 +149,9 @@ fn sizes_table_is_the_configuration() {
     let value = |symbol: &str| rows.iter().find(|row| row[0] == symbol).expect(symbol)[2].clone();
     assert_eq!(value("R"), format!("{}..{}", ArrayConfig::ROWS.0, ArrayConfig::ROWS.1));
     assert_eq!(value("C"), format!("{}..{}", ArrayConfig::COLS.0, ArrayConfig::COLS.1));
+    let widths = ArrayConfig::PORT_BYTES.map(|bytes| bytes.to_string());
+    let (last, others) = widths.split_last().expect("there are widths");
+    assert_eq!(value("B"), format!("{} or {last}", others.join(", ")));
     assert_eq!(value("T"), format!("max(R, {})", ArrayConfig::ACCUMULATE_LATENCY));
 }
 

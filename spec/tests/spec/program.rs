@@ -19,7 +19,7 @@ fn program(rows: usize, cols: usize, seed: u64) -> Program {
     let mut word = || random.range(0, u32::MAX.into()) as u32;
     let instructions = (0..3).map(|_| [word(), word(), word(), word(), word()]).collect();
     let tiles = (0..5).map(|_| [word(), word()]).collect();
-    let lanes = (0..4).map(|_| word()).collect();
+    let lanes = (0..4).map(|_| [word(), word()]).collect();
     let weights = (0..7).map(|_| random.image(cols)).collect();
     let mut parameter = || Parameter {
         bias: random.range(i32::MIN.into(), i32::MAX.into()) as i32,
@@ -100,7 +100,7 @@ fn rows_have_the_documented_bits() {
         Parameter { bias: -2, multiplier: 0xff_ff7f, shift: 55, residual_multiplier: 0xab_cdef };
     program.parameters =
         vec![vec![parameter, Parameter::default(), Parameter::default(), parameter]];
-    program.lanes = vec![0xdead_beef];
+    program.lanes = vec![[0xdead_beef, 0x0001_0203]];
     let files = program.to_files();
     let text = |name| files.iter().find(|(file, _)| *file == name).unwrap().1.as_str();
     assert_eq!(text("program.hex"), "00000080f00000000000000289abcdef01234567\n");
@@ -108,7 +108,7 @@ fn rows_have_the_documented_bits() {
     assert_eq!(text("weight.hex"), "7f80ff01\n");
     let (some, none) = ("abcdef37ffff7ffffffffe", "0000000000000000000000");
     assert_eq!(text("parameter.hex"), format!("{some}{none}{none}{some}\n"));
-    assert_eq!(text("lane.hex"), "deadbeef\n");
+    assert_eq!(text("lane.hex"), "00010203deadbeef\n");
 }
 
 #[test]

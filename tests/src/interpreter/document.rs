@@ -141,14 +141,15 @@ record!(Block, "### BLOCK", {
 record!(End, "### END", { logits_minus_1: usize });
 record!(Load, "### LOAD", {
     block: usize, bytes_minus_1: usize, grid_width_minus_1: usize, grid_height_minus_1: usize,
-    pixel_step: usize, row_step: usize, image_width: usize, image_height: usize,
+    pixel_step: usize, row_step: usize, row_bytes: usize, image_height: usize, fill: i64, reach: usize,
 });
 record!(Tile, "## Tile record", {
     mask: usize, offset: usize, ky: usize, kx: usize, last: bool, after: usize, active: usize,
     diagonal: bool, diagonal_column: i64, keep_row: bool,
 });
 record!(Lane, "## Lane record", {
-    offset: i64, dy: i64, dx: i64, valid: bool, word_end: bool, pixel_end: bool,
+    offset: i64, column: i64, dy: i64, first_lane: usize, last_lane: usize, alternate: bool, word_end: bool,
+    pixel_end: bool,
 });
 
 /// An instruction, by the opcodes of the page.

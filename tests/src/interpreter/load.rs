@@ -19,47 +19,27 @@ impl Machine<'_> {
         if !(1..=8).contains(&block) {
             return Err(Problem::Value { field: "LOAD.block", value: block, why: "1..8" });
         }
+        let right = fields.grid_width_minus_1 * fields.pixel_step;
+        if right > 0xffff {
+            return Err(Problem::Value {
+                field: "LOAD.pixel_step",
+                value: right,
+                why: "a row of 2^16",
+            });
+        }
         let table = self.lane_table()?;
         let mut address = 0;
         for packed_y in 0..=fields.grid_height_minus_1 {
             for packed_x in 0..=fields.grid_width_minus_1 {
-                let mut byte = 0;
-                for lane in &table {
-                    let row = (packed_y * block) as i64 + lane.dy;
-                    let column = (packed_x * block) as i64 + lane.dx;
-                    let inside = (0..fields.image_height as i64).contains(&row)
-                        && (0..fields.image_width as i64).contains(&column);
-                    let value = if inside && lane.valid {
-                        let base =
-                            (packed_y * fields.row_step + packed_x * fields.pixel_step) as i64;
-                        let index = (base + lane.offset).rem_euclid(1 << 16) as usize;
-                        *image.get(index).ok_or(Problem::Address {
-                            memory: "image",
-                            address: index,
-                            depth: image.len(),
-                        })?
-                    } else {
-                        0
-                    };
-                    if byte >= program.config.word_channels() {
-                        return Err(Problem::Value {
-                            field: "LANE",
-                            value: byte,
-                            why: "a word has 2 R bytes",
-                        });
+                for entry in &table {
+                    for (index, lane) in self.lanes(entry)?.into_iter().enumerate() {
+                        let value = packed_byte(fields, image, entry, [packed_y, packed_x, index])?;
+                        if !self.banks[0].write(address, lane, value, Writer::Loader) {
+                            let depth = self.banks[0].depth();
+                            return Err(Problem::Address { memory: "bank 0", address, depth });
+                        }
                     }
-                    if !self.banks[0].write(address, byte, value, Writer::Loader) {
-                        return Err(Problem::Address {
-                            memory: "bank 0",
-                            address,
-                            depth: self.banks[0].depth(),
-                        });
-                    }
-                    byte += 1;
-                    if lane.word_end {
-                        address += 1;
-                        byte = 0;
-                    }
+                    address += usize::from(entry.word_end);
                 }
             }
         }
@@ -68,8 +48,7 @@ impl Machine<'_> {
 
     /// The entries up to `pixel_end`.
     fn lane_table(&self) -> Result<Vec<Lane>, Problem> {
-        let lanes: Vec<Lane> =
-            self.program.lanes.iter().map(|word| Lane::of(std::slice::from_ref(word))).collect();
+        let lanes: Vec<Lane> = self.program.lanes.iter().map(|words| Lane::of(words)).collect();
         let missing =
             Problem::Address { memory: "lane table", address: lanes.len(), depth: lanes.len() };
         let last = lanes.iter().position(|lane| lane.pixel_end).ok_or(missing)?;
@@ -82,4 +61,53 @@ impl Machine<'_> {
         }
         Ok(lanes[..=last].to_vec())
     }
+
+    /// The lanes that an entry fills.
+    fn lanes(&self, entry: &Lane) -> Result<Vec<usize>, Problem> {
+        let config = &self.program.config;
+        let step = if entry.alternate { 2 } else { 1 };
+        let lanes: Vec<usize> = (entry.first_lane..=entry.last_lane).step_by(step).collect();
+        if lanes.len() > config.port_bytes() {
+            return Err(Problem::Value {
+                field: "LANE",
+                value: lanes.len(),
+                why: "an entry takes at most B bytes",
+            });
+        }
+        match lanes.last() {
+            Some(last) if *last >= config.word_channels() => Err(Problem::Value {
+                field: "LANE.last_lane",
+                value: *last,
+                why: "a word has 2 R bytes",
+            }),
+            _ => Ok(lanes),
+        }
+    }
+}
+
+/// The byte that an entry gives to the `index`-th of its lanes.
+fn packed_byte(
+    fields: &Load,
+    image: &[i8],
+    entry: &Lane,
+    [packed_y, packed_x, index]: [usize; 3],
+) -> Result<i8, Problem> {
+    let row = (packed_y * fields.block) as i64 + entry.dy;
+    let place = (packed_x * fields.pixel_step + index) as i64 + entry.column;
+    let inside = (0..fields.image_height as i64).contains(&row)
+        && (0..fields.row_bytes as i64).contains(&place);
+    if !inside {
+        return Ok(fields.fill as i8);
+    }
+    let base = (packed_y * fields.row_step + packed_x * fields.pixel_step + index) as i64;
+    let address = (base + entry.offset).rem_euclid(1 << 16) as usize;
+    if address > fields.reach + packed_y * fields.row_step {
+        return Err(Problem::Value {
+            field: "LOAD.reach",
+            value: address,
+            why: "no row reads a byte that it does not wait for",
+        });
+    }
+    let beyond = Problem::Address { memory: "image", address, depth: image.len() };
+    image.get(address).copied().ok_or(beyond)
 }

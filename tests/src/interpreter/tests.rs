@@ -15,8 +15,8 @@ fn tile(tile: Tile) -> [u32; 2] {
     tile.encode().unwrap()
 }
 
-fn lane(lane: Lane) -> u32 {
-    lane.encode().unwrap()[0]
+fn lane(lane: Lane) -> [u32; 2] {
+    lane.encode().unwrap()
 }
 
 fn weights(rows: [[i8; 2]; 2]) -> Vec<Vec<i8>> {
@@ -65,8 +65,10 @@ fn program() -> Program {
                 grid_height_minus_1: 1,
                 pixel_step: 2,
                 row_step: 4,
-                image_width: 2,
+                row_bytes: 4,
                 image_height: 2,
+                fill: 0,
+                reach: 3,
             }),
             instruction(Stream { groups_minus_1: 1, ..stream }),
             instruction(Drain { out_banks: 0b0110, out_pixel_step: 1, out_row_step: 2, ..bounds }),
@@ -102,10 +104,12 @@ fn program() -> Program {
         .concat(),
         parameters: vec![scaled(0), scaled(0), scaled(1)],
         lanes: vec![
-            lane(Lane { valid: true, ..Lane::default() }),
+            lane(Lane { last_lane: 0, ..Lane::default() }),
             lane(Lane {
-                valid: true,
                 offset: 1,
+                column: 1,
+                first_lane: 1,
+                last_lane: 1,
                 word_end: true,
                 pixel_end: true,
                 ..Lane::default()
@@ -172,7 +176,9 @@ fn diagonal_tiles_share_a_weight_row() {
         .enumerate()
         .map(|(index, offset)| {
             let end = index == 3;
-            lane(Lane { valid: true, offset, word_end: end, pixel_end: end, ..Lane::default() })
+            let (first_lane, last_lane, column) = (index, index, offset);
+            let ends = Lane { word_end: end, pixel_end: end, ..Lane::default() };
+            lane(Lane { offset, column, first_lane, last_lane, ..ends })
         })
         .collect();
     let execution = interpret(&program, &IMAGE).unwrap();
@@ -202,10 +208,11 @@ fn pads_strides_pools_and_adds_a_residual() {
     program.parameters[1][0] =
         Parameter { bias: 1, multiplier: 1, shift: 1, residual_multiplier: 2 };
     // The packed pixel is (a, b, a, b), so that channel 2, in the last unit, has a residual.
-    let lanes = [(0, false), (1, false), (0, false), (1, true)];
+    let lanes = [(0, false), (2, true)];
     program.lanes = lanes
-        .map(|(offset, end)| {
-            lane(Lane { valid: true, offset, word_end: end, pixel_end: end, ..Lane::default() })
+        .map(|(first_lane, end)| {
+            let last_lane = first_lane + 1;
+            lane(Lane { first_lane, last_lane, word_end: end, pixel_end: end, ..Lane::default() })
         })
         .to_vec();
     // Sums of channel 2 are 0, 0, 0 and a + b = 3, its residual is 1, 3, 5, -7:
@@ -382,7 +389,7 @@ fn refuses_every_other_broken_rule() {
     assert_eq!(problem(early), Problem::Released);
     let overflow = |p: &mut Program| p.parameters[2][1].bias = i32::MAX - 21;
     assert_eq!(problem(overflow), Problem::Overflow { accumulator: 0, column: 1 });
-    let broken: [fn(&mut Program); 9] = [
+    let broken: [fn(&mut Program); 13] = [
         |p| set!(p, 1, Stream.stride_x, 5),
         |p| set!(p, 1, Stream.stride_y, 0),
         |p| p.tiles[0] = tile(Tile { keep_row: true, ..Tile::default() }),
@@ -392,6 +399,13 @@ fn refuses_every_other_broken_rule() {
         |p| set!(p, 2, Drain.last_steps_minus_1, 1),
         |p| set!(p, 5, Drain.pool, true),
         |p| set!(p, 0, Load.block, 9),
+        |p| set!(p, 0, Load.reach, 2),
+        |p| {
+            set!(p, 0, Load.grid_width_minus_1, 2);
+            set!(p, 0, Load.pixel_step, 0x8000);
+        },
+        |p| p.lanes[0][1] |= 4 << 13,
+        |p| p.lanes[0][1] |= 3 << 8 | 5 << 13,
     ];
     for (index, change) in broken.into_iter().enumerate() {
         let found = problem(change);

@@ -49,7 +49,6 @@ const OWNED: [Owned; 7] = [
             "\"weight_memory\"",
             "\"parameter_memory\"",
             "\"lane_memory\"",
-            "\"image_memory\"",
             "\"bank0\"",
             "\"bank1\"",
             "\"bank2\"",

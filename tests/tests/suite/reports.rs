@@ -51,7 +51,7 @@ fn a_half_pruned_toy() {
 }
 
 #[test]
-fn a_small_network_that_loading_bounds() {
+fn a_small_network() {
     insta::assert_snapshot!(report("s2d-s-uhp"));
 }
 
@@ -88,7 +88,7 @@ fn the_json_holds_what_programs_rely_on() {
     for key in KEYS.iter().chain(&["simulated_cycles_per_second", "layers"]) {
         assert!(keys.contains_key(*key), "{key} is not in {text}");
     }
-    assert_eq!(report["format_version"], 2);
+    assert_eq!(report["format_version"], 3);
     assert_eq!(report["network"], "toy-uhp");
     assert_eq!((&report["array"]["rows"], &report["array"]["cols"]), (&8.into(), &16.into()));
     assert_eq!(report["n_images"], 2);

@@ -4,6 +4,7 @@ use codegen::{Options, Schedule};
 use flow::cases::{Size, random_image, random_network};
 use serde_json::Value;
 use sim::RunOptions;
+use spec::files::read_network;
 
 use crate::support::{Checkout, array, case, load, machine, root};
 
@@ -19,9 +20,15 @@ fn whole(value: &Value) -> u64 {
 }
 
 /// Cycles from each image's end to the next one's of `n_images` images, and those that the report would show.
-fn between(name: &str, schedule: Schedule, n_images: usize) -> (Vec<u64>, Option<u64>) {
+fn between(
+    name: &str,
+    schedule: Schedule,
+    n_images: usize,
+    port_bytes: usize,
+) -> (Vec<u64>, Option<u64>) {
     let case = case(name);
     let (network, config) = (case.build(), case.config().expect("the case has an array"));
+    let config = config.with_port_bytes(port_bytes).expect("there is such a port");
     let mut machine = machine(&config);
     load(&mut machine, &network, &config, &Options { schedule });
     let images: Vec<_> = (0..n_images).map(|seed| random_image(&network, seed as u64)).collect();
@@ -37,7 +44,7 @@ fn the_steady_state_begins_with_the_second_image() {
         ["s2d-s-uhp", "s2d-s-dense", "toy-uhp", "toy-unstructured", "tiny-uhp", "tiny-dense"]
     {
         for schedule in [Schedule::Sparse, Schedule::Dense] {
-            let (differences, shown) = between(name, schedule, 7);
+            let (differences, shown) = between(name, schedule, 7, 4);
             let first = differences[0];
             assert_eq!(differences, [first; 6], "{name}, {schedule:?}");
             assert_eq!(shown, Some(first), "{name}, {schedule:?}");
@@ -60,18 +67,18 @@ fn the_steady_state_begins_with_the_second_image() {
 }
 
 #[test]
-fn a_network_that_loads_longer_than_it_computes_is_as_fast_as_its_loader() {
-    let report = sim(&["--case", "s2d-s-uhp"]);
+fn a_network_that_packs_longer_than_it_computes_is_as_fast_as_its_loader() {
+    let report = sim(&["--case", "s2d-s-uhp", "--port-bytes", "1"]);
     let (own, dense) = (&report["schedule"], &report["dense_schedule"]);
-    let kinds = [(own, Schedule::Sparse, "load"), (dense, Schedule::Dense, "pack")];
+    let kinds = [(own, Schedule::Sparse, "pack"), (dense, Schedule::Dense, "pack")];
     for (schedule, kind, bound) in kinds {
-        let (_, measured) = between("s2d-s-uhp", kind, 4);
+        let (_, measured) = between("s2d-s-uhp", kind, 4, 1);
         assert_eq!(schedule["n_cycles_between_images"].as_u64(), measured, "{schedule}");
         assert_eq!(schedule["bound_by"], bound, "{schedule}");
         let n_cycles = whole(&schedule["n_cycles_between_images"]);
         let n_load = whole(&schedule["n_load_cycles_per_image"]);
         let n_compute = whole(&schedule["n_compute_cycles_per_image"]);
-        assert!(n_cycles >= n_load && n_load > n_compute, "{schedule}");
+        assert!(n_cycles > n_load && n_cycles > n_compute + n_compute / 20, "{schedule}");
         // Ten logits and a class, the first two cycles after the start.
         assert_eq!(schedule["n_output_cycles_per_image"], 12, "{schedule}");
     }
@@ -81,7 +88,7 @@ fn a_network_that_loads_longer_than_it_computes_is_as_fast_as_its_loader() {
     let computing = ratio(dense, own, "n_compute_cycles_per_image");
     assert_eq!(report["compute_speedup_vs_dense"].as_f64(), Some(computing));
     assert!(
-        speedup < 1.2 && computing > 1.8,
+        speedup < 1.4 && computing > 1.8,
         "{speedup} in the steady state, {computing} computing"
     );
     let rate = 50e6 / whole(&own["n_cycles_between_images"]) as f64;
@@ -97,13 +104,36 @@ fn a_network_that_loads_longer_than_it_computes_is_as_fast_as_its_loader() {
     assert!(steady < computing && computing <= 1.0);
 }
 
+/// At the default width of the input: every case of this array but the smallest, and the committed networks.
 #[test]
-fn a_network_that_computes_longer_than_it_loads_hides_loading_and_not_output() {
+fn loading_takes_less_than_half_of_the_half_pruned_computation() {
+    let cases = ["s2d-s-uhp", "s2d-uhp", "resnet20-uhp", "resnet20-uhp-conv-shortcut"];
+    let networks = ["networks/mstar-s2d", "networks/sar-sim-s2d"];
+    let read = |path: &&str| read_network(&root().join(path)).expect("it is committed");
+    let networks =
+        cases.map(|name| case(name).build()).into_iter().chain(networks.iter().map(read));
+    let config = array(8, 16);
+    let mut machine = machine(&config);
+    for network in networks {
+        let name = &network.name;
+        load(&mut machine, &network, &config, &Options::default());
+        let image = random_image(&network, 1);
+        let run = machine.run(&[image.as_slice(); 3], &RunOptions::default()).unwrap();
+        let [_, image, _] = &run.images[..] else { panic!("three images") };
+        let (n_load, n_compute) = (image.n_load_cycles, image.counters.n_cycles);
+        let between = run.n_cycles_between_images().expect("there are three");
+        println!("{name}: loading {n_load}, computing {n_compute}, between images {between}");
+        assert!(2 * n_load <= n_compute, "{name}: loading {n_load}, computing {n_compute}");
+        assert!(100 * between <= 101 * n_compute, "{name}: {between} between, {n_compute}");
+    }
+}
+
+#[test]
+fn a_network_that_computes_longer_than_it_loads_hides_loading_and_output() {
     let report = sim(&["--case", "toy-dense"]);
     let schedule = &report["schedule"];
     assert_eq!(schedule["bound_by"], "compute");
-    let n_busy = whole(&schedule["n_compute_cycles_per_image"])
-        + whole(&schedule["n_output_cycles_per_image"]);
+    let n_busy = whole(&schedule["n_compute_cycles_per_image"]);
     // The next image's `LOAD` is read and executed.
     assert_eq!(whole(&schedule["n_cycles_between_images"]), n_busy + 2);
     assert_eq!(&report["dense_schedule"], schedule);
@@ -181,5 +211,5 @@ fn the_document_of_the_report_names_every_key() {
             "docs/report.md does not say what {key} is"
         );
     }
-    assert!(document.contains("Version 2."));
+    assert!(document.contains("Version 3."));
 }

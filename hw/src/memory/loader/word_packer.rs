@@ -5,19 +5,23 @@ use rust_hdl_core::prelude::*;
 use spec::ArrayConfig;
 use std::fmt::Write;
 
-/// A word that is written one byte a cycle, from byte 0 on; byte 0 clears the others. Latency 1 cycle, no reset.
+/// A word that is written up to `port_bytes` lanes a cycle; `first` clears the others. Latency 1 cycle, no reset.
 #[derive(LogicBlock)]
 pub struct WordPacker {
     /// Rising edge.
     pub clock: Signal<In, Clock>,
-    /// Write a byte.
+    /// Write lanes.
     pub enable: Signal<In, Bit>,
-    /// Which byte.
-    pub position: Signal<In, Bits<5>>,
-    /// The byte is of the image; 0 is written otherwise.
-    pub in_image: Signal<In, Bit>,
-    /// The byte, int8.
-    pub data: Signal<In, Bits<8>>,
+    /// They are the first of a word.
+    pub first: Signal<In, Bit>,
+    /// From this lane on.
+    pub first_lane: Signal<In, Bits<5>>,
+    /// Up to this one; none where it is less.
+    pub last_lane: Signal<In, Bits<5>>,
+    /// Every other lane.
+    pub alternate: Signal<In, Bit>,
+    /// Lane `i` takes byte `i` modulo `port_bytes`, with `alternate` byte `i / 2` modulo `port_bytes`, int8.
+    pub data: Vec<Signal<In, Bits<8>>>,
     /// The word, int8.
     pub word: Vec<Signal<Out, Bits<8>>>,
 }
@@ -28,9 +32,11 @@ impl WordPacker {
         Self {
             clock: Signal::default(),
             enable: Signal::default(),
-            position: Signal::default(),
-            in_image: Signal::default(),
-            data: Signal::default(),
+            first: Signal::default(),
+            first_lane: Signal::default(),
+            last_lane: Signal::default(),
+            alternate: Signal::default(),
+            data: ports(config.port_bytes()),
             word: ports(config.word_channels()),
         }
     }
@@ -39,12 +45,13 @@ impl WordPacker {
 impl Logic for WordPacker {
     fn update(&mut self) {
         if self.clock.pos_edge() && self.enable.val() {
-            let position = self.position.val().index();
-            let data = if self.in_image.val() { self.data.val() } else { Bits::default() };
-            for (i, byte) in self.word.iter_mut().enumerate() {
-                if i == position {
-                    byte.next = data;
-                } else if position == 0 {
+            let (first, last) = (self.first_lane.val().index(), self.last_lane.val().index());
+            let alternate = self.alternate.val();
+            for (lane, byte) in self.word.iter_mut().enumerate() {
+                if (first..=last).contains(&lane) && !(alternate && (lane ^ first) & 1 == 1) {
+                    let index = if alternate { lane / 2 } else { lane };
+                    byte.next = self.data[index % self.data.len()].val();
+                } else if self.first.val() {
                     byte.next = Bits::default();
                 }
             }
@@ -56,22 +63,41 @@ impl Logic for WordPacker {
     }
 
     fn hdl(&self) -> Verilog {
-        let mut body = String::from(
-            "wire first = position == 5'd0;\nwire [7:0] byte_in = in_image ? data : 8'd0;\ninitial begin\n",
-        );
+        let (n_lanes, n) = (self.word.len(), self.data.len());
+        let mut body = String::from("initial begin\n");
         // Writing to a String cannot fail.
-        for i in 0..self.word.len() {
-            let _ = writeln!(body, "    word_{i} = 8'd0;");
+        for lane in 0..n_lanes {
+            let _ = writeln!(body, "    word_{lane} = 8'd0;");
         }
-        body.push_str("end\nalways @(posedge clock) if (enable) begin\n");
-        body.push_str("    word_0 <= first ? byte_in : word_0;\n");
-        for i in 1..self.word.len() {
+        body.push_str(
+            "end\nwire even = !alternate | !first_lane[0];\nwire odd = !alternate | first_lane[0];\n",
+        );
+        for lane in 0..n_lanes {
+            let parity = if lane % 2 == 0 { "even" } else { "odd" };
+            let from =
+                if lane < 31 { format!(" & first_lane <= 5'd{lane}") } else { String::new() };
+            let to = if lane > 0 { format!(" & last_lane >= 5'd{lane}") } else { String::new() };
+            let _ = writeln!(body, "wire take_{lane} = {parity}{from}{to};");
+        }
+        body.push_str("always @(posedge clock) if (enable) begin\n");
+        for lane in 0..n_lanes {
+            let (every, other) = (lane % n, lane / 2 % n);
+            let data = if every == other {
+                format!("data_{every}")
+            } else {
+                format!("(alternate ? data_{other} : data_{every})")
+            };
             let _ = writeln!(
                 body,
-                "    word_{i} <= position == 5'd{i} ? byte_in : first ? 8'd0 : word_{i};"
+                "    word_{lane} <= take_{lane} ? {data} : first ? 8'd0 : word_{lane};"
             );
         }
         body.push_str("end\n");
-        verilog("word_packer", "A word that is written one byte a cycle.", &body)
+        if n > n_lanes {
+            let unused: Vec<String> = (n_lanes..n).map(|byte| format!("data_{byte}")).collect();
+            let _ = writeln!(body, "wire unused = &{{1'b0, {}}};", unused.join(", "));
+        }
+        // The module is of one number of lanes and bytes, which its ports show.
+        verilog("word_packer", "A word that is written some lanes a cycle.", &body)
     }
 }

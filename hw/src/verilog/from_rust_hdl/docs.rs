@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 /// Every file with blocks. A test finds the one that is missing.
-pub(super) const SOURCES: [&str; 33] = [
+pub(super) const SOURCES: [&str; 37] = [
     include_str!("../../accelerator.rs"),
     include_str!("../../context.rs"),
     include_str!("../../control/counters.rs"),
@@ -37,6 +37,10 @@ pub(super) const SOURCES: [&str; 33] = [
     include_str!("../../memory/activation_memory/granule_write.rs"),
     include_str!("../../memory/activation_memory/select.rs"),
     include_str!("../../memory/loader.rs"),
+    include_str!("../../memory/loader/beat.rs"),
+    include_str!("../../memory/loader/packer.rs"),
+    include_str!("../../memory/loader/receiver.rs"),
+    include_str!("../../memory/loader/window.rs"),
     include_str!("../../memory/loader/word_packer.rs"),
     include_str!("../../memory/output.rs"),
     include_str!("../../memory/output/largest.rs"),

@@ -19,6 +19,7 @@ struct Load {
     grid: (u64, u64),
     steps: (u64, u64),
     image: (u64, u64),
+    outside: (u64, u64),
 }
 
 impl Load {
@@ -32,8 +33,10 @@ impl Load {
                 ("grid_height_minus_1", self.grid.1 - 1),
                 ("pixel_step", self.steps.0),
                 ("row_step", self.steps.1),
-                ("image_width", self.image.0),
+                ("row_bytes", self.image.0),
                 ("image_height", self.image.1),
+                ("fill", self.outside.0),
+                ("reach", self.outside.1),
             ],
         )
     }
@@ -46,16 +49,28 @@ impl Load {
             grid_height_minus_1: bits(self.grid.1 - 1),
             pixel_step: bits(self.steps.0),
             row_step: bits(self.steps.1),
-            image_width: bits(self.image.0),
+            row_bytes: bits(self.image.0),
             image_height: bits(self.image.1),
+            fill: bits(self.outside.0),
+            reach: bits(self.outside.1),
         }
     }
 }
 
 fn load() -> impl Strategy<Value = Load> {
     let pair = |end: u64| (1..end, 1..end);
-    (1..9u64, 1..0x1_0001u64, pair(4097), pair(1 << 16), pair(4096))
-        .prop_map(|(block, bytes, grid, steps, image)| Load { block, bytes, grid, steps, image })
+    let outside = (0..256u64, 0..0x1_0000u64);
+    let sizes = (1..9u64, 1..0x1_0001u64, pair(4097), pair(1 << 16));
+    (sizes, (1..0x1_0000u64, 1..4096u64), outside).prop_map(
+        |((block, bytes, grid, steps), image, outside)| Load {
+            block,
+            bytes,
+            grid,
+            steps,
+            image,
+            outside,
+        },
+    )
 }
 
 /// An instruction, as the model knows it.
@@ -288,7 +303,8 @@ proptest! {
 fn the_programs_come_to_their_ends() {
     let always =
         Surroundings { image_ready: true, block_taken: true, idle: true, output_busy: false };
-    let load = Load { block: 1, bytes: 5, grid: (2, 3), steps: (4, 5), image: (6, 7) };
+    let load =
+        Load { block: 1, bytes: 5, grid: (2, 3), steps: (4, 5), image: (6, 7), outside: (8, 9) };
     let program = instructions(&load, &Program { layers: vec![] }, 3);
     let list: Vec<Instruction> = program.iter().map(|(i, _)| i.clone()).collect();
     let seen = model(&list, &[always; 20]);

@@ -176,14 +176,16 @@ records! {
 
     /// Sets how an image is packed, then waits until one is in bank 0.
     Load = 5, "LOAD", LoadLayout, INSTRUCTION_WORDS {
-        0 [7:4] block: usize, "image pixels between neighboring packed pixels, 1..8";
+        0 [7:4] block: usize, "image rows between rows of packed pixels, 1..8";
         0 [23:8] bytes_minus_1: usize, "bytes of an image, less one";
         1 [11:0] grid_width_minus_1: usize, "packed pixels in a row, less one";
         1 [27:16] grid_height_minus_1: usize, "rows of packed pixels, less one";
         2 [15:0] pixel_step: usize, "image bytes between neighboring packed pixels";
         2 [31:16] row_step: usize, "image bytes between rows of packed pixels";
-        3 [11:0] image_width: usize, "image pixels in a row; a pixel outside packs as zero";
-        3 [27:16] image_height: usize, "image rows; a row outside packs as zero";
+        3 [15:0] row_bytes: usize, "bytes of an image row; one beside it packs as `fill`";
+        3 [27:16] image_height: usize, "image rows; one outside packs as `fill`";
+        4 [7:0] fill: i64, "what a byte outside the image packs as";
+        4 [31:16] reach: usize, "last image byte that the first row of packed pixels waits for";
     }
 
     /// An entry of the tile memory.
@@ -203,10 +205,12 @@ records! {
     /// An entry of the loader's lane table.
     Lane, "LANE", LaneLayout, LANE_WORDS {
         0 [15:0] offset: i64, "image bytes added to the packed pixel's address";
-        0 [20:16] dy: i64, "image rows added to the packed pixel's row";
-        0 [25:21] dx: i64, "image pixels added to the packed pixel's column";
-        0 [26] valid: bool, "the lane takes an image byte; else it is zero";
-        0 [27] word_end: bool, "last lane of a word";
-        0 [28] pixel_end: bool, "last lane of a packed pixel";
+        0 [31:16] column: i64, "image bytes added to the packed pixel's place in its image row";
+        1 [7:0] dy: i64, "image rows added to the packed pixel's row";
+        1 [12:8] first_lane: usize, "first lane that takes a byte";
+        1 [17:13] last_lane: usize, "last lane that may take one; none does where it is less than the first";
+        1 [18] alternate: bool, "every other lane of them takes a byte, else every lane";
+        1 [19] word_end: bool, "last entry of a word";
+        1 [20] pixel_end: bool, "last entry of a packed pixel";
     }
 }

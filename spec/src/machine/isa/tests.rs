@@ -119,8 +119,10 @@ fn every_field_holds_its_extremes() {
             grid_height_minus_1: usize,
             pixel_step: usize,
             row_step: usize,
-            image_width: usize,
-            image_height: usize
+            row_bytes: usize,
+            image_height: usize,
+            fill: i64,
+            reach: usize
         },
         check
     );
@@ -140,7 +142,16 @@ fn every_field_holds_its_extremes() {
         check
     );
     each_field!(
-        Lane { offset: i64, dy: i64, dx: i64, valid: bool, word_end: bool, pixel_end: bool },
+        Lane {
+            offset: i64,
+            column: i64,
+            dy: i64,
+            first_lane: usize,
+            last_lane: usize,
+            alternate: bool,
+            word_end: bool,
+            pixel_end: bool
+        },
         check
     );
     assert_eq!(n_fields, TABLES.iter().map(|table| table.fields.len()).sum::<usize>());

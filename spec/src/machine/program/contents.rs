@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::machine::config::ArrayConfig;
-use crate::machine::isa::{INSTRUCTION_WORDS, TILE_WORDS};
+use crate::machine::isa::{INSTRUCTION_WORDS, LANE_WORDS, TILE_WORDS};
 use crate::machine::parameter::Parameter;
 
 /// Where a feature map lies: the same words in every bank of the mask.
@@ -63,7 +63,7 @@ pub struct Program {
     /// Parameter ROM: rows of `lanes` channels.
     pub parameters: Vec<Vec<Parameter>>,
     /// Lane table of the loader.
-    pub lanes: Vec<u32>,
+    pub lanes: Vec<[u32; LANE_WORDS]>,
     /// Layers in the order of execution; `STREAM.layer` is an index into it.
     pub layers: Vec<LayerInfo>,
 }

@@ -194,7 +194,7 @@ impl Program {
                 self.weights.iter().map(bytes).collect()
             }
             Memory::Parameter => self.parameters.iter().map(|row| parameter_bytes(row)).collect(),
-            Memory::Lane => self.lanes.iter().map(|word| word_bytes(&[*word])).collect(),
+            Memory::Lane => self.lanes.iter().map(|words| word_bytes(words)).collect(),
             Memory::Image
             | Memory::Input
             | Memory::Activation
@@ -238,7 +238,7 @@ impl Program {
                 .map(|row| row.iter().map(|byte| *byte as i8).collect())
                 .collect(),
             parameters: bytes_parameters(&parameters)?,
-            lanes: lanes.iter().map(|row| bytes_words::<1>(row)[0]).collect(),
+            lanes: lanes.iter().map(|row| bytes_words(row)).collect(),
             layers: manifest.layers,
             config,
         })
