@@ -70,8 +70,8 @@ struct Machine<'program> {
     first_unit: u64,
     /// The banks that the last two units read their residuals from, the last one first; `None` if they need none.
     previous_residuals: [Option<usize>; 2],
-    /// Units of earlier layers that the layer in progress may find unwritten: the most recent ones.
-    n_unwritten: u64,
+    /// Units that are written for certain since something waited for them: what is written stays so.
+    n_written: u64,
     bank0_released: bool,
     n_useful_macs: u64,
     layers: Vec<LayerResult>,
@@ -93,7 +93,7 @@ impl<'program> Machine<'program> {
             n_units: 0,
             first_unit: 1,
             previous_residuals: [None; 2],
-            n_unwritten: 0,
+            n_written: 0,
             bank0_released: false,
             n_useful_macs: 0,
             layers: Vec::new(),
@@ -174,7 +174,6 @@ impl<'program> Machine<'program> {
         self.layers.push(LayerResult { output, n_useful_macs: self.n_useful_macs, n_units });
         self.n_useful_macs = 0;
         self.first_unit = self.n_units + 1;
-        self.n_unwritten = UNWRITTEN;
         self.stream = None;
         self.drain = None;
         Ok(())

@@ -33,7 +33,7 @@ impl Machine<'_> {
         let n_accumulators = if layer.sum { 1 } else { block.height * block.width };
         let mut accumulators = vec![vec![0i32; program.config.cols()]; n_accumulators];
         if block.waits.all {
-            self.n_unwritten = 0;
+            self.n_written = self.first_unit - 1;
         }
         for (back, bank) in (1..).zip(self.previous_residuals) {
             if bank == Some(layer.in_bank) && !self.is_written(self.n_units - back) {
@@ -53,7 +53,8 @@ impl Machine<'_> {
             let record = Tile::of(record);
             let weights = tile_weights(program, &record, &mut next.weight_row)?;
             if block.waits.late && record.after > 0 {
-                self.n_unwritten = self.n_unwritten.min(record.after as u64 - 1);
+                let n_written = self.first_unit.saturating_sub(record.after as u64);
+                self.n_written = self.n_written.max(n_written);
             }
             self.stream_tile(layer, block, &record, &weights, &mut accumulators)?;
             let n_pixels = (block.height * block.width) as u64;
@@ -134,8 +135,7 @@ impl Machine<'_> {
 
     /// Whether this earlier unit is written for certain when the unit in progress streams a tile.
     fn is_written(&self, unit: u64) -> bool {
-        let is_older = unit < self.first_unit;
-        unit + UNWRITTEN < self.n_units || is_older && unit + self.n_unwritten < self.first_unit
+        unit + UNWRITTEN < self.n_units || unit <= self.n_written
     }
 
     pub(super) fn drain_unit(
