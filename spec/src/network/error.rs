@@ -383,9 +383,9 @@ pub enum NetworkError {
         /// Even channel of the pair.
         even: usize,
     },
-    /// The last layer gives no vector.
+    /// An output of classes that is no vector.
     #[error(
-        "layer {layer:?}: the last layer gives a map of {height}x{width}, logits need 1x1; help: end with global_average_pool or fully_connected"
+        "layer {layer:?}: its output of {height}x{width} is no list of logits, which takes 1x1; help: end with global_average_pool or fully_connected, or in format 2 set classes to null"
     )]
     LogitShape {
         /// The layer.
@@ -446,6 +446,18 @@ pub enum NetworkError {
         min: i16,
         /// Largest value possible.
         max: i16,
+    },
+    /// Bounds of what keeps every value.
+    #[error(
+        "layer {layer:?}: low..high = {low}..{high}, but a concatenation keeps all of int8; help: give -128..127"
+    )]
+    ConcatBounds {
+        /// The layer.
+        layer: String,
+        /// Its smallest value.
+        low: i16,
+        /// Its largest value.
+        high: i16,
     },
     /// Groups that do not divide the channels.
     #[error(

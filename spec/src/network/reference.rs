@@ -192,7 +192,7 @@ fn convolve(conv: &Conv, input: &Array3<i16>, out: Shape) -> Array3<i32> {
     let [top, _, left, _] = conv.padding;
     let lies_side_by_side = conv.groups == 1 && conv.dilation[1] == 1;
     let per_group = n_out / conv.groups;
-    let map = input.as_slice().expect("a new array is contiguous");
+    let map: Vec<i16> = input.iter().copied().collect();
     let kernel = widen(&conv.weight);
     let mut sums = Array3::zeros((out.height, out.width, n_out));
     let pixels = sums.as_slice_mut().expect("a new array is contiguous").chunks_exact_mut(n_out);

@@ -84,7 +84,8 @@ impl Uses {
             knows_reads: true,
             is_output: vec![false; layers.len()],
             knows_outputs: view.outputs.as_ref().is_some_and(|outputs| !outputs.contains(&None)),
-            has_classes: view.classes != Some(None),
+            has_classes: view.classes != Some(None)
+                && view.outputs.as_ref().is_none_or(|outputs| outputs.len() == 1),
         };
         for (_, map) in layers.iter().flat_map(LayerView::reads) {
             match map {
@@ -103,7 +104,7 @@ impl Uses {
     fn of_layer(&self, index: usize) -> Use {
         Use {
             is_output: self.is_output[index],
-            is_map: self.is_read[index] || self.knows_outputs && !self.is_output[index],
+            is_read: self.is_read[index],
             is_logits: self.is_output[index] && self.has_classes,
         }
     }
@@ -191,18 +192,17 @@ fn check_outputs(view: &View, names: &[String], errors: &mut Vec<NetworkError>) 
     if !(1..=max).contains(&n_outputs) && !names.is_empty() {
         errors.push(NetworkError::OutputCount { n_outputs, max });
     }
-    let mut seen = HashSet::new();
+    let mut counts: HashMap<usize, usize> = HashMap::new();
     for index in outputs.iter().flatten() {
-        match names.get(*index) {
+        let count = counts.entry(*index).or_default();
+        *count += 1;
+        match (names.get(*index), *count) {
             // Of a network without layers, that was said.
-            None if names.is_empty() => {}
-            None => {
+            (None, 1) if !names.is_empty() => {
                 errors.push(NetworkError::OutputName { found: format!("layer number {index}") });
             }
-            Some(name) if !seen.insert(index) => {
-                errors.push(NetworkError::OutputTwice { name: name.clone() });
-            }
-            Some(_) => {}
+            (Some(name), 2) => errors.push(NetworkError::OutputTwice { name: name.clone() }),
+            _ => {}
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use spec::{NetworkError, QuantNetwork};
 
-use crate::support::{networks, toy};
+use crate::support::{networks, networks_2, toy};
 
 fn errors(json: &str, tensors: &[u8]) -> Vec<NetworkError> {
     QuantNetwork::from_parts(json, tensors).unwrap_err()
@@ -49,6 +49,14 @@ proptest! {
 
     #[test]
     fn round_trips((network, _) in networks()) {
+        let (json, tensors) = network.to_parts();
+        let again = QuantNetwork::from_parts(&json, &tensors).unwrap();
+        prop_assert_eq!(&again, &network);
+        prop_assert_eq!(again.to_parts(), (json, tensors));
+    }
+
+    #[test]
+    fn format_2_round_trips((network, _) in networks_2()) {
         let (json, tensors) = network.to_parts();
         let again = QuantNetwork::from_parts(&json, &tensors).unwrap();
         prop_assert_eq!(&again, &network);

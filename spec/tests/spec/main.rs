@@ -13,5 +13,6 @@ mod format;
 mod program;
 mod reference;
 mod rules;
+mod rules_2;
 mod stranger;
 mod support;

@@ -1,5 +1,7 @@
 //! The reference against an executor written from the documentation, and against numbers worked out by hand.
 
+use std::collections::BTreeMap;
+
 use ndarray::Array4;
 use proptest::prelude::*;
 use spec::{
@@ -8,21 +10,24 @@ use spec::{
 };
 
 use crate::stranger;
-use crate::support::{Random, networks, random_network, toy, vector};
+use crate::support::{
+    Random, networks, networks_2, random_network, random_network_2, toy, toy_2, vector,
+};
 
 fn compare(network: &QuantNetwork, image: &[i8]) {
     let (json, tensors) = network.to_parts();
-    let (maps, class) = stranger::run(&json, &tensors, image);
+    let run = stranger::run(&json, &tensors, image);
     let inference = run_reference(network, image).unwrap();
-    assert_eq!(inference.layers.len(), maps.len());
-    for ((output, map), layer) in inference.layers.iter().zip(&maps).zip(&network.layers) {
+    assert_eq!(inference.layers.len(), run.maps.len());
+    for ((output, map), layer) in inference.layers.iter().zip(&run.maps).zip(&network.layers) {
         let values: Vec<i64> = match output {
             LayerOutput::Map(map) => map.iter().map(|value| i64::from(*value)).collect(),
             LayerOutput::Output(map) => map.iter().map(|value| i64::from(*value)).collect(),
         };
         assert_eq!(values, map.values(), "{}", layer.name);
     }
-    assert_eq!(inference.logits.class, class);
+    let outputs: Vec<i64> = inference.logits.values.iter().map(|value| i64::from(*value)).collect();
+    assert_eq!((outputs, inference.logits.class), (run.outputs, run.class));
 }
 
 proptest! {
@@ -32,6 +37,74 @@ proptest! {
     fn agrees_with_a_strangers_executor((network, image) in networks()) {
         prop_assert_eq!(network.validate(), Ok(()));
         compare(&network, &image);
+    }
+
+    #[test]
+    fn agrees_with_a_strangers_executor_on_format_2((network, image) in networks_2()) {
+        prop_assert_eq!(network.validate(), Ok(()));
+        compare(&network, &image);
+    }
+}
+
+#[test]
+fn networks_of_format_2_have_all_of_it() {
+    let mut n: BTreeMap<&str, usize> = BTreeMap::new();
+    let (mut n_inner, mut n_values) = (0, 0);
+    for seed in 0..300 {
+        let network = random_network_2(6, &mut Random::new(seed));
+        let image = Random::new(seed).image(network.input.n_bytes());
+        for output in run_reference(&network, &image).unwrap().layers {
+            let values: Vec<i8> = output.map().into_iter().flatten().copied().collect();
+            let (least, most) = (values.iter().min().copied(), values.iter().max().copied());
+            n_inner += values.iter().filter(|v| Some(**v) != least && Some(**v) != most).count();
+            n_values += values.len();
+        }
+        let mut see = |what, is_seen: bool| *n.entry(what).or_default() += usize::from(is_seen);
+        see("several outputs", network.outputs.len() > 1);
+        for layer in &network.layers {
+            see("half away", layer.requantize.rounding == Rounding::HalfAway);
+            match &layer.op {
+                Op::Conv(conv) => {
+                    let (_, height, _, n_in) = conv.weight.dim();
+                    let residual = conv.residual.as_ref();
+                    see("grouped", conv.groups > 1 && n_in > 1);
+                    see("depthwise", conv.groups > 1 && n_in == 1);
+                    see(
+                        "multiplied channels",
+                        conv.groups > 1 && conv.weight.dim().0 > conv.groups,
+                    );
+                    see("dilated", conv.dilation[0] > 1 && height > 1);
+                    see("of two strides", conv.stride[0] != conv.stride[1]);
+                    see("of a large kernel", height > 7);
+                    see("residual before", residual.is_some_and(|residual| !residual.after));
+                    see("residual after", residual.is_some_and(|residual| residual.after));
+                }
+                Op::FullyConnected(_) => see("fully connected", true),
+                Op::GlobalAveragePool => see("global average", true),
+                Op::AveragePool(window) => {
+                    see("average", window.padding != [0; 4]);
+                    see("average of all", window.kernel[0] > 3);
+                }
+                Op::MaxPool(window) => see("largest", window.padding != [0; 4]),
+                Op::Add(_) => see("add", true),
+                Op::Requantize => see("requantize", true),
+                Op::Concat(others) => see("concat", others.len() > 1),
+            }
+        }
+    }
+    assert!(n.values().all(|n| *n > 15), "{n:?}");
+    assert!(4 * n_inner > n_values, "{n_inner} of {n_values} values");
+}
+
+#[test]
+fn agrees_on_the_toy_of_format_2() {
+    let network = toy_2();
+    let mut random = Random::new(2);
+    for _ in 0..20 {
+        compare(&network, &random.image(64));
+    }
+    for value in [-128, 0, 127] {
+        compare(&network, &[value; 64]);
     }
 }
 

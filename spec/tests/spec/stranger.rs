@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// A map of `[height, width, channels]`, zero outside.
+/// A map of `[height, width, channels]`.
 pub(crate) struct Map {
     height: i64,
     width: i64,
@@ -11,11 +11,13 @@ pub(crate) struct Map {
 }
 
 impl Map {
+    fn has(&self, y: i64, x: i64) -> bool {
+        (0..self.height).contains(&y) && (0..self.width).contains(&x)
+    }
+
     fn at(&self, y: i64, x: i64, c: i64) -> i64 {
-        let inside = (0..self.height).contains(&y)
-            && (0..self.width).contains(&x)
-            && (0..self.channels).contains(&c);
-        if inside { self.values[((y * self.width + x) * self.channels + c) as usize] } else { 0 }
+        assert!(self.has(y, x) && (0..self.channels).contains(&c));
+        self.values[((y * self.width + x) * self.channels + c) as usize]
     }
 
     fn new(height: i64, width: i64, channels: i64, value: impl Fn(i64, i64, i64) -> i64) -> Self {
@@ -69,9 +71,76 @@ impl<'a> Tensors<'a> {
     }
 }
 
-/// Every layer's output, the last being the logits, and the class.
-pub(crate) fn run(json: &str, tensors: &[u8], image: &[i8]) -> (Vec<Map>, usize) {
+/// What an executor gives.
+pub(crate) struct Run {
+    /// Every layer's output.
+    pub(crate) maps: Vec<Map>,
+    /// All values that leave the network.
+    pub(crate) outputs: Vec<i64>,
+    /// The index of the largest of them.
+    pub(crate) class: usize,
+}
+
+/// A map that a layer reads, and its zero point.
+#[derive(Clone, Copy)]
+struct Read<'a> {
+    map: &'a Map,
+    zero: i64,
+}
+
+impl Read<'_> {
+    /// Less the zero point; 0 outside of the map.
+    fn at(&self, y: i64, x: i64, c: i64) -> i64 {
+        if self.map.has(y, x) { self.map.at(y, x, c) - self.zero } else { 0 }
+    }
+}
+
+/// A layer with what its version says of it.
+struct Layer<'a> {
+    json: &'a Value,
+    is_version_1: bool,
+    is_last: bool,
+}
+
+impl Layer<'_> {
+    fn text(&self, key: &str) -> &str {
+        self.json[key].as_str().unwrap()
+    }
+
+    fn number(&self, key: &str, default: i64) -> i64 {
+        self.json.get(key).map_or(default, |value| value.as_i64().unwrap())
+    }
+
+    fn numbers(&self, key: &str, default: &[i64]) -> Vec<i64> {
+        match self.json.get(key) {
+            None => default.to_vec(),
+            Some(Value::Array(list)) => list.iter().map(|n| n.as_i64().unwrap()).collect(),
+            Some(both) => vec![both.as_i64().unwrap(); 2],
+        }
+    }
+
+    fn flag(&self, key: &str) -> bool {
+        self.json.get(key) == Some(&Value::Bool(true))
+    }
+
+    fn bounds(&self) -> (i64, i64) {
+        if !self.is_version_1 {
+            return (self.number("low", -128), self.number("high", 127));
+        }
+        let (low, high) = if self.is_last { (-32768, 32767) } else { (-128, 127) };
+        (if self.flag("relu") { 0 } else { low }, high)
+    }
+
+    fn clamp(&self, value: i64) -> i64 {
+        let (low, high) = self.bounds();
+        value.clamp(low, high)
+    }
+}
+
+/// Runs the two files on an image.
+pub(crate) fn run(json: &str, tensors: &[u8], image: &[i8]) -> Run {
     let network: Value = serde_json::from_str(json).unwrap();
+    let is_version_1 = network["format_version"] == 1;
     let tensors = Tensors::new(tensors);
     let input = &network["input"];
     let size = |key: &str| input[key].as_i64().unwrap();
@@ -86,55 +155,99 @@ pub(crate) fn run(json: &str, tensors: &[u8], image: &[i8]) -> (Vec<Map>, usize)
     let layers = network["layers"].as_array().unwrap();
     let mut names = vec!["input".to_owned()];
     let mut maps = vec![packed];
-    for (index, layer) in layers.iter().enumerate() {
+    let mut zeros = vec![input.get("zero_point").map_or(0, |zero| zero.as_i64().unwrap())];
+    for (index, json) in layers.iter().enumerate() {
         let find = |name: &Value| {
-            &maps[names.iter().position(|known| known == name.as_str().unwrap()).unwrap()]
+            let name = name.as_str().unwrap();
+            let at = names.iter().position(|known| known == name).unwrap();
+            Read { map: &maps[at], zero: zeros[at] }
         };
-        let from = find(&layer["input"]);
-        let residual = layer.get("residual").filter(|residual| !residual.is_null());
-        let residual = residual
-            .map(|residual| (find(&residual["from"]), residual["stride"].as_i64().unwrap()));
-        let map = run_layer(layer, &tensors, from, residual, index + 1 == layers.len());
-        names.push(layer["name"].as_str().unwrap().to_owned());
+        let layer = Layer { json, is_version_1, is_last: index + 1 == layers.len() };
+        let map = run_layer(&layer, &tensors, find);
+        names.push(layer.text("name").to_owned());
+        zeros.push(layer.number("zero_point", 0));
         maps.push(map);
     }
+    let last = Value::from(names.last().unwrap().as_str());
+    let outputs = match network.get("outputs") {
+        None => vec![&last],
+        Some(outputs) => outputs.as_array().unwrap().iter().collect(),
+    };
+    let place = |name: &Value| names.iter().position(|known| Some(&known[..]) == name.as_str());
+    let outputs: Vec<i64> = outputs
+        .into_iter()
+        .flat_map(|name| maps[place(name).unwrap()].values.iter().copied())
+        .collect();
+    let largest = outputs.iter().max().unwrap();
+    let class = outputs.iter().position(|value| value == largest).unwrap();
     maps.remove(0);
-    let logits = &maps.last().unwrap().values;
-    let largest = logits.iter().max().unwrap();
-    let class = logits.iter().position(|logit| logit == largest).unwrap();
-    (maps, class)
+    Run { maps, outputs, class }
 }
 
-fn run_layer(
-    layer: &Value,
-    tensors: &Tensors,
-    from: &Map,
-    residual: Option<(&Map, i64)>,
-    is_last: bool,
-) -> Map {
-    let name = |suffix: &str| format!("{}.{suffix}", layer["name"].as_str().unwrap());
-    let sum = sums(layer, tensors, from);
-    let (bias, multiplier, shift) = (
-        tensors.vector(&name("bias")),
-        tensors.vector(&name("multiplier")),
-        tensors.vector(&name("shift")),
-    );
-    let low = match (layer["relu"].as_bool().unwrap(), is_last) {
-        (true, _) => 0,
-        (false, true) => -32768,
-        (false, false) => -128,
-    };
-    let high = if is_last { 32767 } else { 127 };
-    let q = Map::new(sum.height, sum.width, sum.channels, |y, x, k| {
-        let mut t = sum.at(y, x, k) + bias[k as usize];
-        if let Some((map, stride)) = residual {
-            t += tensors.vector(&name("residual_multiplier"))[k as usize]
-                * map.at(y * stride, x * stride, k);
+fn run_layer<'a>(layer: &Layer, tensors: &Tensors, find: impl Fn(&Value) -> Read<'a>) -> Map {
+    match layer.text("op") {
+        "concat" => {
+            let maps: Vec<_> = layer.json["inputs"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|name| find(name).map)
+                .collect();
+            let channels = maps.iter().map(|map| map.channels).sum();
+            return Map::new(maps[0].height, maps[0].width, channels, |y, x, k| {
+                let mut k = k;
+                let mut parts = maps.iter();
+                loop {
+                    let part = parts.next().unwrap();
+                    if k < part.channels {
+                        return part.at(y, x, k);
+                    }
+                    k -= part.channels;
+                }
+            });
         }
+        "max_pool" => {
+            return windows(layer, find(&layer.json["input"]).map, |pixels| {
+                *pixels.iter().max().unwrap()
+            });
+        }
+        "average_pool" => {
+            return windows(layer, find(&layer.json["input"]).map, |pixels| {
+                nearest(pixels.iter().sum(), pixels.len() as i64, false)
+            });
+        }
+        _ => {}
+    }
+    let from = find(&layer.json["input"]);
+    let sum = sums(layer, tensors, from);
+    let tensor = |suffix: &str| tensors.vector(&format!("{}.{suffix}", layer.text("name")));
+    let (bias, multiplier, shift) = (tensor("bias"), tensor("multiplier"), tensor("shift"));
+    let residual = layer.json.get("residual").filter(|residual| !residual.is_null());
+    let added = match (layer.json.get("other"), residual) {
+        (Some(other), _) => Some((find(other), 1, true)),
+        (None, Some(residual)) => {
+            let after = residual.get("after") == Some(&Value::Bool(true));
+            Some((find(&residual["from"]), residual["stride"].as_i64().unwrap(), after))
+        }
+        (None, None) => None,
+    };
+    let factor = added.map(|_| tensor("residual_multiplier"));
+    let even = layer.json.get("rounding").is_none_or(|rounding| rounding == "half_even");
+    let q = Map::new(sum.height, sum.width, sum.channels, |y, x, k| {
+        let channel = k as usize;
+        let (mut before, mut behind) = (0, 0);
+        if let (Some((map, stride, after)), Some(factor)) = (added, &factor)
+            && k < map.map.channels
+        {
+            let product = factor[channel] * map.at(y * stride, x * stride, k);
+            if after { behind = product } else { before = product }
+        }
+        let t = sum.at(y, x, k) + bias[channel] + before;
         assert!(i32::try_from(t).is_ok());
-        round(t * multiplier[k as usize], shift[k as usize]).clamp(low, high)
+        let v = t * multiplier[channel] + behind;
+        layer.clamp(nearest(v, 1 << shift[channel], even) + layer.number("zero_point", 0))
     });
-    if layer.get("max_pool") != Some(&Value::Bool(true)) {
+    if !layer.flag("max_pool") {
         return q;
     }
     Map::new(q.height / 2, q.width / 2, q.channels, |y, x, k| {
@@ -143,29 +256,60 @@ fn run_layer(
     })
 }
 
-fn sums(layer: &Value, tensors: &Tensors, from: &Map) -> Map {
-    if layer["op"] == "global_average_pool" {
-        return Map::new(1, 1, from.channels, |_, _, k| {
-            (0..from.height).flat_map(|y| (0..from.width).map(move |x| from.at(y, x, k))).sum()
-        });
+fn windows(layer: &Layer, from: &Map, value: impl Fn(&[i64]) -> i64) -> Map {
+    let (kernel, stride) = (layer.numbers("kernel", &[]), layer.numbers("stride", &[]));
+    let padding = layer.numbers("padding", &[]);
+    let rows = (from.height + padding[0] + padding[1] - kernel[0]) / stride[0] + 1;
+    let columns = (from.width + padding[2] + padding[3] - kernel[1]) / stride[1] + 1;
+    Map::new(rows, columns, from.channels, |y, x, k| {
+        let mut pixels = Vec::new();
+        for ky in 0..kernel[0] {
+            for kx in 0..kernel[1] {
+                let (y, x) = (y * stride[0] + ky - padding[0], x * stride[1] + kx - padding[2]);
+                if from.has(y, x) {
+                    pixels.push(from.at(y, x, k));
+                }
+            }
+        }
+        layer.clamp(value(&pixels))
+    })
+}
+
+fn sums(layer: &Layer, tensors: &Tensors, from: Read) -> Map {
+    let map = from.map;
+    match layer.text("op") {
+        "global_average_pool" => {
+            return Map::new(1, 1, map.channels, |_, _, k| {
+                (0..map.height).flat_map(|y| (0..map.width).map(move |x| from.at(y, x, k))).sum()
+            });
+        }
+        "add" | "requantize" => {
+            return Map::new(map.height, map.width, map.channels, |y, x, k| from.at(y, x, k));
+        }
+        _ => {}
     }
-    let name = format!("{}.weight", layer["name"].as_str().unwrap());
+    let name = format!("{}.weight", layer.text("name"));
     let (shape, weights) = (tensors.shape(&name), tensors.bytes(&name));
     let (height, width, channels) = (shape[1], shape[2], shape[3]);
-    let is_conv = layer["op"] == "conv";
-    let stride = if is_conv { layer["stride"].as_i64().unwrap() } else { 1 };
-    let padding = |side: usize| if is_conv { layer["padding"][side].as_i64().unwrap() } else { 0 };
-    let rows = (from.height + padding(0) + padding(1) - height) / stride + 1;
-    let columns = (from.width + padding(2) + padding(3) - width) / stride + 1;
+    let is_conv = layer.text("op") == "conv";
+    let (stride, dilation) = (layer.numbers("stride", &[1, 1]), layer.numbers("dilation", &[1, 1]));
+    let padding = layer.numbers("padding", &[0; 4]);
+    let groups = layer.number("groups", 1);
+    let extent = |axis: usize, kernel: i64| (kernel - 1) * dilation[axis] + 1;
+    let rows = (map.height + padding[0] + padding[1] - extent(0, height)) / stride[0] + 1;
+    let columns = (map.width + padding[2] + padding[3] - extent(1, width)) / stride[1] + 1;
+    assert!(is_conv || (rows, columns) == (1, 1));
     Map::new(rows, columns, shape[0], |y, x, k| {
+        let first = k / (shape[0] / groups) * channels;
         let mut acc = 0;
         for ky in 0..height {
             for kx in 0..width {
                 for c in 0..channels {
                     let weight =
                         weights[(((k * height + ky) * width + kx) * channels + c) as usize] as i8;
-                    acc += i64::from(weight)
-                        * from.at(y * stride + ky - padding(0), x * stride + kx - padding(2), c);
+                    let y = y * stride[0] + ky * dilation[0] - padding[0];
+                    let x = x * stride[1] + kx * dilation[1] - padding[2];
+                    acc += i64::from(weight) * from.at(y, x, first + c);
                 }
             }
         }
@@ -173,13 +317,13 @@ fn sums(layer: &Value, tensors: &Tensors, from: &Map) -> Map {
     })
 }
 
-/// `product / 2^shift` to the nearest integer, halves to the even one.
-fn round(product: i64, shift: i64) -> i64 {
-    let unit = 1i64 << shift;
-    let below = product.div_euclid(unit);
-    match (2 * product.rem_euclid(unit)).cmp(&unit) {
+/// `value / unit` to the nearest integer, halves to the even one or away from zero.
+fn nearest(value: i64, unit: i64, even: bool) -> i64 {
+    let below = value.div_euclid(unit);
+    match (2 * value.rem_euclid(unit)).cmp(&unit) {
         std::cmp::Ordering::Less => below,
         std::cmp::Ordering::Greater => below + 1,
-        std::cmp::Ordering::Equal => below + below.rem_euclid(2),
+        std::cmp::Ordering::Equal if even => below + below.rem_euclid(2),
+        std::cmp::Ordering::Equal => below + i64::from(below >= 0),
     }
 }

@@ -1,13 +1,16 @@
 //! Networks to test with.
 
+mod format_2;
+
+pub(crate) use format_2::{networks_2, random_network_2, toy_2};
 use ndarray::{Array1, Array4};
 use proptest::prelude::*;
 use rand_xoshiro::SplitMix64;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use serde_json::json;
 use spec::{
-    Add, Bounds, Conv, FullyConnected, InputSpec, Layer, MAX_RESIDUAL_MULTIPLIER, Op, Pattern,
-    Preprocess, QuantNetwork, Requantize, Residual, Rounding, Shape, Sparsity, TensorRef, Window,
+    Bounds, Conv, FullyConnected, InputSpec, Layer, MAX_RESIDUAL_MULTIPLIER, Op, Pattern,
+    Preprocess, QuantNetwork, Requantize, Residual, Rounding, Shape, Sparsity, TensorRef,
     fixed_channel,
 };
 
@@ -52,7 +55,7 @@ pub(crate) fn vector(values: &[i32]) -> Array1<i32> {
     Array1::from_vec(values.to_vec())
 }
 
-/// The example of docs/network.md.
+/// A network of format 1.
 pub(crate) fn toy() -> QuantNetwork {
     let dense = Sparsity::default();
     let requantize = |n: usize| Requantize {
@@ -125,139 +128,6 @@ pub(crate) fn toy() -> QuantNetwork {
             },
         ],
         outputs: vec![3],
-        provenance: json!({}),
-    }
-}
-
-/// The example of docs/network.md: every operation and key of format 2.
-pub(crate) fn toy_2() -> QuantNetwork {
-    let requantize = |n: usize, shift: i32, rounding| Requantize {
-        bias: Array1::from_elem(n, 300),
-        multiplier: Array1::from_shape_fn(n, |k| 10_000_019 + 65_537 * k as i32),
-        shift: Array1::from_elem(n, shift),
-        rounding,
-    };
-    let weights = |shape: (usize, usize, usize, usize)| {
-        Array4::from_shape_fn(shape, |(k, y, x, c)| {
-            ((k * 37 + y * 11 + x * 5 + c * 3) % 23) as i8 - 11
-        })
-    };
-    let first = weights((4, 3, 3, 4));
-    let first = Array4::from_shape_fn(first.dim(), |(k, y, x, c)| {
-        if c % 2 == (y + x) % 2 { first[[k, y, x, c]] } else { 0 }
-    });
-    let even = Rounding::HalfEven;
-    let layer = |name: &str, input: usize, op, requantize, zero_point, scale| Layer {
-        name: name.into(),
-        input: TensorRef::Layer(input),
-        op,
-        requantize,
-        bounds: Bounds::INT8,
-        zero_point,
-        scale,
-    };
-    let multiplier = || Array1::from_shape_fn(4, |k| 9_000_001 + 1_000_003 * k as i32);
-    let residual =
-        Residual { from: TensorRef::Layer(0), stride: 1, multiplier: multiplier(), after: true };
-    let window = |kernel, stride, padding| Window { kernel, stride, padding };
-    let layers = vec![
-        Layer {
-            input: TensorRef::Input,
-            bounds: Bounds { low: -20, high: 127 },
-            ..layer(
-                "conv",
-                0,
-                Op::Conv(Conv {
-                    padding: [1; 4],
-                    sparsity: Sparsity { pattern: Pattern::UhpShared, group: 16 },
-                    ..Conv::new(first)
-                }),
-                requantize(4, 28, even),
-                -20,
-                0.02,
-            )
-        },
-        layer(
-            "depthwise",
-            0,
-            Op::Conv(Conv {
-                padding: [1, 1, 2, 2],
-                dilation: [1, 2],
-                groups: 4,
-                residual: Some(residual),
-                ..Conv::new(weights((4, 3, 3, 1)))
-            }),
-            requantize(4, 26, even),
-            7,
-            0.02,
-        ),
-        Layer {
-            bounds: Bounds { low: -100, high: 100 },
-            ..layer(
-                "add",
-                1,
-                Op::Add(Add { other: TensorRef::Layer(0), multiplier: multiplier() }),
-                requantize(4, 24, even),
-                -5,
-                0.03,
-            )
-        },
-        layer(
-            "largest",
-            2,
-            Op::MaxPool(window([3, 2], [2, 1], [1, 1, 0, 1])),
-            Requantize::none(),
-            -5,
-            0.03,
-        ),
-        layer(
-            "mean",
-            2,
-            Op::AveragePool(window([2, 3], [2, 1], [0, 0, 1, 1])),
-            Requantize::none(),
-            -5,
-            0.03,
-        ),
-        layer("scaled", 0, Op::Requantize, requantize(4, 24, Rounding::HalfAway), -5, 0.03),
-        layer(
-            "small",
-            5,
-            Op::MaxPool(window([1, 1], [2, 1], [0; 4])),
-            Requantize::none(),
-            -5,
-            0.03,
-        ),
-        layer(
-            "concat",
-            3,
-            Op::Concat(vec![TensorRef::Layer(4), TensorRef::Layer(6)]),
-            Requantize::none(),
-            -5,
-            0.03,
-        ),
-        layer("pool", 7, Op::GlobalAveragePool, requantize(12, 27, even), 1, 0.02),
-        Layer {
-            bounds: Bounds::INT16,
-            ..layer(
-                "fc",
-                8,
-                Op::FullyConnected(FullyConnected {
-                    weight: weights((2, 1, 1, 12)),
-                    sparsity: Sparsity::default(),
-                }),
-                requantize(2, 22, even),
-                0,
-                0.001,
-            )
-        },
-    ];
-    let toy = toy();
-    QuantNetwork {
-        name: "toy 2".into(),
-        input: InputSpec { zero_point: 3, ..toy.input },
-        classes: Vec::new(),
-        layers,
-        outputs: vec![9, 7],
         provenance: json!({}),
     }
 }

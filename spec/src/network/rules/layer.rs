@@ -29,8 +29,8 @@ const SIDES: [&str; 4] = ["padding top", "padding bottom", "padding left", "padd
 pub(super) struct Use {
     /// It leaves the accelerator.
     pub(super) is_output: bool,
-    /// Another layer reads it, or should.
-    pub(super) is_map: bool,
+    /// Another layer reads it.
+    pub(super) is_read: bool,
     /// Its entries are classes.
     pub(super) is_logits: bool,
 }
@@ -255,6 +255,7 @@ impl Check<'_> {
     }
 
     fn concat(&mut self, maps: &[Option<Shape>]) -> Option<Shape> {
+        self.layer.others.as_ref()?;
         self.size("inputs", maps.len(), 2, MAX_CHANNELS);
         let maps: Vec<Shape> = maps.iter().copied().collect::<Option<_>>()?;
         let (first, parts) = maps.split_first()?;
@@ -334,9 +335,13 @@ impl Check<'_> {
     /// What its place in the network asks of its output.
     fn place(&mut self, place: Use, shape: Option<Shape>) {
         if let Some(Bounds { low, high }) = self.layer.bounds {
-            let all = if place.is_map { Bounds::INT8 } else { Bounds::INT16 };
+            let is_concat = self.layer.op == Some(OpKind::Concat);
+            let all = if place.is_read { Bounds::INT8 } else { Bounds::INT16 };
             let (min, max) = (all.low, all.high);
-            if low > high || low < min || high > max {
+            if is_concat && self.layer.bounds != Some(Bounds::INT8) {
+                let layer = self.name();
+                self.errors.push(NetworkError::ConcatBounds { layer, low, high });
+            } else if low > high || low < min || high > max {
                 let layer = self.name();
                 self.errors.push(NetworkError::Bounds { layer, low, high, min, max });
             }

@@ -25,7 +25,7 @@ const JSON: [(&str, Change<String>); 10] = [
         *json = json.replacen("\"tensors_sha256\": \"", "\"tensors_sha256\": \"0", 1)
     }),
     ("wrong format version", |json| {
-        *json = json.replace("\"format_version\": 1", "\"format_version\": 2")
+        *json = json.replace("\"format_version\": 1", "\"format_version\": 3")
     }),
     ("another kind of file", |json| *json = json.replace("twofold-network", "twofold-program")),
     ("NaN scale", |json| replace_scale(json, "NaN")),
@@ -65,11 +65,11 @@ const RULES: [(&str, Change<QuantNetwork>); 6] = [
         };
         conv.weight.fill(1);
     }),
-    ("a kernel of nine", |network| {
+    ("a kernel of seventeen", |network| {
         let Op::Conv(conv) = &mut network.layers[0].op else {
             unreachable!("the toy begins with convolutions")
         };
-        conv.weight = ndarray::Array4::zeros([8, 9, 9, 3]);
+        conv.weight = ndarray::Array4::zeros([8, 17, 17, 3]);
     }),
     ("a stride of five", |network| {
         let Op::Conv(conv) = &mut network.layers[0].op else {
