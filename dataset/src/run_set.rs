@@ -94,7 +94,8 @@ impl Candidates {
     /// trained on the data and the test share is empty.
     pub fn choose(self, trained: &Trained, n_images: Option<usize>) -> Result<RunSet> {
         let Self { data, set, origin } = self;
-        let mut set = set.relabel(trained.classes, &data)?;
+        let has_classes = !trained.classes.is_empty();
+        let mut set = if has_classes { set.relabel(trained.classes, &data)? } else { set };
         let n_candidates = set.samples.len();
         let chosen = match origin {
             Origin::Test => Share::Test,
@@ -124,6 +125,10 @@ impl Candidates {
         };
         if let Some(n_images) = n_images {
             set = set.spread(n_images);
+        }
+        if !has_classes && !set.classes.is_empty() {
+            set.classes.clear();
+            set.notes.push(format!("labels of {data} are left out: the network's outputs are no classes"));
         }
         let n_trained = trained.images.map(|images| images.count(&set));
         Ok(RunSet { set, data, share: chosen, n_candidates, n_trained })

@@ -14,6 +14,6 @@ mod weights;
 pub use arithmetic::with_random_arithmetic;
 pub use builder::{Builder, ConvSpec};
 pub use case::{Case, CaseError};
-pub use random::{Size, random_config, random_image, random_network};
+pub use random::{Size, random_config, random_image, random_network, random_network_of_all};
 pub use topology::{Shortcut, Topology};
 pub use weights::random_weights;

@@ -6,7 +6,7 @@ use std::thread;
 
 use crate::cases::{Size, random_config, random_image, random_network};
 use crate::progress::Progress;
-use codegen::{Options, Schedule};
+use codegen::{Feature, Options, Schedule};
 use sim::{Machine, Model, TraceMode, run_and_compare};
 use spec::{ArrayConfig, Design, Program, QuantNetwork};
 
@@ -70,9 +70,13 @@ pub fn fuzz(options: &FuzzOptions) -> Result<FuzzReport, FlowError> {
     }
     let progress = options.log.progress("fuzz", options.n_layers as u64, "layers");
     let next = AtomicUsize::new(0);
+    let lowered = Feature::ALL.into_iter().filter(|feature| feature.is_lowered());
+    let not_lowered = Feature::ALL.into_iter().filter(|feature| !feature.is_lowered());
     let total = Mutex::new(Ok(FuzzReport {
         format_version: 1,
         seed: options.seed,
+        n_networks_with: lowered.map(|feature| (feature, 0)).collect(),
+        not_lowered: not_lowered.collect(),
         arrays: lots.iter().map(|lot| array_name(&lot.config)).collect(),
         ..FuzzReport::default()
     }));
@@ -132,6 +136,9 @@ fn run_lot(lot: &Lot, progress: &Progress) -> Result<FuzzReport, FlowError> {
             schedule,
             what,
         }));
+        for (_, feature) in codegen::features(&network) {
+            *report.n_networks_with.entry(feature).or_default() += 1;
+        }
         report.n_networks += 1;
         report.n_images += images.len();
         report.n_layers += program.layers.len();

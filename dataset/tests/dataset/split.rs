@@ -239,6 +239,21 @@ fn of_images_that_are_new_to_a_network_all_are_run() {
 }
 
 #[test]
+fn a_network_without_classes_runs_on_images_without_their_labels() {
+    let data = three_classes();
+    let record = record(&data);
+    for images in [None, Some(&record)] {
+        let trained = Trained { classes: &[], split_seed: Some(0), images };
+        let candidates = Source::parse(&data.text("")).candidates().unwrap();
+        let run = candidates.choose(&trained, None).unwrap();
+        let with_classes = choose(&data.text(""), images, Some(0));
+        assert_eq!(names(&run.set), names(&with_classes.set));
+        assert_eq!((run.set.label(0), run.n_trained), (None, with_classes.n_trained));
+        assert!(run.to_string().contains("the network's outputs are no classes"), "{run}");
+    }
+}
+
+#[test]
 fn images_without_labels_are_run() {
     let data = Data::new();
     data.gray(&[("2.png", 2), ("1.png", 1)]);

@@ -1,5 +1,7 @@
 //! Builds a network layer by layer, with random weights and constants that fit them.
 
+mod maps;
+
 use ndarray::{Array1, Axis};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -24,18 +26,22 @@ const INPUT_RMS: f64 = 74.0;
 pub struct ConvSpec {
     /// Output channels.
     pub channels: usize,
-    /// Groups of channels; as many as the input's channels for a depthwise one.
-    pub groups: usize,
     /// Rows and columns of the kernel.
     pub kernel: [usize; 2],
-    /// Both directions.
-    pub stride: usize,
+    /// Rows and columns.
+    pub stride: [usize; 2],
+    /// Rows and columns between neighboring taps.
+    pub dilation: [usize; 2],
+    /// Groups of channels, which divide input and output channels; as many as the input's channels for a depthwise one.
+    pub groups: usize,
     /// Top, bottom, left, right.
     pub padding: [usize; 4],
     /// How it is pruned.
     pub sparsity: Sparsity,
     /// A map to add, and its stride.
     pub residual: Option<(TensorRef, usize)>,
+    /// Whether it is added after the scaling.
+    pub after: bool,
     /// 2x2 max-pool.
     pub max_pool: bool,
     /// ReLU.
@@ -47,12 +53,14 @@ impl ConvSpec {
     pub fn same(channels: usize, kernel: usize, sparsity: Sparsity) -> Self {
         Self {
             channels,
-            groups: 1,
             kernel: [kernel; 2],
-            stride: 1,
+            stride: [1; 2],
+            dilation: [1; 2],
+            groups: 1,
             padding: [kernel / 2; 4],
             sparsity,
             residual: None,
+            after: false,
             max_pool: false,
             relu: true,
         }
@@ -101,6 +109,31 @@ impl Builder {
         }
     }
 
+    /// The zero point of a map.
+    pub fn zero_point(&self, map: TensorRef) -> i8 {
+        match map {
+            TensorRef::Input => self.input.zero_point,
+            TensorRef::Layer(index) => self.layers[index].zero_point,
+        }
+    }
+
+    /// Gives the input another zero point than 0.
+    pub fn set_input_zero_point(&mut self, zero_point: i8) {
+        self.input.zero_point = zero_point;
+    }
+
+    /// The layers so far.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// Takes a convolution's max-pool away; only of a layer that no other reads.
+    pub fn unpool(&mut self, index: usize) {
+        if let Some(Layer { op: Op::Conv(conv), .. }) = self.layers.get_mut(index) {
+            conv.max_pool = false;
+        }
+    }
+
     /// The layer added last, to change its constants.
     pub fn last_mut(&mut self) -> Option<&mut Layer> {
         self.layers.last_mut()
@@ -108,19 +141,19 @@ impl Builder {
 
     /// Adds a convolution of `input`.
     pub fn conv(&mut self, name: &str, input: TensorRef, spec: &ConvSpec) -> TensorRef {
-        let ConvSpec { channels, groups, kernel, stride, padding, sparsity, .. } = *spec;
-        let ConvSpec { max_pool, relu, .. } = *spec;
+        let ConvSpec { channels, kernel, stride, padding, sparsity, max_pool, relu, .. } = *spec;
+        let ConvSpec { dilation, groups, after, .. } = *spec;
         let shape = [channels, kernel[0], kernel[1], self.shape(input).channels / groups];
         let weight = random_weights(shape, sparsity, &mut self.rng);
         let spreads = self.spreads(&weight, input);
-        let residual = spec.residual.map(|(from, stride)| {
+        let mut residual = spec.residual.map(|(from, stride)| {
             let unit = |spread: &f64| {
                 (spread / SPREAD).round().clamp(1.0, f64::from(MAX_RESIDUAL_MULTIPLIER)) as i32
             };
-            Residual { from, stride, multiplier: spreads.iter().map(unit).collect(), after: false }
+            Residual { from, stride, multiplier: spreads.iter().map(unit).collect(), after }
         });
         let totals: Vec<f64> = match &residual {
-            None => spreads,
+            None | Some(Residual { after: true, .. }) => spreads,
             Some(Residual { from, multiplier, .. }) => {
                 let rms = self.rms(*from);
                 spreads
@@ -130,10 +163,14 @@ impl Builder {
                     .collect()
             }
         };
-        let requantize = self.requantize(&totals, SPREAD);
+        let mut requantize = self.requantize(&totals, SPREAD);
+        if let Some(residual) = residual.as_mut().filter(|residual| residual.after) {
+            residual.multiplier = self.added_after(&mut requantize);
+        }
         let op = Op::Conv(Conv {
             groups,
-            stride: [stride; 2],
+            stride,
+            dilation,
             padding,
             sparsity,
             residual,
@@ -195,11 +232,18 @@ impl Builder {
                     fixed_point(f64::from(*multiplier) / f64::from(*shift).exp2() * factor);
             }
         }
+        let output = self.layers.len().saturating_sub(1);
+        let classes = (0..n_classes).map(|class| format!("class {class}")).collect();
+        QuantNetwork { classes, ..self.finish_maps(name, vec![output]) }
+    }
+
+    /// Ends the network with the maps of these layers as outputs that are no classes.
+    pub fn finish_maps(self, name: &str, outputs: Vec<usize>) -> QuantNetwork {
         QuantNetwork {
             name: name.to_owned(),
             input: self.input,
-            classes: (0..n_classes).map(|class| format!("class {class}")).collect(),
-            outputs: vec![self.layers.len().saturating_sub(1)],
+            classes: Vec::new(),
+            outputs,
             layers: self.layers,
             provenance: json!({ "weights": "random", "seed": self.seed }),
         }
@@ -214,17 +258,21 @@ impl Builder {
         relu: bool,
     ) -> TensorRef {
         let rms = match op {
-            Op::GlobalAveragePool => self.rms(input),
+            Op::GlobalAveragePool | Op::AveragePool(_) | Op::MaxPool(_) | Op::Concat(_) => {
+                self.rms(input)
+            }
             _ if relu => SPREAD / 2f64.sqrt(),
             _ => SPREAD,
         };
+        // What keeps values keeps what they mean.
+        let zero_point = if op.has_constants() { 0 } else { self.zero_point(input) };
         let layer = Layer {
             name: name.to_owned(),
             input,
             op,
             requantize,
             bounds: Bounds::format_1(relu, false),
-            zero_point: 0,
+            zero_point,
             scale: 1.0 / 127.0,
         };
         self.shapes.push(layer.output_shape(|map| self.shape(map)));
@@ -235,7 +283,7 @@ impl Builder {
 
     fn rms(&self, map: TensorRef) -> f64 {
         match map {
-            TensorRef::Input => INPUT_RMS,
+            TensorRef::Input => INPUT_RMS.hypot(self.input.zero_point.into()),
             TensorRef::Layer(index) => self.rms[index],
         }
     }

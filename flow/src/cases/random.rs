@@ -1,12 +1,13 @@
 //! Random networks, arrays and images, each from one seed.
 
+mod corners;
+mod layers;
+
+use codegen::Feature;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use spec::{
-    ArrayConfig, FORMAT_1_MAX_MULTIPLIER, FORMAT_1_MAX_SHIFT, Layer, MAX_RESIDUAL_MULTIPLIER,
-    Memories, Op, Pattern, QuantNetwork, Shape, Sparsity, TensorRef,
-};
+use spec::{ArrayConfig, Bounds, Memories, Op, QuantNetwork, Shape, TensorRef};
 
 use super::{Builder, ConvSpec};
 
@@ -55,20 +56,38 @@ pub fn random_image(network: &QuantNetwork, seed: u64) -> Vec<i8> {
 }
 
 /// A valid network of random topology, weights and constants that fits the default memories of an array with
-/// `word_channels` channels a word. Some weights and constants sit in the corners of their ranges.
+/// `word_channels` channels a word. Some weights and constants sit in the corners of their ranges. Of network format 2 it
+/// has what codegen lowers.
 pub fn random_network(seed: u64, size: Size, config: &ArrayConfig) -> QuantNetwork {
+    let compiles = |network: &QuantNetwork| {
+        codegen::check(network, config, &codegen::Options::default()).problems.is_empty()
+    };
+    draw(seed, size, config, &Feature::is_lowered, compiles)
+}
+
+/// As [`random_network`], with all that network format 2 can say, whether or not an array runs it.
+pub fn random_network_of_all(seed: u64, size: Size) -> QuantNetwork {
+    draw(seed, size, &ArrayConfig::default(), &|_| true, |_| true)
+}
+
+fn draw(
+    seed: u64,
+    size: Size,
+    config: &ArrayConfig,
+    has: &dyn Fn(Feature) -> bool,
+    is_wanted: impl Fn(&QuantNetwork) -> bool,
+) -> QuantNetwork {
     let mut seeds = ChaCha8Rng::seed_from_u64(seed);
     loop {
-        let network = Random::new(seeds.random(), size, config).network(&format!("random {seed}"));
-        if network.validate().is_ok()
-            && codegen::check(&network, config, &codegen::Options::default()).problems.is_empty()
-        {
+        let random = Random::new(seeds.random(), size, config, has);
+        let network = random.network(&format!("random {seed}"));
+        if network.validate().is_ok() && is_wanted(&network) {
             return network;
         }
     }
 }
 
-struct Random {
+struct Random<'a> {
     builder: Builder,
     size: Size,
     word_channels: usize,
@@ -76,10 +95,12 @@ struct Random {
     words: usize,
     cols: usize,
     maps: Vec<TensorRef>,
+    /// What of format 2 is drawn.
+    has: &'a dyn Fn(Feature) -> bool,
 }
 
-impl Random {
-    fn new(seed: u64, size: Size, config: &ArrayConfig) -> Self {
+impl<'a> Random<'a> {
+    fn new(seed: u64, size: Size, config: &ArrayConfig, has: &'a dyn Fn(Feature) -> bool) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let block = *[1, 1, 1, 1, 2, 2, 3, 4, 8].choose(&mut rng).unwrap_or(&1);
         let channels = if rng.random() {
@@ -93,7 +114,11 @@ impl Random {
         let height = rng.random_range(1..=size.side);
         let width = rng.random_range(1..=size.side);
         let width = width.min(largest / height).max(1);
-        let builder = Builder::new([height * block, width * block, channels], block, rng.random());
+        let mut builder =
+            Builder::new([height * block, width * block, channels], block, rng.random());
+        if has(Feature::ZeroPoint) && rng.random() {
+            builder.set_input_zero_point(corners::zero_point(&mut rng));
+        }
         let word_channels = config.word_channels();
         Self {
             builder,
@@ -102,6 +127,7 @@ impl Random {
             words,
             cols: config.group_channels(),
             maps: vec![TensorRef::Input],
+            has,
         }
     }
 
@@ -109,27 +135,18 @@ impl Random {
         let n_layers = self.pick(1..=self.size.n_layers.max(1));
         let mut map = TensorRef::Input;
         for index in 0..n_layers {
-            map = match self.pick(0..=11) {
-                0 => self.builder.global_average_pool(&format!("pool{index}"), map),
-                1 => {
-                    let (channels, sparsity) = (
-                        self.channels(Shape { height: 1, width: 1, channels: 1 }),
-                        self.sparsity(),
-                    );
-                    let relu = self.flip();
-                    self.builder.fully_connected(
-                        &format!("fc{index}"),
-                        map,
-                        channels,
-                        sparsity,
-                        relu,
-                    )
-                }
-                2 | 3 => self.fork(index, map),
-                _ => self.conv(index, map),
+            let moved = if self.pick(0..=2) == 0 { self.of_format_2(index, map) } else { None };
+            map = match moved {
+                Some(map) => map,
+                None => self.of_format_1(index, map),
             };
             self.corners();
             self.maps.push(map);
+        }
+        if map != TensorRef::Input
+            && [Feature::NoClasses, Feature::SpatialOutput].iter().all(|what| self.draws(*what, 2))
+        {
+            return self.maps_as_outputs(name);
         }
         let Shape { height, width, .. } = self.builder.shape(map);
         let n_classes = self.pick(1..=self.size.channels.min(24));
@@ -151,107 +168,57 @@ impl Random {
             }
         }
         self.corners();
-        self.builder.finish(name)
-    }
-
-    /// A convolution, perhaps with an earlier map added.
-    fn conv(&mut self, index: usize, map: TensorRef) -> TensorRef {
-        let mut spec = self.kernel(map);
-        let shape = output(self.builder.shape(map), &spec);
-        spec.channels = self.channels(shape);
-        spec.sparsity = self.sparsity();
-        spec.max_pool = self.pick(0..=3) == 0 && shape.height > 1 && shape.width > 1;
-        if self.flip() {
-            spec.residual = self.residual(shape);
-        }
-        self.builder.conv(&format!("conv{index}"), map, &spec)
-    }
-
-    /// Two convolutions of one map, the first added to the second.
-    fn fork(&mut self, index: usize, map: TensorRef) -> TensorRef {
-        let mut spec = self.kernel(map);
-        let shape = output(self.builder.shape(map), &spec);
-        spec.channels = self.channels(shape);
-        spec.sparsity = self.sparsity();
-        let side = self.builder.conv(&format!("side{index}"), map, &spec);
-        spec.relu = self.flip();
-        spec.sparsity = self.sparsity();
-        spec.residual = Some((side, 1));
-        self.corners();
-        self.builder.conv(&format!("fork{index}"), map, &spec)
-    }
-
-    fn kernel(&mut self, map: TensorRef) -> ConvSpec {
-        let Shape { height, width, .. } = self.builder.shape(map);
-        let square = self.pick(1..=7);
-        let kernel = match self.pick(0..=5) {
-            0 => [self.pick(1..=7), self.pick(1..=7)],
-            1 => [square; 2],
-            2 => [1; 2],
-            _ => [3; 2],
-        };
-        let mut padding = match self.pick(0..=5) {
-            0 => [self.pick(0..=7), self.pick(0..=7), self.pick(0..=7), self.pick(0..=7)],
-            1 => [0; 4],
-            2 => [self.pick(0..=15); 4],
-            _ => [kernel[0] / 2, kernel[0] / 2, kernel[1] / 2, kernel[1] / 2],
-        };
-        padding[1] += kernel[0].saturating_sub(height + padding[0] + padding[1]);
-        padding[3] += kernel[1].saturating_sub(width + padding[2] + padding[3]);
-        let stride = if self.flip() { 1 } else { self.pick(1..=4) };
-        ConvSpec {
-            kernel,
-            padding,
-            stride,
-            relu: self.flip(),
-            ..ConvSpec::same(1, 1, Sparsity::default())
-        }
-    }
-
-    /// An earlier map that covers an output of `shape`, with a stride.
-    fn residual(&mut self, shape: Shape) -> Option<(TensorRef, usize)> {
-        let covers = |map: TensorRef, stride: usize| {
-            let Shape { height, width, .. } = self.builder.shape(map);
-            height > (shape.height - 1) * stride && width > (shape.width - 1) * stride
-        };
-        let choices: Vec<(TensorRef, usize)> = self
-            .maps
-            .iter()
-            .flat_map(|map| (1..=4).map(move |stride| (*map, stride)))
-            .filter(|(map, stride)| covers(*map, *stride))
-            .collect();
-        choices.choose(self.builder.rng()).copied()
-    }
-
-    /// Channels for a map, no more than it has room for.
-    fn channels(&mut self, shape: Shape) -> usize {
-        let n_words = (self.words / shape.n_pixels().max(1)).max(1);
-        self.pick(1..=self.size.channels.min(n_words * self.word_channels))
-    }
-
-    fn sparsity(&mut self) -> Sparsity {
-        let patterns = [
-            Pattern::Dense,
-            Pattern::Unstructured,
-            Pattern::UhpFixed,
-            Pattern::UhpShared,
-            Pattern::UhpShared,
-            Pattern::UhpFree,
-        ];
-        let pattern = *patterns.choose(self.builder.rng()).unwrap_or(&Pattern::Dense);
-        let group = if self.flip() { self.cols } else { self.pick(1..=40) };
-        Sparsity { pattern, group: if pattern == Pattern::UhpShared { group } else { 0 } }
-    }
-
-    /// Moves some weights and constants of the last layer to the ends of their ranges.
-    fn corners(&mut self) {
         let mut rng = ChaCha8Rng::seed_from_u64(self.builder.rng().random());
-        let Some(layer) = self.builder.last_mut() else { return };
-        if rng.random_ratio(1, 4) {
-            corner_weights(layer, &mut rng);
+        let has_bounds = self.draws(Feature::Bounds, 3);
+        let mut network = self.builder.finish(name);
+        if let Some(layer) = network.layers.last_mut() {
+            layer.bounds = if has_bounds {
+                corners::wide_bounds(&mut rng)
+            } else {
+                Bounds::format_1(layer.bounds.low == 0, true)
+            };
         }
-        if rng.random_ratio(1, 3) {
-            corner_constants(layer, &mut rng);
+        network
+    }
+
+    /// Ends the network with maps as outputs: the last, and others where there may be several or such that layers read.
+    fn maps_as_outputs(mut self, name: &str) -> QuantNetwork {
+        let last = self.builder.layers().len() - 1;
+        let mut outputs = vec![last];
+        if self.draws(Feature::SeveralOutputs, 2) {
+            let map = *self.maps.choose(self.builder.rng()).unwrap_or(&TensorRef::Input);
+            self.conv(self.maps.len(), map);
+            self.corners();
+            outputs.push(self.builder.layers().len() - 1);
+            if let TensorRef::Layer(read) = map
+                && self.draws(Feature::ReadOutput, 2)
+                && !outputs.contains(&read)
+                && !matches!(&self.builder.layers()[read].op, Op::Conv(conv) if conv.max_pool)
+            {
+                outputs.insert(self.pick(0..=outputs.len()), read);
+            }
+        }
+        outputs.iter().for_each(|output| self.builder.unpool(*output));
+        let is_wide = self.draws(Feature::Bounds, 2);
+        let mut rng = ChaCha8Rng::seed_from_u64(self.builder.rng().random());
+        let mut network = self.builder.finish_maps(name, outputs);
+        if let Some(layer) = network.layers.last_mut().filter(|layer| layer.op.has_constants()) {
+            layer.bounds = if is_wide { corners::wide_bounds(&mut rng) } else { layer.bounds };
+        }
+        network
+    }
+
+    fn of_format_1(&mut self, index: usize, map: TensorRef) -> TensorRef {
+        match self.pick(0..=11) {
+            0 => self.builder.global_average_pool(&format!("pool{index}"), map),
+            1 => {
+                let (channels, sparsity) =
+                    (self.channels(Shape { height: 1, width: 1, channels: 1 }), self.sparsity());
+                let relu = self.flip();
+                self.builder.fully_connected(&format!("fc{index}"), map, channels, sparsity, relu)
+            }
+            2 | 3 => self.fork(index, map),
+            _ => self.conv(index, map),
         }
     }
 
@@ -259,71 +226,20 @@ impl Random {
         self.builder.rng().random_range(range)
     }
 
+    /// Whether a feature of format 2 is used: once in `of` times, and only if networks have it.
+    fn draws(&mut self, feature: Feature, of: usize) -> bool {
+        self.pick(1..=of) == 1 && (self.has)(feature)
+    }
+
     fn flip(&mut self) -> bool {
         self.builder.rng().random()
     }
 }
 
-fn output(input: Shape, spec: &ConvSpec) -> Shape {
-    let [top, bottom, left, right] = spec.padding;
-    Shape {
-        height: (input.height + top + bottom - spec.kernel[0]) / spec.stride + 1,
-        width: (input.width + left + right - spec.kernel[1]) / spec.stride + 1,
-        channels: spec.channels,
-    }
-}
-
-/// Kept weights become one extreme, extremes of both signs, or mostly zero.
-fn corner_weights(layer: &mut Layer, rng: &mut ChaCha8Rng) {
-    let Some(weight) = layer.op.weight_mut() else { return };
-    let kind = rng.random_range(0..5);
-    for value in weight.iter_mut().filter(|value| **value != 0) {
-        *value = match kind {
-            0 => -128,
-            1 => 127,
-            2 => *[-128, 127].choose(rng).unwrap_or(&127),
-            3 => 0,
-            _ if rng.random_ratio(9, 10) => 0,
-            _ => *value,
-        };
-    }
-}
-
-/// Channels here and there get a constant that saturates, vanishes or lies at the end of its field, as far as the
-/// accumulator allows.
-fn corner_constants(layer: &mut Layer, rng: &mut ChaCha8Rng) {
-    let corners = &mut layer.requantize;
-    for channel in 0..corners.bias.len() {
-        match rng.random_range(0..10) {
-            0 => corners.multiplier[channel] = 0,
-            1 => corners.multiplier[channel] = FORMAT_1_MAX_MULTIPLIER,
-            2 => corners.shift[channel] = 0,
-            3 => corners.shift[channel] = FORMAT_1_MAX_SHIFT as i32,
-            4 => {
-                corners.bias[channel] =
-                    *[-1 << 30, 1 << 30, (1 << 30) + 1].choose(rng).unwrap_or(&0)
-            }
-            5 => (corners.multiplier[channel], corners.shift[channel]) = (1, 1),
-            6 => corners.shift[channel] = rng.random_range(0..=FORMAT_1_MAX_SHIFT as i32),
-            _ => {}
-        }
-        let residual = match &mut layer.op {
-            Op::Conv(conv) => conv.residual.as_mut(),
-            _ => None,
-        };
-        if let Some(residual) = residual {
-            match rng.random_range(0..8) {
-                0 => residual.multiplier[channel] = 0,
-                1 => residual.multiplier[channel] = MAX_RESIDUAL_MULTIPLIER,
-                2 => residual.multiplier[channel] = 1,
-                _ => {}
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -333,6 +249,38 @@ mod tests {
         let network = || random_network(3, Size::default(), &config);
         assert_eq!(network(), network());
         assert_eq!(random_image(&network(), 1), random_image(&network(), 1));
+    }
+
+    #[test]
+    fn networks_have_all_of_format_2_where_they_may() {
+        let mut n: BTreeMap<Feature, usize> = BTreeMap::new();
+        for seed in 0..400 {
+            let network = random_network_of_all(seed, Size::default());
+            for (_, feature) in codegen::features(&network) {
+                *n.entry(feature).or_default() += 1;
+            }
+        }
+        let few: Vec<_> =
+            Feature::ALL.iter().filter(|feature| n.get(feature).is_none_or(|n| *n < 8)).collect();
+        assert!(few.is_empty(), "{few:?} of {n:?}");
+    }
+
+    #[test]
+    fn networks_have_only_what_is_lowered() {
+        let mut n: BTreeMap<Feature, usize> = BTreeMap::new();
+        for seed in 0..200 {
+            let network = random_network(seed, Size::default(), &random_config(seed));
+            for (_, feature) in codegen::features(&network) {
+                *n.entry(feature).or_default() += 1;
+            }
+        }
+        for feature in Feature::ALL {
+            let n = n.get(&feature).copied().unwrap_or(0);
+            assert!(
+                n == 0 && !feature.is_lowered() || n > 2 && feature.is_lowered(),
+                "{n} {feature:?}"
+            );
+        }
     }
 
     #[test]

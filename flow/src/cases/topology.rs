@@ -81,12 +81,13 @@ fn residual_block(
 ) -> TensorRef {
     let conv = |kernel| ConvSpec::same(channels, kernel, sparsity);
     let residual = if stride > 1 && shortcut == Shortcut::Conv {
-        let spec = ConvSpec { stride, relu: false, ..conv(1) };
+        let spec = ConvSpec { stride: [stride; 2], relu: false, ..conv(1) };
         (builder.conv(&format!("{name}.shortcut"), input, &spec), 1)
     } else {
         (input, stride)
     };
-    let inner = builder.conv(&format!("{name}.conv1"), input, &ConvSpec { stride, ..conv(3) });
+    let inner =
+        builder.conv(&format!("{name}.conv1"), input, &ConvSpec { stride: [stride; 2], ..conv(3) });
     builder.conv(&format!("{name}.conv2"), inner, &ConvSpec { residual: Some(residual), ..conv(3) })
 }
 

@@ -1,6 +1,8 @@
 //! What random networks found.
 
-use codegen::Schedule;
+use std::collections::BTreeMap;
+
+use codegen::{Feature, Schedule};
 use serde::Serialize;
 
 /// What `fuzz` found.
@@ -16,6 +18,10 @@ pub struct FuzzReport {
     pub n_networks: usize,
     /// Layers of their programs.
     pub n_layers: usize,
+    /// Of the networks run, those with a feature of network format 2, for each that the compiler lowers.
+    pub n_networks_with: BTreeMap<Feature, usize>,
+    /// Features of network format 2 that no network has, because the compiler does not lower them.
+    pub not_lowered: Vec<Feature>,
     /// Images run.
     pub n_images: usize,
     /// Cycles of all runs that came to their end.
@@ -41,6 +47,9 @@ impl FuzzReport {
     pub(crate) fn add(&mut self, other: Self) {
         self.n_networks += other.n_networks;
         self.n_layers += other.n_layers;
+        for (feature, n) in other.n_networks_with {
+            *self.n_networks_with.entry(feature).or_default() += n;
+        }
         self.n_images += other.n_images;
         self.n_simulated_cycles += other.n_simulated_cycles;
         self.mismatches.extend(other.mismatches);
@@ -56,6 +65,15 @@ impl FuzzReport {
             arrays.join("; "),
             self.mismatches.len()
         );
+        if !self.n_networks_with.is_empty() {
+            let with: Vec<String> =
+                self.n_networks_with.iter().map(|(what, n)| format!("{n} with {what}")).collect();
+            text += &format!("networks: {}\n", with.join(", "));
+        }
+        if !self.not_lowered.is_empty() {
+            let without: Vec<String> = self.not_lowered.iter().map(Feature::to_string).collect();
+            text += &format!("not compiled yet, so not drawn: {}\n", without.join(", "));
+        }
         for Mismatch { array, network_seed, schedule, what } in &self.mismatches {
             text +=
                 &format!("- array {array}, network seed {network_seed}, {schedule:?}: {what}\n");

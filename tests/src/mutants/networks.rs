@@ -87,7 +87,7 @@ fn pools(seed: u64) -> QuantNetwork {
     let stride = rng.random_range(1..=2);
     let added = [None, Some(TensorRef::Input), Some(whole)].choose(&mut rng).copied().flatten();
     let spec = ConvSpec {
-        stride,
+        stride: [stride; 2],
         padding: [0; 4],
         max_pool: true,
         residual: added.map(|map| (map, stride)),
@@ -134,7 +134,7 @@ fn depthwise(seed: u64) -> QuantNetwork {
     let map = builder.conv("conv", TensorRef::Input, &same);
     let spec = ConvSpec {
         groups: channels,
-        stride: rng.random_range(1..=2),
+        stride: [rng.random_range(1..=2); 2],
         relu: rng.random(),
         ..ConvSpec::same(channels, *[2, 3].choose(&mut rng).unwrap_or(&3), Sparsity::default())
     };

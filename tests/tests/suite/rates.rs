@@ -211,7 +211,7 @@ fn what_bounds_a_layer_is_told() {
     let sparsity = Sparsity { pattern: Pattern::UhpShared, group: 16 };
     let mut builder = Builder::new([32, 32, 16], 1, 1);
     let wide = builder.conv("wide", TensorRef::Input, &ConvSpec::same(16, 3, sparsity));
-    let pointwise = ConvSpec { stride: 2, ..ConvSpec::same(16, 1, sparsity) };
+    let pointwise = ConvSpec { stride: [2; 2], ..ConvSpec::same(16, 1, sparsity) };
     let pointwise = builder.conv("pointwise", wide, &pointwise);
     builder.fully_connected("classes", pointwise, 10, sparsity, false);
     let rates = rates_of(&builder.finish("bounds"), &config);

@@ -202,8 +202,11 @@ fn channel_tensor(values: &Array1<i32>) -> Tensor {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use flow::cases::random_image;
     use ndarray::Array1;
+
+    use super::*;
+    use crate::integers::compare;
 
     #[test]
     fn requantization_rounds_half_to_even_on_both_sides_of_zero() {
@@ -221,5 +224,22 @@ mod tests {
             Requantize { shift: Array1::from(vec![0]), bias: Array1::from(vec![10]), ..half };
         let rounded = Vec::<i64>::try_from(requantize(&sums, &plain, None).flatten(0, -1)).unwrap();
         assert_eq!(rounded, [11, 13, 15, 9, 7, 5, 17, 14]);
+    }
+
+    #[test]
+    fn networks_of_everything_that_the_format_says_agree_with_the_reference() {
+        let mut n_values = 0;
+        for seed in 0..150 {
+            let network = flow::cases::random_network_of_all(seed, flow::cases::Size::default());
+            let [height, width, channels] =
+                [network.input.height, network.input.width, network.input.channels];
+            let images: Vec<i8> =
+                (0..2).flat_map(|image| random_image(&network, 2 * seed + image)).collect();
+            let shape = [2, height, width, channels].map(|side| side as i64);
+            let images = Tensor::from_slice(&images).view(shape);
+            n_values += compare::check(&network, &images)
+                .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        }
+        assert!(n_values > 3000, "{n_values}");
     }
 }

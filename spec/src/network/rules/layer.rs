@@ -302,7 +302,7 @@ impl Check<'_> {
     /// What has no constants moves values as they are, so they must mean the same before and after.
     fn keeps_values(&mut self) {
         let layer = self.layer;
-        if !layer.op.is_some_and(|op| !op.has_constants()) {
+        if layer.op.is_none_or(OpKind::has_constants) {
             return;
         }
         let (Some(zero_point), Some(scale)) = (layer.zero_point, layer.scale) else { return };

@@ -325,7 +325,8 @@ impl Maker<'_> {
             return self.push_sum(input, Op::Requantize, 1);
         }
         let stride = [0; 2].map(|_: usize| self.random.size(1, 4));
-        let divisors: Vec<usize> = (1..=map.channels).filter(|n| map.channels % n == 0).collect();
+        let divisors: Vec<usize> =
+            (1..=map.channels).filter(|n| map.channels.is_multiple_of(*n)).collect();
         let groups = match self.random.range(0, 3) {
             0 => map.channels,
             1 => divisors[self.random.size(0, divisors.len() - 1)],
