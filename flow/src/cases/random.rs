@@ -240,6 +240,8 @@ impl<'a> Random<'a> {
 mod tests {
     use std::collections::BTreeMap;
 
+    use codegen::Problem;
+
     use super::*;
 
     #[test]
@@ -280,6 +282,25 @@ mod tests {
                 n == 0 && !feature.is_lowered() || n > 2 && feature.is_lowered(),
                 "{n} {feature:?}"
             );
+        }
+    }
+
+    #[test]
+    fn what_is_not_lowered_is_refused_by_name() {
+        for seed in 0..100 {
+            let network = random_network_of_all(seed, Size::default());
+            let options = codegen::Options::default();
+            let problems = codegen::check(&network, &ArrayConfig::default(), &options).problems;
+            let expected: Vec<Problem> = codegen::features(&network)
+                .into_iter()
+                .filter(|(_, feature)| !feature.is_lowered())
+                .map(|(place, feature)| Problem::NotLowered { place, feature })
+                .collect();
+            let found: Vec<Problem> = problems
+                .into_iter()
+                .filter(|problem| matches!(problem, Problem::NotLowered { .. }))
+                .collect();
+            assert_eq!(found, expected, "seed {seed}");
         }
     }
 

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Real = scale * (quantized - zero point) is gemmlowp's ("Quantization", eq. 3 and 7) and the TFLite int8 specification's.
-//! A multiplier of 24 bits and halves to even are what XNNPACK computes in binary32; TFLite's average pool rounds
-//! halves away from zero.
+//! A multiplier of 24 bits and halves to even give what XNNPACK computes in binary32, but where binary32 rounds the product to
+//! a half first, which two values in a million do; TFLite's average pool rounds halves away from zero.
 
 use serde::{Deserialize, Serialize};
 

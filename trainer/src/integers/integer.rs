@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn networks_of_everything_that_the_format_says_agree_with_the_reference() {
         let mut n_values = 0;
-        for seed in 0..150 {
+        for seed in 0..60 {
             let network = flow::cases::random_network_of_all(seed, flow::cases::Size::default());
             let [height, width, channels] =
                 [network.input.height, network.input.width, network.input.channels];
@@ -240,6 +240,6 @@ mod tests {
             n_values += compare::check(&network, &images)
                 .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         }
-        assert!(n_values > 3000, "{n_values}");
+        assert!(n_values > 1500, "{n_values}");
     }
 }
