@@ -128,7 +128,9 @@ impl Candidates {
         }
         if !has_classes && !set.classes.is_empty() {
             set.classes.clear();
-            set.notes.push(format!("labels of {data} are left out: the network's outputs are no classes"));
+            set.notes.push(format!(
+                "labels of {data} are left out: the network's outputs are no classes"
+            ));
         }
         let n_trained = trained.images.map(|images| images.count(&set));
         Ok(RunSet { set, data, share: chosen, n_candidates, n_trained })

@@ -65,7 +65,7 @@ pub enum ConfigError {
     },
     /// Drain steps of so many lanes would straddle words, or be wider than the array.
     #[error(
-        "array: lanes = {lanes} do not divide a word of {word_channels} channels (2 a row) or are more than {cols} \
+        "array: lanes = {lanes} are odd, do not divide a word of {word_channels} channels (2 a row) or are more than {cols} \
          columns; help: choose --lanes among {}",
         .possible.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
     )]
@@ -164,11 +164,13 @@ impl ArrayConfig {
         Ok(Self { lanes: self.lanes, port_bytes: self.port_bytes, ..config })
     }
 
-    /// Lanes that an array of these rows and columns can have: they divide a word, and there is a column for each.
+    /// Lanes that an array of these rows and columns can have: pairs of channels that divide a word, with a column for each. Groups
+    /// of output channels begin at a pair, as the diagonal of a tile does.
     pub fn possible_lanes(&self) -> impl Iterator<Item = usize> {
         let (word, cols) = (self.word_channels(), self.cols);
         let (least, most) = Self::LANES;
-        (least..=most.min(cols)).filter(move |lanes| word.is_multiple_of(*lanes))
+        (least..=most.min(cols))
+            .filter(move |lanes| lanes.is_multiple_of(2) && word.is_multiple_of(*lanes))
     }
 
     /// The same array with another input port.
