@@ -170,10 +170,11 @@ impl<'a> Random<'a> {
         self.corners();
         let mut rng = ChaCha8Rng::seed_from_u64(self.builder.rng().random());
         let has_bounds = self.draws(Feature::Bounds, 3);
+        let has = self.has;
         let mut network = self.builder.finish(name);
         if let Some(layer) = network.layers.last_mut() {
             layer.bounds = if has_bounds {
-                corners::wide_bounds(&mut rng)
+                corners::wide_bounds(&mut rng, has)
             } else {
                 Bounds::format_1(layer.bounds.low == 0, true)
             };
@@ -201,9 +202,10 @@ impl<'a> Random<'a> {
         outputs.iter().for_each(|output| self.builder.unpool(*output));
         let is_wide = self.draws(Feature::Bounds, 2);
         let mut rng = ChaCha8Rng::seed_from_u64(self.builder.rng().random());
+        let has = self.has;
         let mut network = self.builder.finish_maps(name, outputs);
         if let Some(layer) = network.layers.last_mut().filter(|layer| layer.op.has_constants()) {
-            layer.bounds = if is_wide { corners::wide_bounds(&mut rng) } else { layer.bounds };
+            layer.bounds = if is_wide { corners::wide_bounds(&mut rng, has) } else { layer.bounds };
         }
         network
     }

@@ -43,8 +43,12 @@ fn two_bytes(rng: &mut ChaCha8Rng) -> [i16; 2] {
     [a.min(b).into(), a.max(b).into()]
 }
 
-/// Bounds of an output of 16 bits as the accelerator has them: of whole steps of 256.
-pub(super) fn wide_bounds(rng: &mut ChaCha8Rng) -> Bounds {
+/// Bounds of an output of 16 bits: as the accelerator has them, of whole steps of 256, or any.
+pub(super) fn wide_bounds(rng: &mut ChaCha8Rng, has: &dyn Fn(Feature) -> bool) -> Bounds {
+    if has(Feature::UnevenBounds) && rng.random() {
+        let (a, b): (i16, i16) = (rng.random(), rng.random());
+        return Bounds { low: a.min(b), high: a.max(b) };
+    }
     let [low, high] = two_bytes(rng);
     Bounds { low: low * 256, high: high * 256 + 255 }
 }
