@@ -222,7 +222,10 @@ impl Shape {
             map = match self {
                 Self::Conv { kernel, stride, channels: [_, output], order, .. } => {
                     let from = if matches!(order, Order::Fork) { first } else { map };
-                    let spec = ConvSpec { stride: [stride; 2], ..ConvSpec::same(output, kernel, sparsity) };
+                    let spec = ConvSpec {
+                        stride: [stride; 2],
+                        ..ConvSpec::same(output, kernel, sparsity)
+                    };
                     builder.conv(&name, from, &spec)
                 }
                 Self::Depthwise { .. } => {

@@ -246,7 +246,6 @@ impl LayerCase {
                 } => {
                     let spec = ConvSpec {
                         channels: *channels,
-                        groups: 1,
                         kernel: *kernel,
                         stride: [*stride; 2],
                         dilation: [1; 2],
