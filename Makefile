@@ -8,7 +8,7 @@ TWOFOLD ?= $(CARGO) run --release --bin twofold --
 TRAINER ?= $(CARGO) run --release --package trainer --
 
 # The array: rows 2 to 16, cols 2 to 32. Empty is 8 x 16, or what CASE brings. Lanes, the output channels drained a cycle,
-# divide twice the rows and are at most the columns; empty is 4, or 2 on the smallest arrays.
+# are even, divide twice the rows and are at most the columns; empty is 4, or 2 on the smallest arrays.
 ROWS    ?=
 COLS    ?=
 LANES   ?=

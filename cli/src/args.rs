@@ -116,7 +116,7 @@ pub(crate) struct ArrayArgs {
     /// Columns of the array, its output channels: 2 to 32.
     #[arg(long, value_name = "C", value_parser = dimension(ArrayConfig::COLS))]
     pub(crate) cols: Option<usize>,
-    /// Output channels drained a cycle: 2 to 32, a divisor of twice the rows, at most the columns.
+    /// Output channels drained a cycle: 2 to 32, an even divisor of twice the rows, at most the columns.
     #[arg(long, value_name = "L", value_parser = dimension(ArrayConfig::LANES))]
     pub(crate) lanes: Option<usize>,
     /// Bytes that the input port takes a cycle: 1, 2, 4, 8 or 16; 4 by default.

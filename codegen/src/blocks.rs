@@ -22,8 +22,6 @@ impl Block {
 pub(crate) struct Limits {
     /// Accumulators of a column.
     pub(crate) accumulators: usize,
-    /// Cycles that a tile takes at least: smaller blocks waste the difference.
-    pub(crate) tile_rows: usize,
     /// Pixels that a block should have.
     pub(crate) target: usize,
 }
@@ -34,39 +32,42 @@ const MIN_BLOCKS: usize = 4;
 
 /// Splits `map` (before pooling, its odd last row and column already left out if pooled) into blocks in raster order.
 ///
-/// Full rows where the accumulators hold one; as few cycles as possible; then as close to `target` pixels a block as
+/// Full rows where the accumulators hold one; as few `cycles` as possible; then as close to `target` pixels a block as
 /// possible. Sides are even if `pool`. The caller makes sure that the accumulators hold one pooled pixel.
-pub(crate) fn split(map: Shape, pool: bool, limits: Limits) -> Vec<Block> {
+pub(crate) fn split(
+    map: Shape,
+    pool: bool,
+    limits: Limits,
+    cycles: impl Fn(&[Block]) -> u64,
+) -> Vec<Block> {
     let unit = if pool { 2 } else { 1 };
     let (n_rows, n_columns) = (map.height / unit, map.width / unit);
     let widest = (limits.accumulators / (unit * unit)).clamp(1, 256 / unit);
     let columns = parts(n_columns, n_columns.div_ceil(widest));
     let width = columns.iter().max().map_or(unit, |columns| columns * unit);
     let wanted = MIN_BLOCKS.max(map.n_pixels().div_ceil(limits.target)).div_ceil(columns.len());
-    let cycles = |rows: &[usize]| -> usize {
-        itertools::iproduct!(rows, &columns)
-            .map(|(rows, columns)| (rows * columns * unit * unit).max(limits.tile_rows))
-            .sum()
-    };
     let fits = |rows: &[usize]| {
         rows.iter().all(|rows| rows * unit * width <= limits.accumulators && rows * unit <= 256)
     };
-    let rows = (1..=n_rows)
+    let blocks = |rows: &[usize]| {
+        let mut blocks = Vec::new();
+        let mut y = 0;
+        for height in rows {
+            let mut x = 0;
+            for columns in &columns {
+                blocks.push(Block { y, x, height: height * unit, width: columns * unit });
+                x += columns * unit;
+            }
+            y += height * unit;
+        }
+        blocks
+    };
+    (1..=n_rows)
         .map(|n| parts(n_rows, n))
         .filter(|rows| fits(rows))
-        .min_by_key(|rows| (cycles(rows), rows.len().abs_diff(wanted)))
-        .unwrap_or_else(|| vec![1; n_rows]);
-    let mut blocks = Vec::new();
-    let mut y = 0;
-    for height in rows {
-        let mut x = 0;
-        for columns in &columns {
-            blocks.push(Block { y, x, height: height * unit, width: columns * unit });
-            x += columns * unit;
-        }
-        y += height * unit;
-    }
-    blocks
+        .map(|rows| (rows.len().abs_diff(wanted), blocks(&rows)))
+        .min_by_key(|(distance, blocks)| (cycles(blocks), *distance))
+        .map_or_else(|| blocks(&vec![1; n_rows]), |(_, blocks)| blocks)
 }
 
 /// `total` in `n` parts that differ by one at most.
@@ -78,8 +79,11 @@ fn parts(total: usize, n: usize) -> Vec<usize> {
 mod tests {
     use super::*;
 
-    fn limits(accumulators: usize, tile_rows: usize) -> Limits {
-        Limits { accumulators, tile_rows, target: 64 }
+    /// As if a block took a cycle a pixel, and eight at least.
+    fn split(map: Shape, pool: bool, accumulators: usize) -> Vec<Block> {
+        super::split(map, pool, Limits { accumulators, target: 64 }, |blocks| {
+            blocks.iter().map(|block| block.n_pixels().max(8) as u64).sum()
+        })
     }
 
     fn shape(height: usize, width: usize) -> Shape {
@@ -95,7 +99,7 @@ mod tests {
                 let unit = if pool { 2 } else { 1 };
                 let (height, width) = (height * unit, width * unit);
                 let mut seen = vec![0; height * width];
-                for block in split(shape(height, width), pool, limits(accumulators, 8)) {
+                for block in split(shape(height, width), pool, accumulators) {
                     assert!(block.n_pixels() <= accumulators, "{block:?}");
                     assert!(block.height <= 256 && block.width <= 256, "{block:?}");
                     assert!(
@@ -118,7 +122,7 @@ mod tests {
     #[test]
     fn blocks_are_as_large_as_the_policy_says() {
         let sizes = |height, width, pool| {
-            let blocks = split(shape(height, width), pool, limits(256, 8));
+            let blocks = split(shape(height, width), pool, 256);
             (blocks.len(), blocks.iter().map(Block::n_pixels).max().unwrap())
         };
         assert_eq!(sizes(32, 32, false), (16, 64));

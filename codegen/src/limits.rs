@@ -84,11 +84,13 @@ const NARROWER_INPUT: &str =
 const SMALLER_IMAGES: &str = "use smaller images or a smaller space-to-depth block";
 const FEWER_LAYERS: &str = "use fewer layers";
 const FEWER_COLUMNS: &str = "use an array of fewer columns";
+const SMALLER_WINDOWS: &str = "use smaller pooling windows";
+const BYTES: &str = "use an int8 value";
 const SMALLER_ARRAY: &str = "use an array of fewer rows and columns";
 
 /// Every field that can overflow. Flags and numbers of banks cannot.
 #[rustfmt::skip] // one line a field
-const WORDS: [Words; 48] = [
+const WORDS: [Words; 56] = [
     less_one(Stream::LAYOUT.groups_minus_1, "groups of output channels", "use fewer output channels or classes, or more columns, which make groups larger"),
     plain(Stream::LAYOUT.layer, "layers before it", FEWER_LAYERS),
     plain(Stream::LAYOUT.stride_x, "pixels of stride", "use a smaller stride"),
@@ -114,6 +116,14 @@ const WORDS: [Words; 48] = [
     plain(Block::LAYOUT.in_address, "rows or pixels of its input before a block", SMALLER_MAPS),
     plain(Block::LAYOUT.y0, "rows or pixels of its input before a block", SMALLER_MAPS),
     plain(Block::LAYOUT.x0, "rows or pixels of its input before a block", SMALLER_MAPS),
+    less_one(Block::LAYOUT.window_height_minus_1, "rows of a pooling window", SMALLER_WINDOWS),
+    less_one(Block::LAYOUT.window_width_minus_1, "pixels in a row of a pooling window", SMALLER_WINDOWS),
+    less_one(Block::LAYOUT.pool_stride_y_minus_1, "rows between pooling windows", SMALLER_WINDOWS),
+    less_one(Block::LAYOUT.pool_stride_x_minus_1, "pixels between pooling windows", SMALLER_WINDOWS),
+    plain(Drain::LAYOUT.zero_point, "as zero point", BYTES),
+    plain(Drain::LAYOUT.low, "as lower bound", BYTES),
+    plain(Drain::LAYOUT.high, "as upper bound", BYTES),
+    plain(Drain::LAYOUT.residual_zero_point, "as zero point of its residual", BYTES),
     less_one(End::LAYOUT.logits_minus_1, "logits", "use fewer classes"),
     less_one(Load::LAYOUT.bytes_minus_1, "bytes of an image", SMALLER_IMAGES),
     plain(Load::LAYOUT.block, "image pixels between packed pixels", SMALLER_IMAGES),

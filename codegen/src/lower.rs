@@ -154,7 +154,6 @@ impl Writer<'_> {
         self.instruction(Drain {
             out_banks: usize::from(self.placement.places[index].banks),
             logits: step.logits,
-            pool: step.pool,
             half_away: step.rounding == Rounding::HalfAway,
             residual_bank,
             steps_minus_1: self.config.group_steps() - 1,
@@ -202,6 +201,10 @@ impl Writer<'_> {
             residual_address,
             y0,
             x0,
+            window_height_minus_1: side - 1,
+            window_width_minus_1: side - 1,
+            pool_stride_y_minus_1: side - 1,
+            pool_stride_x_minus_1: side - 1,
             ..isa::Block::default()
         }
     }

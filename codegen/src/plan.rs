@@ -18,6 +18,7 @@ use crate::options::Options;
 use crate::place::{MapId, Request};
 use crate::report::Problem;
 use crate::tiling::{Tile, diagonal_groups, identity_groups, natural_anchors, tile_groups};
+use crate::unit::units;
 
 /// A layer of the program.
 #[derive(Clone, Debug)]
@@ -157,20 +158,21 @@ impl Step {
     }
 
     fn split(&mut self, config: &ArrayConfig, target: usize) {
-        self.blocks = self.blocks_of(config, target);
+        self.blocks = self.blocks_of(&self.groups, config, target);
     }
 
-    fn blocks_of(&self, config: &ArrayConfig, target: usize) -> Vec<Block> {
+    /// The blocks of the step if its tiles were those of `groups`.
+    fn blocks_of(&self, groups: &[Vec<Tile>], config: &ArrayConfig, target: usize) -> Vec<Block> {
         let View { height, width, .. } = self.view;
         if self.sum {
             vec![Block { y: 0, x: 0, height, width }]
         } else {
-            let limits = Limits {
-                accumulators: config.memories().accumulator,
-                tile_rows: config.tile_rows(),
-                target,
-            };
-            split(self.computed(), self.pool, limits)
+            let limits = Limits { accumulators: config.memories().accumulator, target };
+            split(self.computed(), self.pool, limits, |blocks| {
+                let kind = (self.sum, self.pool);
+                let units = units(blocks, groups, self.output.channels, kind, config);
+                units.iter().map(|unit| unit.cycles(config)).sum()
+            })
         }
     }
 }
@@ -239,7 +241,10 @@ impl Planner<'_> {
                         &self.network.input,
                         conv,
                         computed,
-                        &TARGETS.map(|target| step.blocks_of(self.config, target)),
+                        |groups| {
+                            let blocks = |target| step.blocks_of(groups, self.config, target);
+                            TARGETS.map(blocks).into()
+                        },
                         self.config,
                         self.options.schedule,
                     );

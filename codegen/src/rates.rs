@@ -1,8 +1,9 @@
 //! How fast each layer runs, and what sets its rate.
 //!
-//! Cycles are those of two rules, not of a simulation: a tile of `P` pixels streams in `max(P, tile_rows)` cycles, and a
-//! unit of `P` pixels and `S` drain steps is drained in `P * S` cycles and a few more, while the next unit streams. So a
-//! unit takes the larger of the two. What layers wait for each other is not in them.
+//! Cycles are those of three rules, not of a simulation: a tile of `P` pixels streams in `max(P, tile_rows)` cycles; a
+//! unit of `P` pixels and `S` drain steps is drained in `P * S` cycles, while other units stream; and an accumulator bank is
+//! held until the next unit in it cannot overtake the drain, of which there are two. So a unit takes the largest of the
+//! three. What layers wait for each other is not in them.
 
 use std::fmt;
 
@@ -168,13 +169,25 @@ impl LayerRate {
             )),
             Bound::Drain => findings.push(format!(
                 "layer {name:?} is bound by the drain, {} cycles beside {n_tile_cycles} of its tiles: a pixel takes {} \
-                 steps of {} channels, and its tiles stream in fewer cycles",
+                 steps of {} channels, and its tiles stream in fewer cycles{}",
                 self.n_drain_cycles,
                 self.n_drain_steps,
-                config.lanes()
+                config.lanes(),
+                self.enough_lanes(config)
+                    .map_or_else(String::new, |lanes| format!("; help: --lanes {lanes} is enough"))
             )),
         }
         findings
+    }
+
+    /// The fewest lanes with which the drain keeps up with the tiles.
+    fn enough_lanes(&self, config: &ArrayConfig) -> Option<usize> {
+        let n_channels = self.n_drain_steps * config.lanes();
+        let n_pixel_drains = self.n_drain_cycles / self.n_drain_steps as u64;
+        config
+            .possible_lanes()
+            .filter(|lanes| *lanes > config.lanes())
+            .find(|lanes| n_pixel_drains * n_channels.div_ceil(*lanes) as u64 <= self.n_tile_cycles)
     }
 }
 
@@ -255,7 +268,7 @@ impl Unit {
 }
 
 fn units_of(step: &Step, config: &ArrayConfig) -> Vec<Unit> {
-    units(&step.blocks, &step.groups, step.output.channels, step.sum, config)
+    units(&step.blocks, &step.groups, step.output.channels, (step.sum, step.pool), config)
 }
 
 fn layer_rate(

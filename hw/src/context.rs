@@ -37,7 +37,6 @@ pub struct StreamContext {
 pub struct DrainContext {
     pub out_banks: Bits<4>,
     pub logits: Bit,
-    pub pool: Bit,
     pub half_away: Bit,
     pub residual_bank: Bits<2>,
     pub steps_minus_1: Bits<4>,
@@ -69,6 +68,10 @@ pub struct BlockContext {
     pub residual_address: Bits<16>,
     pub y0: Bits<12>,
     pub x0: Bits<12>,
+    pub window_height_minus_1: Bits<2>,
+    pub window_width_minus_1: Bits<2>,
+    pub pool_stride_y_minus_1: Bits<2>,
+    pub pool_stride_x_minus_1: Bits<2>,
 }
 
 /// How images are packed: instruction `LOAD`.
@@ -318,13 +321,13 @@ decoder!(StreamDecoder, "stream_decoder", StreamContext, Stream, [word_0, word_1
     fill,
 });
 decoder!(DrainDecoder, "drain_decoder", DrainContext, Drain, [word_0, word_1, word_2, word_3, word_4], {
-    out_banks, logits, pool, half_away, residual_bank, steps_minus_1, last_steps_minus_1, residual, wide,
+    out_banks, logits, half_away, residual_bank, steps_minus_1, last_steps_minus_1, residual, wide,
     out_pixel_step, out_row_step, residual_pixel_step, residual_row_step, parameter_base, zero_point, low, high,
     residual_zero_point,
 });
-decoder!(BlockDecoder, "block_decoder", BlockContext, Block, [word_0, word_1, word_2, word_3], {
+decoder!(BlockDecoder, "block_decoder", BlockContext, Block, [word_0, word_1, word_2, word_3, word_4], {
     wait_late, wait_all, release_input, layer_end, height_minus_1, width_minus_1, in_address, out_address,
-    residual_address, y0, x0,
+    residual_address, y0, x0, window_height_minus_1, window_width_minus_1, pool_stride_y_minus_1, pool_stride_x_minus_1,
 });
 decoder!(LoadDecoder, "load_decoder", LoadContext, Load, [word_0, word_1, word_2, word_3, word_4], {
     block, bytes_minus_1, grid_width_minus_1, grid_height_minus_1, pixel_step, row_step, row_bytes, image_height, fill,
@@ -471,7 +474,7 @@ mod tests {
     fn bundles_hold_every_field_of_the_table() {
         check!(StreamDecoder, [word_0, word_1, word_2, word_3, word_4], Stream);
         check!(DrainDecoder, [word_0, word_1, word_2, word_3, word_4], Drain);
-        check!(BlockDecoder, [word_0, word_1, word_2, word_3], Block);
+        check!(BlockDecoder, [word_0, word_1, word_2, word_3, word_4], Block);
         check!(LoadDecoder, [word_0, word_1, word_2, word_3, word_4], Load);
         check!(EndDecoder, [word_0], End);
         check!(TileDecoder, [word_0, word_1], Tile);

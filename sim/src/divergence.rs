@@ -215,15 +215,20 @@ fn unit(program: &Program, layer: usize, word: usize, channel: usize) -> Option<
         Instruction::Drain(drain) => Some(drain),
         _ => None,
     })?;
-    let pool = 1 + usize::from(drain.pool);
     let mut blocks = own.iter().filter_map(|instruction| match instruction {
         Instruction::Block(block) => Some(block),
         _ => None,
     });
     let block = blocks.position(|block| {
-        let (height, width) = ((block.height_minus_1 + 1) / pool, (block.width_minus_1 + 1) / pool);
-        (0..height.max(1)).any(|y| {
-            (0..width.max(1)).any(|x| {
+        let windows = |side_minus_1: usize, window_minus_1: usize, stride_minus_1: usize| {
+            0..=(side_minus_1 - window_minus_1) / (stride_minus_1 + 1)
+        };
+        let rows =
+            windows(block.height_minus_1, block.window_height_minus_1, block.pool_stride_y_minus_1);
+        let columns =
+            windows(block.width_minus_1, block.window_width_minus_1, block.pool_stride_x_minus_1);
+        rows.into_iter().any(|y| {
+            columns.clone().any(|x| {
                 block.out_address + y * drain.out_row_step + x * drain.out_pixel_step == word
             })
         })

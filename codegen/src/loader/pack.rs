@@ -53,12 +53,13 @@ fn fit(loader: &Loader, input: &InputSpec, config: &ArrayConfig) -> Fit {
 /// A half-pruned layer's taps are packed in their pairs, which serves one of each a pass. Where the masks do not match
 /// the array's columns such a word takes two passes, and the packing of the dense schedule may take fewer in all: then
 /// that one is used. Fewer passes may be more cycles where some groups take more of them and the others wait for drains:
-/// `splits` are the pixel blocks that the layer may be cut into, and with none of them is a half-pruned layer slower.
+/// `splits` are the pixel blocks that a layer of such tiles may be cut into, and with none of them is a half-pruned layer
+/// slower.
 pub(crate) fn pack(
     input: &InputSpec,
     conv: &Conv,
     output: Shape,
-    splits: &[Vec<Block>],
+    splits: impl Fn(&[Vec<Tile>]) -> Vec<Vec<Block>>,
     config: &ArrayConfig,
     schedule: Schedule,
 ) -> Packing {
@@ -82,15 +83,18 @@ pub(crate) fn pack(
         return packing;
     }
     let (dense_cost, dense, anchors) = best(Schedule::Dense);
-    let is_slower = |blocks: &Vec<Block>| {
-        let cycles = |groups: &[Vec<Tile>]| -> u64 {
-            let units = units(blocks, groups, output.channels, false, config);
+    let cycles = |groups: &[Vec<Tile>]| -> Vec<u64> {
+        let of_split = |blocks: &Vec<Block>| {
+            let units = units(blocks, groups, output.channels, (false, conv.max_pool), config);
             units.iter().map(|unit| unit.cycles(config)).sum()
         };
-        cycles(&packing.groups) > cycles(&dense.groups)
+        splits(groups).iter().map(of_split).collect()
+    };
+    let is_slower = || {
+        cycles(&packing.groups).iter().zip(cycles(&dense.groups)).any(|(own, dense)| *own > dense)
     };
     let fits_alone = cost.0 < dense_cost.0;
-    if cost <= dense_cost && (fits_alone || !splits.iter().any(is_slower)) {
+    if cost <= dense_cost && (fits_alone || !is_slower()) {
         return packing;
     }
     // Passes without a survivor are left out of this packing too.
@@ -146,7 +150,7 @@ mod tests {
                 &input,
                 &conv,
                 convolved(input.shape(), &conv),
-                &[],
+                |_| Vec::new(),
                 &config,
                 Schedule::Sparse,
             );
@@ -167,8 +171,15 @@ mod tests {
         let input = input(16, 16, 3, 1);
         let conv = conv(16, [7, 7], 3, 1, [3; 4]);
         let passes = |config| {
-            pack(&input, &conv, convolved(input.shape(), &conv), &[], &config, Schedule::Sparse)
-                .groups[0]
+            pack(
+                &input,
+                &conv,
+                convolved(input.shape(), &conv),
+                |_| Vec::new(),
+                &config,
+                Schedule::Sparse,
+            )
+            .groups[0]
                 .len()
         };
         assert_eq!(passes(with(2048, 512)), 19);

@@ -22,9 +22,8 @@ use write_back::WriteBack;
 /// A unit's context is kept from its start, one set an accumulator bank. With "at d" the cycle in which an accumulator
 /// is addressed: parameters and residual are addressed at d + 1, all operands reach the requantizer at d + 3, its result
 /// is rounded at d + 11, clamped at d + 12, leaves at d + 13, passes the pooling register and is written at d + 14. The next
-/// unit begins after
-/// the last read of this one, without a gap if its sums are there, but no earlier than the unit before this one is written,
-/// nor than every unit of an earlier layer is, since it may read its residual from there. Reset: no unit known.
+/// unit begins after the last read of this one, without a gap if its sums are there, but no earlier than the unit before this
+/// one is written, nor, if it reads a residual, than every unit of an earlier layer is. Reset: no unit known.
 #[derive(LogicBlock, Default)]
 pub struct Drain {
     /// Rising edge.
@@ -167,7 +166,7 @@ impl Logic for Drain {
         self.results.next.layer_end = self.unit_last.val();
 
         // A unit begins when all of its sums are there, the reads of the one before are chosen, the one before that is
-        // written, and so are all of earlier layers.
+        // written, and so are, if it reads a residual, all of earlier layers.
         self.older_now.next = self.older.q.val();
         if self.layer_closed.q.val() {
             self.older_now.next = self.in_write.q.val();
@@ -175,7 +174,7 @@ impl Logic for Drain {
         self.start.next = self.accumulated.q.val().any()
             & (!self.walker.busy.val() | self.walker.unit_end.val())
             & !self.in_write.q.val().get_bit(1)
-            & !self.older_now.val().any();
+            & !(self.unit_context.layer.val().residual.any() & self.older_now.val().any());
         if self.unit_accumulated.val() & !self.start.val() {
             self.accumulated.d.next = self.accumulated.q.val() + 1;
         }
@@ -191,6 +190,8 @@ impl Logic for Drain {
         self.older_then.next = self.older.q.val();
         if self.start.val() {
             self.older_then.next = self.older_now.val();
+        }
+        if self.start.val() {
             self.layer_closed.d.next = self.unit_last.val();
             self.bank.d.next = !self.bank.q.val();
         }
@@ -222,7 +223,11 @@ impl Logic for Drain {
             self.bank_release.start_steps_minus_1.next =
                 self.unit_context.layer.val().last_steps_minus_1;
         }
-        self.bank_release.start_windowed.next = self.unit_context.layer.val().pool;
+        self.bank_release.start_windowed.next =
+            self.unit_context.here.val().window_height_minus_1.any()
+                | self.unit_context.here.val().window_width_minus_1.any()
+                | self.unit_context.here.val().pool_stride_y_minus_1.any()
+                | self.unit_context.here.val().pool_stride_x_minus_1.any();
         self.bank_release.unit_end.next = self.walker.unit_end.val();
         self.bank_released.next = self.bank_release.released.val();
 

@@ -151,6 +151,7 @@ impl Logic for Fetch {
         self.block_decoder.word_1.next = self.word_1.val();
         self.block_decoder.word_2.next = self.word_2.val();
         self.block_decoder.word_3.next = self.word_3.val();
+        self.block_decoder.word_4.next = self.word_4.val();
         self.load_decoder.word_0.next = self.word_0.val();
         self.load_decoder.word_1.next = self.word_1.val();
         self.load_decoder.word_2.next = self.word_2.val();

@@ -257,6 +257,8 @@ impl Logic for Streamer {
         self.older_then.next = self.older.q.val();
         if self.starting.val() {
             self.older_then.next = self.older_now.val();
+        }
+        if self.starting.val() {
             self.layer_closed.d.next = self.block.val().layer_end & self.group_last.val();
         }
         self.older.d.next = self.older_then.val();

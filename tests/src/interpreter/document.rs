@@ -129,7 +129,7 @@ record!(Stream, "### STREAM", {
     fill: i64,
 });
 record!(Drain, "### DRAIN", {
-    out_banks: usize, logits: bool, pool: bool, half_away: bool, residual_bank: usize, steps_minus_1: usize,
+    out_banks: usize, logits: bool, half_away: bool, residual_bank: usize, steps_minus_1: usize,
     last_steps_minus_1: usize, residual: usize, wide: bool, out_pixel_step: usize, out_row_step: usize,
     residual_pixel_step: usize, residual_row_step: usize, parameter_base: usize, zero_point: i64, low: i64,
     high: i64, residual_zero_point: i64,
@@ -137,6 +137,8 @@ record!(Drain, "### DRAIN", {
 record!(Block, "### BLOCK", {
     wait_late: bool, wait_all: bool, release_input: bool, layer_end: bool, height_minus_1: usize,
     width_minus_1: usize, in_address: usize, out_address: usize, residual_address: usize, y0: i64, x0: i64,
+    window_height_minus_1: usize, window_width_minus_1: usize, pool_stride_y_minus_1: usize,
+    pool_stride_x_minus_1: usize,
 });
 record!(End, "### END", { logits_minus_1: usize });
 record!(Load, "### LOAD", {

@@ -29,7 +29,6 @@ pub(super) struct LayerState {
     pub(super) in_height: usize,
     pub(super) fill: i8,
     pub(super) out_banks: usize,
-    pub(super) pool: bool,
     pub(super) half_away: bool,
     pub(super) zero_point: i64,
     /// Smallest and largest result.
@@ -67,7 +66,6 @@ impl LayerState {
             in_height: stream.in_height,
             fill: i8::try_from(stream.fill).expect("the field has 8 bits"),
             out_banks: drain.out_banks,
-            pool: drain.pool,
             half_away: drain.half_away,
             zero_point: drain.zero_point,
             bounds: if drain.wide {
@@ -123,12 +121,6 @@ impl LayerState {
                 "it is not above high",
             ),
             (
-                "DRAIN.pool",
-                usize::from(layer.pool),
-                !(layer.pool && (layer.logits || layer.sum)),
-                "only maps are pooled",
-            ),
-            (
                 "DRAIN.last_steps_minus_1",
                 layer.n_last_steps - 1,
                 layer.n_last_steps <= steps,
@@ -167,6 +159,9 @@ pub(super) struct BlockState {
     pub(super) residual_address: usize,
     pub(super) y0: i64,
     pub(super) x0: i64,
+    /// Rows and columns of the pooling window, and from one to the next.
+    pub(super) window: (usize, usize),
+    pub(super) pool_stride: (usize, usize),
 }
 
 impl BlockState {
@@ -180,11 +175,39 @@ impl BlockState {
         if !layer.sum && height * width > depth {
             return Err(Problem::Accumulators { height, width, depth });
         }
-        for (field, value) in
-            [("BLOCK.height_minus_1", height - 1), ("BLOCK.width_minus_1", width - 1)]
-        {
-            if layer.pool && value.is_multiple_of(2) {
-                return Err(Problem::Value { field, value, why: "a pooled block has even sides" });
+        let window = (block.window_height_minus_1 + 1, block.window_width_minus_1 + 1);
+        let pool_stride = (block.pool_stride_y_minus_1 + 1, block.pool_stride_x_minus_1 + 1);
+        let is_pooled = (window, pool_stride) != ((1, 1), (1, 1));
+        let fits = |side: usize, window: usize, stride: usize| {
+            window <= side && (side - window).is_multiple_of(stride)
+        };
+        let rules = [
+            ("BLOCK.window_height_minus_1", window.0 - 1, window.0 <= 3, "0..2"),
+            ("BLOCK.window_width_minus_1", window.1 - 1, window.1 <= 3, "0..2"),
+            ("BLOCK.pool_stride_y_minus_1", pool_stride.0 - 1, pool_stride.0 <= 3, "0..2"),
+            ("BLOCK.pool_stride_x_minus_1", pool_stride.1 - 1, pool_stride.1 <= 3, "0..2"),
+            (
+                "BLOCK.height_minus_1",
+                height - 1,
+                fits(height, window.0, pool_stride.0),
+                "windows and strides fill a block",
+            ),
+            (
+                "BLOCK.width_minus_1",
+                width - 1,
+                fits(width, window.1, pool_stride.1),
+                "windows and strides fill a block",
+            ),
+            (
+                "STREAM.sum",
+                usize::from(layer.sum),
+                !(layer.sum && is_pooled),
+                "a single sum is not pooled",
+            ),
+        ];
+        for (field, value, holds, why) in rules {
+            if !holds {
+                return Err(Problem::Value { field, value, why });
             }
         }
         Ok(Self {
@@ -196,6 +219,8 @@ impl BlockState {
             residual_address: block.residual_address,
             y0: block.y0,
             x0: block.x0,
+            window,
+            pool_stride,
         })
     }
 }

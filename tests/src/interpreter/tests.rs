@@ -192,8 +192,11 @@ fn diagonal_tiles_share_a_weight_row() {
 fn pads_strides_pools_and_adds_a_residual() {
     // The first layer again, over a block one pixel up and to the left, pooled, and its result halved to even.
     let mut program = program();
-    set!(program, 2, Drain.pool, true);
     set!(program, 2, Drain.residual, 1);
+    set!(program, 3, Block.window_height_minus_1, 1);
+    set!(program, 3, Block.window_width_minus_1, 1);
+    set!(program, 3, Block.pool_stride_y_minus_1, 1);
+    set!(program, 3, Block.pool_stride_x_minus_1, 1);
     set!(program, 2, Drain.residual_bank, 0);
     set!(program, 2, Drain.residual_pixel_step, 1);
     set!(program, 2, Drain.residual_row_step, 2);
@@ -389,7 +392,7 @@ fn refuses_every_other_broken_rule() {
     assert_eq!(problem(early), Problem::Released);
     let overflow = |p: &mut Program| p.parameters[2][1].bias = i32::MAX - 21;
     assert_eq!(problem(overflow), Problem::Overflow { accumulator: 0, column: 1 });
-    let broken: [fn(&mut Program); 13] = [
+    let broken: [fn(&mut Program); 16] = [
         |p| set!(p, 1, Stream.stride_x, 5),
         |p| set!(p, 1, Stream.stride_y, 0),
         |p| p.tiles[0] = tile(Tile { keep_row: true, ..Tile::default() }),
@@ -397,7 +400,15 @@ fn refuses_every_other_broken_rule() {
         |p| set!(p, 2, Drain.logits, true),
         |p| set!(p, 2, Drain.steps_minus_1, 1),
         |p| set!(p, 2, Drain.last_steps_minus_1, 1),
-        |p| set!(p, 5, Drain.pool, true),
+        |p| set!(p, 6, Block.window_width_minus_1, 1),
+        |p| set!(p, 3, Block.pool_stride_y_minus_1, 3),
+        |p| set!(p, 3, Block.window_height_minus_1, 2),
+        |p| {
+            set!(p, 3, Block.width_minus_1, 3);
+            set!(p, 3, Block.height_minus_1, 0);
+            set!(p, 3, Block.window_width_minus_1, 1);
+            set!(p, 3, Block.pool_stride_x_minus_1, 2);
+        },
         |p| set!(p, 0, Load.block, 9),
         |p| set!(p, 0, Load.reach, 2),
         |p| {

@@ -147,10 +147,12 @@ impl Machine<'_> {
     ) -> Result<(), Problem> {
         let config = &self.program.config;
         let n_steps = if group + 1 == layer.n_groups { layer.n_last_steps } else { layer.n_steps };
-        let (height, width) = match (layer.sum, layer.pool) {
-            (true, _) => (1, 1),
-            (false, true) => (block.height / 2, block.width / 2),
-            (false, false) => (block.height, block.width),
+        let (window, stride) = (block.window, block.pool_stride);
+        let (height, width) = match layer.sum {
+            true => (1, 1),
+            false => {
+                ((block.height - window.0) / stride.0 + 1, (block.width - window.1) / stride.1 + 1)
+            }
         };
         let mut needs_residual = false;
         for (oy, ox) in (0..height).flat_map(|oy| (0..width).map(move |ox| (oy, ox))) {
@@ -199,16 +201,9 @@ impl Machine<'_> {
         let config = &self.program.config;
         let column = step * config.lanes() + lane;
         let byte = granule % config.granules() * config.lanes() + lane;
-        let pixels = if layer.pool {
-            vec![
-                (2 * oy, 2 * ox),
-                (2 * oy, 2 * ox + 1),
-                (2 * oy + 1, 2 * ox),
-                (2 * oy + 1, 2 * ox + 1),
-            ]
-        } else {
-            vec![(oy, ox)]
-        };
+        let (window, stride) = (block.window, block.pool_stride);
+        let pixels = (0..window.0)
+            .flat_map(|wy| (0..window.1).map(move |wx| (stride.0 * oy + wy, stride.1 * ox + wx)));
         let mut largest = i64::MIN;
         for (y, x) in pixels {
             let mut added = 0;

@@ -26,4 +26,5 @@ mod stream;
 mod support;
 mod throughput;
 mod tidy;
+mod windows;
 mod yosys;

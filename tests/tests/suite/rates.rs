@@ -218,10 +218,11 @@ fn what_bounds_a_layer_is_told() {
     let bounds: Vec<_> = rates.layers.iter().map(|layer| layer.bound).collect();
     assert_eq!(bounds, [Bound::Array, Bound::Drain, Bound::WeightLoad]);
     assert_eq!(rates.layers[1].n_tile_cycles, 256);
-    assert_eq!(rates.layers[1].n_drain_cycles, 4 * (64 * 4 + 16));
+    assert_eq!(rates.layers[1].n_drain_cycles, 4 * 64 * 4);
     assert_eq!(rates.layers[2].n_weight_load_cycles, 16 * 16 * 7);
     assert!(rates.is_bound_by_load());
     let findings = rates.findings(&config);
+    assert!(findings.iter().any(|line| line.contains("--lanes 16 is enough")), "{findings:?}");
     let load = findings.last().unwrap();
     assert!(load.contains("bound by image load") && load.contains("4096"), "{load}");
     assert!(!rates_of(&case("resnet20-uhp").build(), &config).is_bound_by_load());

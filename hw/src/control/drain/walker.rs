@@ -7,7 +7,7 @@ use crate::context::{BlockContext, DrainContext, WriteControl};
 use crate::leaf::{Constant, EnabledRegister, Register};
 use crate::{comment, dff_setup};
 
-/// Visits the accumulators of a unit, one a cycle: pixel by pixel, step by step, with pooling four a step.
+/// Visits the accumulators of a unit, one a cycle: pixel by pixel, step by step, a pooling window a step.
 ///
 /// The first is addressed two cycles after `start`, which is d. `busy` is up from the cycle after `start` to `unit_end`, in
 /// which the next unit may start: its first visit then follows the last of this one without a gap.
@@ -49,11 +49,17 @@ pub(super) struct Walker {
     sum: EnabledRegister<Bit>,
     group_last: EnabledRegister<Bit>,
     busy_register: Register<Bit>,
-    sub_pixel: Register<Bits<2>>,
+    window_x: Register<Bits<2>>,
+    window_y: Register<Bits<2>>,
+    /// Accumulators, and words of the residual, from the window's first to the row that is visited.
+    window_row: Register<Bits<8>>,
+    residual_window_row: Register<Bits<16>>,
+    residual_window: Register<Bits<16>>,
     step_register: Register<Bits<4>>,
     pixel_x: Register<Bits<8>>,
     pixel_y: Register<Bits<8>>,
     index: Register<Bits<8>>,
+    row_index: Register<Bits<8>>,
     out_row: Register<Bits<16>>,
     out_pixel: Register<Bits<16>>,
     residual_row: Register<Bits<16>>,
@@ -82,6 +88,7 @@ pub(super) struct Walker {
     last_x: Signal<Local, Bits<8>>,
     last_y: Signal<Local, Bits<8>>,
     block_width: Signal<Local, Bits<8>>,
+    window_row_end: Signal<Local, Bit>,
     granule_end: Signal<Local, Bit>,
     pixel_end: Signal<Local, Bit>,
     row_end: Signal<Local, Bit>,
@@ -90,14 +97,14 @@ pub(super) struct Walker {
     next_granule: Signal<Local, Bits<4>>,
     next_row: Signal<Local, Bits<16>>,
     write_address: Signal<Local, Bits<16>>,
-    residual_pixel_step: Signal<Local, Bits<16>>,
-    residual_row_step: Signal<Local, Bits<16>>,
+    columns: Signal<Local, Bits<8>>,
+    row_indices: Signal<Local, Bits<8>>,
+    residual_columns: Signal<Local, Bits<16>>,
+    residual_rows: Signal<Local, Bits<16>>,
+    next_row_index: Signal<Local, Bits<8>>,
+    next_residual_window_row: Signal<Local, Bits<16>>,
     next_out_row: Signal<Local, Bits<16>>,
     next_residual_row: Signal<Local, Bits<16>>,
-    right: Signal<Local, Bits<8>>,
-    below: Signal<Local, Bits<8>>,
-    residual_right: Signal<Local, Bits<16>>,
-    residual_below: Signal<Local, Bits<16>>,
 }
 
 impl Walker {
@@ -116,11 +123,16 @@ impl Logic for Walker {
             self,
             clock,
             busy_register,
-            sub_pixel,
+            window_x,
+            window_y,
+            window_row,
+            residual_window_row,
+            residual_window,
             step_register,
             pixel_x,
             pixel_y,
             index,
+            row_index,
             out_row,
             out_pixel,
             residual_row,
@@ -165,21 +177,17 @@ impl Logic for Walker {
             self.last_step.next = self.layer.q.val().last_steps_minus_1;
         }
         self.block_width.next = self.here.q.val().width_minus_1 + 1;
-        self.last_x.next = self.here.q.val().width_minus_1;
-        self.last_y.next = self.here.q.val().height_minus_1;
-        self.residual_pixel_step.next = self.layer.q.val().residual_pixel_step;
-        self.residual_row_step.next = self.layer.q.val().residual_row_step;
-        if self.layer.q.val().pool {
-            self.last_x.next = self.here.q.val().width_minus_1 >> 1;
-            self.last_y.next = self.here.q.val().height_minus_1 >> 1;
-            self.residual_pixel_step.next = self.layer.q.val().residual_pixel_step << 1;
-            self.residual_row_step.next = self.layer.q.val().residual_row_step << 1;
-        }
+        self.last_x.next = self.here.q.val().width_minus_1
+            - bit_cast::<8, 2>(self.here.q.val().window_width_minus_1);
+        self.last_y.next = self.here.q.val().height_minus_1
+            - bit_cast::<8, 2>(self.here.q.val().window_height_minus_1);
         if self.sum.q.val() {
             self.last_x.next = 0.into();
             self.last_y.next = 0.into();
         }
-        self.granule_end.next = !self.layer.q.val().pool | (self.sub_pixel.q.val() == 3);
+        self.window_row_end.next = self.window_x.q.val() == self.here.q.val().window_width_minus_1;
+        self.granule_end.next = self.window_row_end.val()
+            & (self.window_y.q.val() == self.here.q.val().window_height_minus_1);
         self.pixel_end.next =
             self.granule_end.val() & (self.step_register.q.val() == self.last_step.val());
         self.row_end.next = self.pixel_end.val() & (self.pixel_x.q.val() == self.last_x.val());
@@ -187,7 +195,33 @@ impl Logic for Walker {
         self.busy.next = self.busy_register.q.val();
         self.unit_end.next = self.busy_register.q.val() & self.last_visit.val();
         self.next_out_row.next = self.out_row.q.val() + self.layer.q.val().out_row_step;
-        self.next_residual_row.next = self.residual_row.q.val() + self.residual_row_step.val();
+        // A window's stride of 1, 2 or 3 pixels.
+        self.columns.next = 1.into();
+        self.residual_columns.next = self.layer.q.val().residual_pixel_step;
+        if self.here.q.val().pool_stride_x_minus_1.get_bit(0) {
+            self.columns.next = 2.into();
+            self.residual_columns.next = self.layer.q.val().residual_pixel_step << 1;
+        }
+        if self.here.q.val().pool_stride_x_minus_1.get_bit(1) {
+            self.columns.next = 3.into();
+            self.residual_columns.next = (self.layer.q.val().residual_pixel_step << 1)
+                + self.layer.q.val().residual_pixel_step;
+        }
+        self.row_indices.next = self.block_width.val();
+        self.residual_rows.next = self.layer.q.val().residual_row_step;
+        if self.here.q.val().pool_stride_y_minus_1.get_bit(0) {
+            self.row_indices.next = self.block_width.val() << 1;
+            self.residual_rows.next = self.layer.q.val().residual_row_step << 1;
+        }
+        if self.here.q.val().pool_stride_y_minus_1.get_bit(1) {
+            self.row_indices.next = (self.block_width.val() << 1) + self.block_width.val();
+            self.residual_rows.next =
+                (self.layer.q.val().residual_row_step << 1) + self.layer.q.val().residual_row_step;
+        }
+        self.next_row_index.next = self.row_index.q.val() + self.row_indices.val();
+        self.next_residual_row.next = self.residual_row.q.val() + self.residual_rows.val();
+        self.next_residual_window_row.next =
+            self.residual_window_row.q.val() + self.layer.q.val().residual_row_step;
 
         // The granule after this one; a unit that is not the first of its block goes on there.
         self.next_row.next = self.row.q.val();
@@ -204,25 +238,33 @@ impl Logic for Walker {
 
         // One accumulator a cycle.
         if self.busy_register.q.val() {
-            if self.layer.q.val().pool {
-                self.sub_pixel.d.next = self.sub_pixel.q.val() + 1;
+            self.window_x.d.next = self.window_x.q.val() + 1;
+            self.residual_window.d.next =
+                self.residual_window.q.val() + self.layer.q.val().residual_pixel_step;
+            if self.window_row_end.val() {
+                self.window_x.d.next = 0.into();
+                self.window_y.d.next = self.window_y.q.val() + 1;
+                self.window_row.d.next = self.window_row.q.val() + self.block_width.val();
+                self.residual_window_row.d.next = self.next_residual_window_row.val();
+                self.residual_window.d.next = self.next_residual_window_row.val();
             }
             if self.granule_end.val() {
                 self.step_register.d.next = self.step_register.q.val() + 1;
+                self.window_y.d.next = 0.into();
+                self.window_row.d.next = 0.into();
+                self.residual_window_row.d.next = 0.into();
+                self.residual_window.d.next = 0.into();
             }
             self.row.d.next = self.next_row.val();
             self.granule.d.next = self.next_granule.val();
             self.word.d.next = self.next_word.val();
             if self.pixel_end.val() {
                 self.step_register.d.next = 0.into();
-                self.pixel_x.d.next = self.pixel_x.q.val() + 1;
-                self.index.d.next = self.index.q.val() + 1;
+                self.pixel_x.d.next = self.pixel_x.q.val() + self.columns.val();
+                self.index.d.next = self.index.q.val() + self.columns.val();
                 self.out_pixel.d.next = self.out_pixel.q.val() + self.layer.q.val().out_pixel_step;
                 self.residual_pixel.d.next =
-                    self.residual_pixel.q.val() + self.residual_pixel_step.val();
-                if self.layer.q.val().pool {
-                    self.index.d.next = self.index.q.val() + 2;
-                }
+                    self.residual_pixel.q.val() + self.residual_columns.val();
                 if !self.last_visit.val() {
                     self.word.d.next = self.start_word.q.val();
                     self.granule.d.next = self.start_granule.q.val();
@@ -231,14 +273,15 @@ impl Logic for Walker {
             }
             if self.row_end.val() {
                 self.pixel_x.d.next = 0.into();
-                self.pixel_y.d.next = self.pixel_y.q.val() + 1;
+                self.pixel_y.d.next = self.pixel_y.q.val()
+                    + bit_cast::<8, 2>(self.here.q.val().pool_stride_y_minus_1)
+                    + 1;
+                self.row_index.d.next = self.next_row_index.val();
+                self.index.d.next = self.next_row_index.val();
                 self.out_row.d.next = self.next_out_row.val();
                 self.out_pixel.d.next = self.next_out_row.val();
                 self.residual_row.d.next = self.next_residual_row.val();
                 self.residual_pixel.d.next = self.next_residual_row.val();
-                if self.layer.q.val().pool {
-                    self.index.d.next = self.index.q.val() + self.block_width.val() + 2;
-                }
             }
             if self.last_visit.val() {
                 self.busy_register.d.next = false;
@@ -246,11 +289,16 @@ impl Logic for Walker {
         }
         if self.start.val() {
             self.busy_register.d.next = true;
-            self.sub_pixel.d.next = 0.into();
+            self.window_x.d.next = 0.into();
+            self.window_y.d.next = 0.into();
+            self.window_row.d.next = 0.into();
+            self.residual_window_row.d.next = 0.into();
+            self.residual_window.d.next = 0.into();
             self.step_register.d.next = 0.into();
             self.pixel_x.d.next = 0.into();
             self.pixel_y.d.next = 0.into();
             self.index.d.next = 0.into();
+            self.row_index.d.next = 0.into();
             self.out_row.d.next = self.start_block.val().out_address;
             self.out_pixel.d.next = self.start_block.val().out_address;
             self.residual_row.d.next = self.start_block.val().residual_address;
@@ -272,31 +320,22 @@ impl Logic for Walker {
         }
 
         // At d: the accumulator; at d + 1: parameters and residual.
-        self.right.next = 0.into();
-        self.residual_right.next = 0.into();
-        if self.sub_pixel.q.val().get_bit(0) {
-            self.right.next = 1.into();
-            self.residual_right.next = self.layer.q.val().residual_pixel_step;
-        }
-        self.below.next = 0.into();
-        self.residual_below.next = 0.into();
-        if self.sub_pixel.q.val().get_bit(1) {
-            self.below.next = self.block_width.val();
-            self.residual_below.next = self.layer.q.val().residual_row_step;
-        }
-        self.address_out.d.next = self.index.q.val() + self.right.val() + self.below.val();
+        self.address_out.d.next =
+            self.index.q.val() + self.window_row.q.val() + bit_cast::<8, 2>(self.window_x.q.val());
         self.step_out.d.next = self.step_register.q.val();
         self.bank_out.d.next = self.bank_here.q.val();
         self.parameter_row.d.next = self.layer.q.val().parameter_base + self.row.q.val();
         self.residual_bank_here.d.next = self.layer.q.val().residual_bank;
         self.residual_base_out.d.next = self.residual_pixel.q.val() + self.word.q.val();
-        self.residual_offset_out.d.next = self.residual_right.val() + self.residual_below.val();
+        self.residual_offset_out.d.next = self.residual_window.q.val();
         self.granule_out.d.next = self.granule.q.val();
         self.write_address.next = self.out_pixel.q.val() + self.word.q.val();
         if self.layer.q.val().logits {
             self.write_address.next = self.out_pixel.q.val() + self.row.q.val();
         }
-        self.write_out.d.next.first = self.busy_register.q.val() & (self.sub_pixel.q.val() == 0);
+        self.write_out.d.next.first = self.busy_register.q.val()
+            & (self.window_x.q.val() == 0)
+            & (self.window_y.q.val() == 0);
         self.write_out.d.next.valid = self.busy_register.q.val() & self.granule_end.val();
         self.write_out.d.next.address = self.write_address.val();
         self.write_out.d.next.granule = self.granule.q.val();

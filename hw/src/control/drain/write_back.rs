@@ -1,6 +1,7 @@
 //! The writes, when the results are there.
 
 use rust_hdl_core::prelude::*;
+use spec::ArrayConfig;
 
 use crate::context::{ResultContext, WriteControl};
 use crate::datapath::requantize::Requantize;
@@ -78,6 +79,11 @@ impl WriteBack {
         }
     }
 }
+
+const _: () = assert!(
+    WriteBack::LATENCY + 1 == ArrayConfig::WRITE_LATENCY,
+    "the compiler counts with another latency of the drain"
+);
 
 impl Logic for WriteBack {
     #[hdl_gen]

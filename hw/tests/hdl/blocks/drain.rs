@@ -53,16 +53,22 @@ struct Visit {
 fn visits(unit: Unit<'_>, granules: u64) -> Vec<Visit> {
     let Unit { layer: Layer { drain, stream, .. }, block, group } = unit;
     let steps = if unit.group_last() { drain.last_steps } else { drain.steps };
-    let pool = if drain.pool { 2 } else { 1 };
-    let (height, width) =
-        if stream.sum { (1, 1) } else { (block.height / pool, block.width / pool) };
+    let (window, stride) = (block.window, block.pool_stride);
+    let (height, width) = match stream.sum {
+        true => (1, 1),
+        false => {
+            ((block.height - window.0) / stride.0 + 1, (block.width - window.1) / stride.1 + 1)
+        }
+    };
+    let n_window = window.0 * window.1;
     let mut visits = Vec::new();
     for oy in 0..height {
         for ox in 0..width {
             for step in 0..steps {
                 let n = group as u64 * drain.steps + step;
-                for window in 0..pool * pool {
-                    let (y, x) = (pool * oy + window / pool, pool * ox + window % pool);
+                for visit in 0..n_window {
+                    let (y, x) =
+                        (stride.0 * oy + visit / window.1, stride.1 * ox + visit % window.1);
                     let residual = block.residual_address
                         + y * drain.residual_row_step
                         + x * drain.residual_pixel_step
@@ -76,8 +82,8 @@ fn visits(unit: Unit<'_>, granules: u64) -> Vec<Visit> {
                         parameter: (drain.parameter_base + n) % (1 << 16),
                         residual: residual % (1 << 16),
                         granule: n % granules,
-                        first: window == 0,
-                        write: (window + 1 == pool * pool)
+                        first: visit == 0,
+                        write: (visit + 1 == n_window)
                             .then_some((word % (1 << 16), row % (1 << 16))),
                     });
                 }
@@ -130,8 +136,9 @@ fn model(units: &[Unit<'_>], config: &ArrayConfig, cycles: &[Surroundings]) -> V
     let (mut read, mut written): (usize, Vec<usize>) = (0, Vec::new());
     for (index, (unit, summed)) in units.iter().zip(summed).enumerate() {
         let drain = &unit.layer.drain;
-        // One unit may be on its way to the banks, if it is of the same layer.
-        let is_older = |before: usize| !std::ptr::eq(units[before].layer, unit.layer);
+        // One unit may be on its way to the banks; not one of an earlier layer, where the residual may come from.
+        let is_older =
+            |before: usize| drain.residual != 0 && !std::ptr::eq(units[before].layer, unit.layer);
         let waits_for = (0..index).filter(|before| before + 1 < index || is_older(*before));
         let written_before = waits_for.map(|before| written[before] + BEGIN).max();
         let begin = (summed + BEGIN).max(read).max(written_before.unwrap_or(0));
@@ -175,7 +182,8 @@ fn model(units: &[Unit<'_>], config: &ArrayConfig, cycles: &[Surroundings]) -> V
             .zip(begin..)
             .map(|(visit, d)| (d + 1).saturating_sub(rows + 7 + visit.accumulator as usize));
         let last_choice = begin + visits.len() - 2;
-        let released = match drain.pool {
+        let is_pooled = (unit.block.window, unit.block.pool_stride) != ((1, 1), (1, 1));
+        let released = match is_pooled {
             true => last_choice,
             false => starts.max().unwrap_or(0).saturating_sub(1).max(begin).min(last_choice),
         };

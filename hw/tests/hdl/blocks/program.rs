@@ -71,7 +71,6 @@ impl Stream {
 pub(super) struct Drain {
     pub(super) out_banks: u64,
     pub(super) logits: bool,
-    pub(super) pool: bool,
     pub(super) half_away: bool,
     /// 0, 1 before or 2 after the scaling.
     pub(super) residual: u64,
@@ -98,7 +97,6 @@ impl Drain {
             &[
                 ("out_banks", self.out_banks),
                 ("logits", self.logits.into()),
-                ("pool", self.pool.into()),
                 ("half_away", self.half_away.into()),
                 ("residual", self.residual),
                 ("wide", self.wide.into()),
@@ -122,7 +120,6 @@ impl Drain {
         DrainContext {
             out_banks: bits(self.out_banks),
             logits: self.logits,
-            pool: self.pool,
             half_away: self.half_away,
             residual: bits(self.residual),
             wide: self.wide,
@@ -157,6 +154,9 @@ pub(super) struct Block {
     /// Signed, modulo 2^12.
     pub(super) y0: u64,
     pub(super) x0: u64,
+    /// Pooling: rows and columns of the window, and between windows.
+    pub(super) window: (u64, u64),
+    pub(super) pool_stride: (u64, u64),
 }
 
 impl Block {
@@ -175,6 +175,10 @@ impl Block {
                 ("residual_address", self.residual_address),
                 ("y0", self.y0),
                 ("x0", self.x0),
+                ("window_height_minus_1", self.window.0 - 1),
+                ("window_width_minus_1", self.window.1 - 1),
+                ("pool_stride_y_minus_1", self.pool_stride.0 - 1),
+                ("pool_stride_x_minus_1", self.pool_stride.1 - 1),
             ],
         )
     }
@@ -192,6 +196,10 @@ impl Block {
             residual_address: bits(self.residual_address),
             y0: bits(self.y0),
             x0: bits(self.x0),
+            window_height_minus_1: bits(self.window.0 - 1),
+            window_width_minus_1: bits(self.window.1 - 1),
+            pool_stride_y_minus_1: bits(self.pool_stride.0 - 1),
+            pool_stride_x_minus_1: bits(self.pool_stride.1 - 1),
         }
     }
 }
@@ -337,17 +345,16 @@ fn stream() -> impl Strategy<Value = Stream> {
 }
 
 fn drain() -> impl Strategy<Value = Drain> {
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
     let steps = (1..8u64, 1..8u64);
     let addresses = (address(), address(), address(), address(), address());
     let bytes = (0..256u64, 0..256u64, 0..256u64, 0..256u64);
     (flags, 0..8u64, (0..3u64, 0..4u64), steps, addresses, bytes).prop_map(
         |(flags, banks, (residual, residual_bank), steps, a, bytes)| {
-            let (logits, pool, half_away, wide) = flags;
+            let (logits, half_away, wide) = flags;
             Drain {
                 out_banks: if logits { 0 } else { banks << 1 },
                 logits,
-                pool: pool && !logits,
                 half_away,
                 residual,
                 wide,
@@ -373,21 +380,31 @@ fn block() -> impl Strategy<Value = Block> {
     let flags = (flag(), flag(), flag());
     let size = || prop_oneof![4 => 1..5u64, 1 => 5..12u64];
     let start = || prop_oneof![4088..4096u64, 0..8u64, 0..4096u64];
-    (flags, (size(), size()), (address(), address(), address()), (start(), start())).prop_map(
-        |(flags, size, addresses, start)| Block {
+    let side = || (1..4u64, 1..4u64, 0..3u64);
+    let pool = prop::option::weighted(0.4, (side(), side()));
+    let places = ((address(), address(), address()), (start(), start()));
+    (flags, (size(), size()), pool, places).prop_map(|(flags, size, pool, (addresses, start))| {
+        // A side is a window and some strides.
+        let [y, x] = match pool {
+            Some((y, x)) => [y, x],
+            None => [(1, 1, size.0 - 1), (1, 1, size.1 - 1)],
+        };
+        Block {
             wait_late: flags.0,
             wait_all: flags.1,
             release_input: flags.2,
             layer_end: false,
-            height: size.0,
-            width: size.1,
+            height: y.0 + y.1 * y.2,
+            width: x.0 + x.1 * x.2,
             in_address: addresses.0,
             out_address: addresses.1,
             residual_address: addresses.2,
             y0: start.0,
             x0: start.1,
-        },
-    )
+            window: (y.0, x.0),
+            pool_stride: (y.1, x.1),
+        }
+    })
 }
 
 fn tile() -> impl Strategy<Value = Tile> {
@@ -406,14 +423,10 @@ fn tile() -> impl Strategy<Value = Tile> {
 fn layer() -> impl Strategy<Value = Layer> {
     let tiles = prop::collection::vec(prop::collection::vec(tile(), 1..4), 1..4);
     (stream(), drain(), prop::collection::vec(block(), 1..4), tiles).prop_map(
-        |(mut stream, mut drain, mut blocks, tiles)| {
+        |(mut stream, drain, mut blocks, tiles)| {
             stream.groups = tiles.len() as u64;
-            drain.pool &= !stream.sum;
-            for block in &mut blocks {
-                if drain.pool {
-                    block.height += block.height % 2;
-                    block.width += block.width % 2;
-                }
+            for block in blocks.iter_mut().filter(|_| stream.sum) {
+                (block.window, block.pool_stride) = ((1, 1), (1, 1));
             }
             blocks.last_mut().unwrap().layer_end = true;
             Layer { stream, drain, blocks, tiles }

@@ -136,7 +136,6 @@ records! {
     Drain = 2, "DRAIN", DrainLayout, INSTRUCTION_WORDS {
         0 [7:4] out_banks: usize, "bit b: write bank b (1..3)";
         0 [8] logits: bool, "results go to the output port, not to a bank";
-        0 [9] pool: bool, "2x2 max-pool, stride 2";
         0 [10] half_away: bool, "halves are rounded away from zero, else to the even integer";
         0 [12:11] residual_bank: usize, "bank that holds the residual";
         0 [16:13] steps_minus_1: usize, "drain steps of a group, less one";
@@ -167,6 +166,10 @@ records! {
         2 [15:0] residual_address: usize, "word of the block's first residual pixel";
         3 [11:0] y0: i64, "input row of tap 0 of the first output row";
         3 [27:16] x0: i64, "input pixel of tap 0 of the first output pixel";
+        4 [1:0] window_height_minus_1: usize, "rows of the pooling window, less one, 0..2";
+        4 [3:2] window_width_minus_1: usize, "pixels of a row of the pooling window, less one, 0..2";
+        4 [5:4] pool_stride_y_minus_1: usize, "rows between neighboring windows, less one, 0..2";
+        4 [7:6] pool_stride_x_minus_1: usize, "pixels between neighboring windows, less one, 0..2";
     }
 
     /// Waits for all drains, has the logits sent and restarts the program.

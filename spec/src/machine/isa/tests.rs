@@ -75,7 +75,6 @@ fn every_field_holds_its_extremes() {
         Drain {
             out_banks: usize,
             logits: bool,
-            pool: bool,
             half_away: bool,
             residual_bank: usize,
             steps_minus_1: usize,
@@ -106,7 +105,11 @@ fn every_field_holds_its_extremes() {
             out_address: usize,
             residual_address: usize,
             y0: i64,
-            x0: i64
+            x0: i64,
+            window_height_minus_1: usize,
+            window_width_minus_1: usize,
+            pool_stride_y_minus_1: usize,
+            pool_stride_x_minus_1: usize
         },
         check
     );
