@@ -225,7 +225,7 @@ fn row(config: &ArrayConfig, random: &mut Random, cycle: usize) -> Vec<u64> {
     let mode = random.below(3);
     row.extend([mode, corner(random, 8), random.below(2), corner(random, 8)]);
     // Bounds as those of ReLU, of the whole type and anything; wide ones for a while.
-    let wide = cycle as u64 / 64 & 1;
+    let wide = (cycle as u64 / 64) & 1;
     let low = [0, 0x80, corner(random, 8)][random.below(3) as usize];
     row.extend([low, [0x7f, corner(random, 8)][random.below(2) as usize], wide]);
     row.push(u64::from(random.below(3) == 0));
