@@ -92,6 +92,13 @@ impl Feature {
         Self::Grouped,
         Self::Depthwise,
         Self::LargeKernel,
+        Self::Add,
+        Self::Requantize,
+        Self::Concat,
+        Self::SeveralOutputs,
+        Self::SpatialOutput,
+        Self::ReadOutput,
+        Self::NoClasses,
     ];
 
     /// Whether [`compile`](crate::compile) lowers it; a network with another one is refused by its name.
@@ -141,12 +148,12 @@ pub fn features(network: &QuantNetwork) -> Vec<(String, Feature)> {
     let shapes = network.shapes();
     for (index, layer) in network.layers.iter().enumerate() {
         let place = format!("layer {:?}", layer.name);
-        for feature in of_layer(layer, network.is_output(index)) {
+        let map = TensorRef::Layer(index);
+        let is_read = network.layers.iter().any(|layer| layer.reads().any(|read| read == map));
+        for feature in of_layer(layer, network.is_output(index) && !is_read) {
             add(&place, feature, true);
         }
         if network.is_output(index) {
-            let map = TensorRef::Layer(index);
-            let is_read = network.layers.iter().any(|layer| layer.reads().any(|read| read == map));
             add(&place, Feature::SpatialOutput, shapes[index].n_pixels() > 1);
             add(&place, Feature::ReadOutput, is_read);
         }

@@ -110,7 +110,7 @@ fn analyze(
         return without_program(plan.problems, plan.notes);
     }
     let requests: Vec<place::Request> =
-        plan.steps.iter().map(|step| step.request(config)).collect();
+        plan.steps.iter().enumerate().map(|(index, step)| step.request(index, config)).collect();
     let available = config.memories().activation;
     let depth_needed = place::min_depth(&requests);
     let mut problems = Vec::new();
@@ -192,10 +192,9 @@ fn cures(
 fn requirements_of(plan: &plan::Plan, program: &Program, depth_needed: usize) -> Vec<Requirement> {
     let steps = &plan.steps;
     let blocks = steps.iter().filter(|step| !step.sum).flat_map(|step| &step.blocks);
-    // The last drain step writes whole lanes.
-    let n_logits = steps
-        .last()
-        .map_or(0, |step| step.output.channels.next_multiple_of(program.config.lanes()));
+    // A pixel takes whole granules.
+    let lanes = program.config.lanes();
+    let n_granules: usize = plan.outputs.iter().map(|output| output.n_granules(lanes)).sum();
     let need = |memory| match memory {
         Memory::Program => ("instructions", program.instructions.len()),
         Memory::Tile => ("tile records", program.tiles.len()),
@@ -209,7 +208,7 @@ fn requirements_of(plan: &plan::Plan, program: &Program, depth_needed: usize) ->
             let largest = blocks.clone().map(blocks::Block::n_pixels).max();
             ("accumulators a column", largest.unwrap_or(1))
         }
-        Memory::Logit => ("logits", n_logits),
+        Memory::Logit => ("logits", n_granules * lanes),
     };
     let requirement = |memory: Memory| {
         let (unit, needed) = need(memory);

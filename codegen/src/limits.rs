@@ -90,7 +90,7 @@ const SMALLER_ARRAY: &str = "use an array of fewer rows and columns";
 
 /// Every field that can overflow. Flags and numbers of banks cannot.
 #[rustfmt::skip] // one line a field
-const WORDS: [Words; 56] = [
+const WORDS: [Words; 57] = [
     less_one(Stream::LAYOUT.groups_minus_1, "groups of output channels", "use fewer output channels or classes, or more columns, which make groups larger"),
     plain(Stream::LAYOUT.layer, "layers before it", FEWER_LAYERS),
     plain(Stream::LAYOUT.stride_x, "pixels of stride", "use a smaller stride"),
@@ -102,6 +102,7 @@ const WORDS: [Words; 56] = [
     plain(Stream::LAYOUT.in_width, "pixels in a row of its input", SMALLER_MAPS),
     plain(Stream::LAYOUT.in_height, "rows of its input", SMALLER_MAPS),
     plain(Drain::LAYOUT.parameter_base, "parameter rows in the layers before it", "use fewer output channels"),
+    plain(Drain::LAYOUT.out_granule, "granules before its first channel", NARROWER_INPUT),
     plain(Drain::LAYOUT.out_pixel_step, "words of an output pixel", NARROWER_INPUT),
     plain(Drain::LAYOUT.out_row_step, "words of an output row", SMALLER_MAPS),
     plain(Drain::LAYOUT.residual_pixel_step, "words between neighboring pixels of its residual", NARROWER_INPUT),

@@ -9,7 +9,7 @@ use crate::blocks::Block;
 use crate::limits::TooLarge;
 use crate::loader::View;
 use crate::place::{MapId, Place, Placement, Reads};
-use crate::plan::{Plan, Step};
+use crate::plan::{Plan, Step, Target};
 use crate::tiling::{Tile, Weights};
 
 /// Units before one that starts to stream that may be unwritten.
@@ -26,6 +26,7 @@ pub(crate) fn lower(
         config: config.clone(),
         network: network.name.clone(),
         classes: network.classes.clone(),
+        outputs: plan.outputs.clone(),
         n_input_bytes: network.input.n_bytes(),
         instructions: Vec::new(),
         tiles: Vec::new(),
@@ -47,8 +48,8 @@ pub(crate) fn lower(
     for index in 0..plan.steps.len() {
         writer.step(index);
     }
-    let n_logits = plan.steps.last().map_or(1, |step| step.output.channels);
-    writer.instruction(End { logits_minus_1: n_logits - 1 });
+    let n_sent = writer.program.n_sent();
+    writer.instruction(End { logits_minus_1: n_sent - 1 });
     (writer.program, writer.too_large)
 }
 
@@ -106,12 +107,14 @@ impl Writer<'_> {
         self.program.layers.push(LayerInfo {
             name: step.name.clone(),
             network_layer: step.network_layer,
-            output: (!step.logits).then_some(Region {
+            output: (!step.is_output()).then_some(Region {
                 banks: place.banks,
                 address: place.address,
                 height: step.output.height,
                 width: step.output.width,
                 channels: step.output.channels,
+                first_channel: step.slice().first_channel,
+                map_channels: step.slice().n_channels,
             }),
             n_useful_macs: step.n_useful_macs,
             n_dense_macs: step.n_dense_macs,
@@ -141,10 +144,10 @@ impl Writer<'_> {
 
     fn drain(&mut self, index: usize, step: &Step) {
         let Reads { residual_bank, .. } = self.placement.reads[index];
-        let words = step.output.channels.div_ceil(self.config.word_channels());
+        let pixel_step = self.out_pixel_step(step);
         let n_last = step.output.channels - (step.groups.len() - 1) * self.config.group_channels();
         let last_steps = n_last.div_ceil(self.config.lanes());
-        let (pixel_step, row_step) = step.residual.map_or((0, 0), |residual| {
+        let (residual_pixel_step, residual_row_step) = step.residual.map_or((0, 0), |residual| {
             let words = residual.shape.channels.div_ceil(self.config.word_channels());
             (residual.stride * words, residual.stride * residual.shape.width * words)
         });
@@ -153,18 +156,20 @@ impl Writer<'_> {
         let bound = |bound: i16| i64::from(if is_wide { bound >> 8 } else { bound });
         self.instruction(Drain {
             out_banks: usize::from(self.placement.places[index].banks),
-            logits: step.logits,
+            logits: step.is_output(),
             half_away: step.rounding == Rounding::HalfAway,
             residual_bank,
             steps_minus_1: self.config.group_steps() - 1,
             last_steps_minus_1: last_steps - 1,
             residual: step.residual.map_or(0, |residual| if residual.after { 2 } else { 1 }),
             wide: is_wide,
-            out_pixel_step: words,
-            out_row_step: words * step.output.width,
-            residual_pixel_step: pixel_step,
-            residual_row_step: wrapped(number(row_step)),
+            out_pixel_step: pixel_step,
+            out_row_step: wrapped(number(pixel_step * step.output.width)),
+            residual_pixel_step,
+            residual_row_step: wrapped(number(residual_row_step)),
             parameter_base: self.program.parameters.len(),
+            out_granule: step.slice().first_channel % self.config.word_channels()
+                / self.config.lanes(),
             zero_point: step.zero_point.into(),
             low: bound(step.bounds.low),
             high: bound(step.bounds.high),
@@ -184,14 +189,19 @@ impl Writer<'_> {
             number(place(step.input).address) + (y0 * number(width) + x0) * number(words);
         let side = if step.pool { 2 } else { 1 };
         let (out_y, out_x) = if step.sum { (0, 0) } else { (block.y / side, block.x / side) };
-        let out_words = step.output.channels.div_ceil(self.config.word_channels());
-        let out_address =
-            self.placement.places[index].address + (out_y * step.output.width + out_x) * out_words;
+        let first = match step.target {
+            Target::Output { address } => address,
+            Target::Map | Target::Part { .. } => {
+                let first_word = step.slice().first_channel / self.config.word_channels();
+                self.placement.places[index].address + first_word
+            }
+        };
+        let out_address = first + (out_y * step.output.width + out_x) * self.out_pixel_step(step);
         let residual_address = step.residual.map_or(0, |residual| {
             let words = residual.shape.channels.div_ceil(self.config.word_channels());
             let pixel =
                 block.y * residual.stride * residual.shape.width + block.x * residual.stride;
-            place(residual.map).address + pixel * words
+            place(residual.map).address + residual.first_word + pixel * words
         });
         isa::Block {
             height_minus_1: block.height - 1,
@@ -279,7 +289,7 @@ impl Writer<'_> {
                 let groups = (0..step.groups.len()).rev();
                 groups.map(move |group| {
                     let words = self.written_words(step, group);
-                    Written { step: step_index, block: *block, of: step, words }
+                    Written { map: step.owner(step_index), block: *block, of: step, words }
                 })
             })
         })
@@ -288,9 +298,18 @@ impl Writer<'_> {
     /// Words of an output pixel that a group writes to.
     fn written_words(&self, step: &Step, group: usize) -> RangeInclusive<usize> {
         let (steps, lanes) = (self.config.group_steps(), self.config.lanes());
+        let before = step.slice().first_channel / lanes;
         let n_granules = step.output.channels.div_ceil(lanes);
         let (first, end) = (group * steps, ((group + 1) * steps).min(n_granules));
-        first / self.config.granules()..=(end - 1) / self.config.granules()
+        let word = |granule: usize| (before + granule) / self.config.granules();
+        word(first)..=word(end - 1)
+    }
+
+    /// From an output pixel to its right neighbor: words, or granules of the logit memory.
+    fn out_pixel_step(&self, step: &Step) -> usize {
+        let a_piece =
+            if step.is_output() { self.config.lanes() } else { self.config.word_channels() };
+        step.slice().n_channels.div_ceil(a_piece)
     }
 
     fn instruction(&mut self, instruction: impl Into<Instruction>) {
@@ -326,7 +345,7 @@ fn after(needs: &[Vec<UnitNeeds>], group: usize, position: usize) -> usize {
 
 /// A unit before a layer.
 struct Written<'a> {
-    step: usize,
+    map: usize,
     of: &'a Step,
     block: Block,
     words: RangeInclusive<usize>,
@@ -348,7 +367,8 @@ impl Written<'_> {
             })
         };
         let [stride_y, stride_x] = step.view.stride;
-        step.input == MapId::Step(self.step)
+        step.input == MapId::Step(self.map)
+            && !self.of.is_output()
             && self.words.contains(&tile.word)
             && reads(y0 + number(tile.ky), stride_y, block.height, y, height)
             && reads(x0 + number(tile.kx), stride_x, block.width, x, width)

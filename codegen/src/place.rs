@@ -10,7 +10,7 @@
 pub(crate) enum MapId {
     /// The packed input in bank 0.
     Input,
-    /// The output of a step.
+    /// The map that a step is the first to write to.
     Step(usize),
 }
 
@@ -19,10 +19,12 @@ pub(crate) enum MapId {
 pub(crate) struct Request {
     pub(crate) input: MapId,
     pub(crate) residual: Option<MapId>,
-    /// Words of the output, 0 for logits.
+    /// Words of the map that is written, 0 for logits.
     pub(crate) words: usize,
     /// Whether it is a single unit, so that the step after it overlaps the one before it.
     pub(crate) one_unit: bool,
+    /// The earlier step that first writes to this map, if this one is not the first.
+    pub(crate) shares: Option<usize>,
 }
 
 /// Where a step's output lies.
@@ -76,7 +78,8 @@ pub(crate) fn place(requests: &[Request], depth: usize) -> Result<Placement, Ful
         deepest = search.deepest.max(deepest);
     }
     let last_use = last_uses(requests);
-    let alive = || (0..deepest).filter(|map| last_use[*map] >= deepest).chain([deepest]);
+    let is_alive = |map: &usize| last_use[*map] >= deepest && requests[*map].shares.is_none();
+    let alive = || (0..deepest).filter(is_alive).chain([deepest]);
     Err(Full {
         step: deepest,
         n_maps: alive().count(),
@@ -105,7 +108,8 @@ pub(crate) fn min_depth(requests: &[Request]) -> usize {
 fn last_uses(requests: &[Request]) -> Vec<usize> {
     let mut last_use: Vec<usize> = (0..requests.len()).collect();
     for (step, request) in requests.iter().enumerate() {
-        for map in [Some(request.input), request.residual].into_iter().flatten() {
+        let read = [Some(request.input), request.residual].into_iter().flatten();
+        for map in read.chain(request.shares.map(MapId::Step)) {
             if let MapId::Step(map) = map {
                 last_use[map] = step;
             }
@@ -159,9 +163,10 @@ impl<'a> Search<'a> {
             return true;
         }
         self.deepest = self.deepest.max(step);
-        let words = self.requests[step].words;
-        if words == 0 {
-            self.places.push(Place::default());
+        let Request { words, shares, .. } = self.requests[step];
+        let known = shares.map(|first| self.places[first]);
+        if let Some(place) = known.or((words == 0).then(Place::default)) {
+            self.places.push(place);
             let found = self.run(step + 1);
             if !found {
                 self.places.pop();
@@ -281,7 +286,7 @@ mod tests {
     use MapId::{Input, Step};
 
     fn request(input: MapId, residual: Option<MapId>, words: usize) -> Request {
-        Request { input, residual, words, one_unit: false }
+        Request { input, residual, words, shares: None, one_unit: false }
     }
 
     fn assert_sound(requests: &[Request], placement: &Placement, depth: usize) {
@@ -342,6 +347,21 @@ mod tests {
         let placement = place(&requests, 8).unwrap();
         assert_sound(&requests, &placement, 8);
         assert!(placement.reads[2].wait_all);
+    }
+
+    #[test]
+    fn a_map_of_two_writers_lives_from_the_first_of_them_on() {
+        // Step 2 completes what step 0 begins, while step 1 lives; step 3 reads the whole.
+        let requests = [
+            request(Input, None, 8),
+            request(Input, None, 8),
+            Request { shares: Some(0), ..request(Step(1), None, 8) },
+            request(Step(0), None, 8),
+        ];
+        let placement = place(&requests, 8).unwrap();
+        assert_eq!(placement.places[2], placement.places[0]);
+        assert_ne!(placement.places[1].banks, placement.places[0].banks);
+        assert_ne!(placement.places[3].banks, placement.places[0].banks);
     }
 
     #[test]

@@ -1,24 +1,25 @@
 //! From layers to steps: what the accelerator executes, before anything has an address.
 //!
 //! Every operation becomes a convolution: a fully connected layer has a kernel as large as its map, a global average
-//! pool and a copy have identity weights.
+//! pool and a copy have identity weights. A concatenation takes no step where its parts are written side by side.
+
+mod copy;
+mod join;
+mod planner;
 
 use std::collections::HashMap;
 
-use itertools::Itertools;
-use ndarray::{Array4, Axis};
-use spec::{
-    ArrayConfig, Bounds, Conv, Layer, Op, Parameter, QuantNetwork, Residual, Rounding, Shape,
-    TensorRef, kept_positions,
-};
+use spec::{ArrayConfig, Bounds, Layer, Op, Parameter, QuantNetwork, Rounding, Shape, TensorRef};
 
 use crate::blocks::{Block, Limits, split};
-use crate::loader::{Loader, View, pack};
+use crate::loader::{Loader, View};
 use crate::options::Options;
 use crate::place::{MapId, Request};
 use crate::report::Problem;
-use crate::tiling::{Tile, diagonal_groups, identity_groups, natural_anchors, tile_groups};
+use crate::tiling::Tile;
 use crate::unit::units;
+pub(crate) use join::Slice;
+use planner::Planner;
 
 /// A layer of the program.
 #[derive(Clone, Debug)]
@@ -30,13 +31,13 @@ pub(crate) struct Step {
     pub(crate) residual: Option<StepResidual>,
     /// After pooling.
     pub(crate) output: Shape,
+    pub(crate) target: Target,
     pub(crate) pool: bool,
     /// What the input has outside: its zero point.
     pub(crate) fill: i8,
     pub(crate) rounding: Rounding,
     pub(crate) zero_point: i8,
     pub(crate) bounds: Bounds,
-    pub(crate) logits: bool,
     /// Every pixel adds to accumulator 0.
     pub(crate) sum: bool,
     pub(crate) groups: Vec<Vec<Tile>>,
@@ -44,6 +45,17 @@ pub(crate) struct Step {
     pub(crate) parameters: Vec<Vec<Parameter>>,
     pub(crate) n_useful_macs: u64,
     pub(crate) n_dense_macs: u64,
+}
+
+/// Where a step writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A map of its own.
+    Map,
+    /// Channels of a map that the step `owner` writes to first, which may be this one.
+    Part { owner: usize, slice: Slice },
+    /// The logit memory, from this granule on.
+    Output { address: usize },
 }
 
 /// A map that a step adds.
@@ -55,6 +67,8 @@ pub(crate) struct StepResidual {
     /// It is added after the scaling.
     pub(crate) after: bool,
     pub(crate) zero_point: i8,
+    /// Word of a pixel where the step's channels begin.
+    pub(crate) first_word: usize,
 }
 
 /// All steps, and what the loader prepares for them.
@@ -62,6 +76,8 @@ pub(crate) struct StepResidual {
 pub(crate) struct Plan {
     pub(crate) loader: Loader,
     pub(crate) steps: Vec<Step>,
+    /// What leaves the accelerator, in that order.
+    pub(crate) outputs: Vec<spec::OutputInfo>,
     pub(crate) problems: Vec<Problem>,
     pub(crate) notes: Vec<String>,
 }
@@ -71,16 +87,7 @@ const TARGETS: [usize; 3] = [64, 128, 256];
 
 /// Plans a validated network.
 pub(crate) fn plan(network: &QuantNetwork, config: &ArrayConfig, options: &Options) -> Plan {
-    let mut planner = Planner {
-        network,
-        config,
-        options,
-        shapes: network.shapes(),
-        n_input_reads: n_input_reads(network),
-        loader: None,
-        steps: Vec::new(),
-        notes: Vec::new(),
-    };
+    let mut planner = Planner::new(network, config, options);
     let mut maps: HashMap<TensorRef, MapId> = HashMap::from([(TensorRef::Input, MapId::Input)]);
     let mut problems = Vec::new();
     let mut copy = None;
@@ -90,31 +97,39 @@ pub(crate) fn plan(network: &QuantNetwork, config: &ArrayConfig, options: &Optio
         if pooled && accumulators < 4 {
             problems.push(Problem::PoolAccumulators { layer: layer.name.clone(), accumulators });
         }
-        let mut residual = layer.residual().map(|residual| StepResidual {
-            map: maps[&residual.from],
-            stride: residual.stride,
-            shape: planner.shape(residual.from),
-            after: residual.after,
-            zero_point: network.zero_point(residual.from),
-        });
-        let reads_input_twice = layer.input == TensorRef::Input;
-        if let Some(residual) =
-            residual.as_mut().filter(|r| reads_input_twice && r.map == MapId::Input)
-        {
-            residual.map = *copy.get_or_insert_with(|| planner.copy_input(&layer.name));
+        if matches!(layer.op, Op::Concat(_)) {
+            maps.insert(TensorRef::Layer(index), planner.concat(index, &maps));
+        } else {
+            let mut residual = layer.addend().map(|addend| StepResidual {
+                map: maps[&addend.from],
+                stride: addend.stride,
+                shape: planner.shape(addend.from),
+                after: addend.after,
+                zero_point: network.zero_point(addend.from),
+                first_word: 0,
+            });
+            let reads_input_twice = layer.input == TensorRef::Input;
+            if let Some(residual) =
+                residual.as_mut().filter(|r| reads_input_twice && r.map == MapId::Input)
+            {
+                residual.map = *copy.get_or_insert_with(|| planner.copy_input(&layer.name));
+            }
+            let map = planner.layer(index, maps[&layer.input], residual);
+            maps.insert(TensorRef::Layer(index), map);
         }
-        let map = planner.layer(index, maps[&layer.input], residual);
-        maps.insert(TensorRef::Layer(index), map);
+        if planner.is_read_output(index) {
+            planner.copy_to_output(index, maps[&TensorRef::Layer(index)]);
+        }
     }
-    let loader = planner.loader.unwrap_or_else(|| Loader::natural(network.input.shape(), config));
-    let (mut steps, notes) = (planner.steps, planner.notes);
+    let mut plan = planner.finish();
+    plan.problems = problems;
     for target in TARGETS {
-        steps.iter_mut().for_each(|step| step.split(config, target));
-        if n_instructions(&steps) <= config.memories().program {
+        plan.steps.iter_mut().for_each(|step| step.split(config, target));
+        if n_instructions(&plan.steps) <= config.memories().program {
             break;
         }
     }
-    Plan { loader, steps, problems, notes }
+    plan
 }
 
 fn n_input_reads(network: &QuantNetwork) -> usize {
@@ -134,16 +149,41 @@ impl Step {
         Shape { height: height * side, width: width * side, channels }
     }
 
-    /// What the placement must know.
-    pub(crate) fn request(&self, config: &ArrayConfig) -> Request {
-        let words = self.output.n_pixels() * self.output.channels.div_ceil(config.word_channels());
+    /// Whether it writes logits.
+    pub(crate) fn is_output(&self) -> bool {
+        matches!(self.target, Target::Output { .. })
+    }
+
+    /// The channels of the map that it writes.
+    pub(crate) fn slice(&self) -> Slice {
+        match self.target {
+            Target::Part { slice, .. } => slice,
+            Target::Map | Target::Output { .. } => {
+                Slice { first_channel: 0, n_channels: self.output.channels }
+            }
+        }
+    }
+
+    /// The step that first writes to its map, if it is the step `index`.
+    pub(crate) fn owner(&self, index: usize) -> usize {
+        match self.target {
+            Target::Part { owner, .. } => owner,
+            Target::Map | Target::Output { .. } => index,
+        }
+    }
+
+    /// What the placement must know, if it is the step `index`.
+    pub(crate) fn request(&self, index: usize, config: &ArrayConfig) -> Request {
+        let words =
+            self.output.n_pixels() * self.slice().n_channels.div_ceil(config.word_channels());
         let residual = self.residual.map(|residual| residual.map);
-        let one_unit = self.blocks.len() * self.groups.len() == 1;
+        let owner = self.owner(index);
         Request {
             input: self.input,
             residual,
-            words: if self.logits { 0 } else { words },
-            one_unit,
+            words: if self.is_output() { 0 } else { words },
+            shares: (owner != index).then_some(owner),
+            one_unit: self.blocks.len() * self.groups.len() == 1,
         }
     }
 
@@ -175,221 +215,4 @@ impl Step {
             })
         }
     }
-}
-
-struct Planner<'a> {
-    network: &'a QuantNetwork,
-    config: &'a ArrayConfig,
-    options: &'a Options,
-    shapes: Vec<Shape>,
-    /// Layers that read the network's input, and residuals that are taken from it.
-    n_input_reads: usize,
-    loader: Option<Loader>,
-    steps: Vec<Step>,
-    notes: Vec<String>,
-}
-
-impl Planner<'_> {
-    fn shape(&self, map: TensorRef) -> Shape {
-        match map {
-            TensorRef::Input => self.network.input.shape(),
-            TensorRef::Layer(index) => self.shapes[index],
-        }
-    }
-
-    fn layer(&mut self, index: usize, input: MapId, residual: Option<StepResidual>) -> MapId {
-        let layer = &self.network.layers[index];
-        let shape = self.shape(layer.input);
-        let output = self.shapes[index];
-        let pool = matches!(&layer.op, Op::Conv(conv) if conv.max_pool);
-        let mut step = Step {
-            name: layer.name.clone(),
-            network_layer: Some(index),
-            input,
-            view: self.view(shape),
-            residual,
-            output,
-            pool,
-            fill: self.network.zero_point(layer.input),
-            rounding: layer.requantize.rounding,
-            zero_point: layer.zero_point,
-            bounds: layer.bounds,
-            logits: self.network.is_output(index),
-            sum: false,
-            groups: Vec::new(),
-            blocks: Vec::new(),
-            parameters: self
-                .parameters(layer, residual.map_or(0, |residual| residual.shape.channels)),
-            n_useful_macs: 0,
-            n_dense_macs: 0,
-        };
-        match &layer.op {
-            Op::GlobalAveragePool => {
-                step.sum = true;
-                step.groups = identity_groups(shape.channels, self.config);
-            }
-            Op::Conv(conv) => {
-                let [pad_top, _, pad_left, _] = conv.padding;
-                step.view = View { stride: conv.stride, pad_top, pad_left, ..step.view };
-                self.convolution(&mut step, conv, shape.channels);
-                // What lies outside the image is packed as 0.
-                let packs_as_zero = self.network.input.zero_point == 0 || conv.padding == [0; 4];
-                let reads_alone = input == MapId::Input && self.n_input_reads == 1;
-                if reads_alone && conv.groups == 1 && packs_as_zero {
-                    let computed = step.computed();
-                    let packing = pack(
-                        &self.network.input,
-                        conv,
-                        computed,
-                        |groups| {
-                            let blocks = |target| step.blocks_of(groups, self.config, target);
-                            TARGETS.map(blocks).into()
-                        },
-                        self.config,
-                        self.options.schedule,
-                    );
-                    step.view = packing.view;
-                    step.groups = packing.groups;
-                    self.loader = Some(packing.loader);
-                }
-            }
-            Op::FullyConnected(fc) => {
-                let kept = kept_positions(&fc.weight, fc.sparsity);
-                self.weights(&mut step, &fc.weight, &kept, [1; 2]);
-                self.count(&mut step, &kept);
-            }
-            _ => unreachable!("an operation that is not lowered was refused"),
-        }
-        self.steps.push(step);
-        MapId::Step(self.steps.len() - 1)
-    }
-
-    /// A step that copies the input map to a bank of its own, because `reader` needs it twice at a time.
-    fn copy_input(&mut self, reader: &str) -> MapId {
-        let shape = self.network.input.shape();
-        let unit = Parameter { bias: 0, multiplier: 1 << 14, shift: 14, residual_multiplier: 0 };
-        self.notes.push(format!(
-            "layer {reader:?} reads the input and adds it: a copy of the input is made first; \
-             help: take the residual from a layer to save it"
-        ));
-        self.steps.push(Step {
-            name: format!("{reader} (copy of the input)"),
-            network_layer: None,
-            input: MapId::Input,
-            view: self.view(shape),
-            residual: None,
-            output: shape,
-            pool: false,
-            fill: 0,
-            rounding: Rounding::default(),
-            zero_point: 0,
-            bounds: Bounds::INT8,
-            logits: false,
-            sum: false,
-            groups: identity_groups(shape.channels, self.config),
-            blocks: Vec::new(),
-            parameters: self.parameter_rows(vec![unit; shape.channels]),
-            n_useful_macs: 0,
-            n_dense_macs: 0,
-        });
-        MapId::Step(self.steps.len() - 1)
-    }
-
-    fn view(&self, map: Shape) -> View {
-        let words = map.channels.div_ceil(self.config.word_channels());
-        View {
-            height: map.height,
-            width: map.width,
-            words,
-            stride: [1; 2],
-            pad_top: 0,
-            pad_left: 0,
-        }
-    }
-
-    /// A depthwise convolution takes diagonal tiles; any other one in groups is one of all channels, with zeros.
-    fn convolution(&self, step: &mut Step, conv: &Conv, n_channels: usize) {
-        let Conv { weight, groups, dilation, .. } = conv;
-        let (n_outputs, _, _, n_inputs) = weight.dim();
-        let kept = kept_positions(weight, conv.sparsity);
-        if *groups == 1 {
-            self.weights(step, weight, &kept, *dilation);
-        } else if n_inputs == 1 && n_outputs == n_channels {
-            let kernel = weight.index_axis(Axis(3), 0);
-            step.groups = diagonal_groups(kernel, *dilation, self.config, self.options.schedule);
-        } else {
-            let weight = spread_over_groups(weight, *groups, 0);
-            let kept = spread_over_groups(&kept, *groups, false);
-            self.weights(step, &weight, &kept, *dilation);
-        }
-        self.count(step, &kept);
-    }
-
-    fn weights(
-        &self,
-        step: &mut Step,
-        weight: &Array4<i8>,
-        kept: &Array4<bool>,
-        dilation: [usize; 2],
-    ) {
-        let anchors = natural_anchors(weight, dilation, self.config);
-        step.groups = tile_groups(weight, kept, &anchors, self.config, self.options.schedule);
-    }
-
-    /// Counts the MACs of a layer with these weights.
-    fn count(&self, step: &mut Step, kept: &Array4<bool>) {
-        let n_pixels = step.computed().n_pixels() as u64;
-        step.n_useful_macs = kept.iter().filter(|kept| **kept).count() as u64 * n_pixels;
-        step.n_dense_macs = kept.len() as u64 * n_pixels;
-    }
-
-    /// One row a drain step: full groups of `group_steps` rows, the last as many as it needs.
-    fn parameters(&self, layer: &Layer, n_residual_channels: usize) -> Vec<Vec<Parameter>> {
-        let constants = &layer.requantize;
-        let residual = match &layer.op {
-            Op::Conv(Conv { residual: Some(Residual { multiplier, .. }), .. }) => Some(multiplier),
-            _ => None,
-        };
-        let zero_point = i64::from(self.network.zero_point(layer.input));
-        let parameters = (0..constants.bias.len()).map(|channel| Parameter {
-            // The hardware sums products of the input as it is.
-            bias: (i64::from(constants.bias[channel])
-                - zero_point * self.weight_sum(layer, channel)) as i32,
-            multiplier: constants.multiplier[channel] as u32,
-            shift: constants.shift[channel] as u8,
-            residual_multiplier: residual
-                .filter(|_| channel < n_residual_channels)
-                .map_or(0, |multiplier| multiplier[channel] as u32),
-        });
-        self.parameter_rows(parameters.collect())
-    }
-
-    /// Sum of the weights of an output channel; the pixels that a pool adds up have weights of one.
-    fn weight_sum(&self, layer: &Layer, channel: usize) -> i64 {
-        match layer.op.weight() {
-            Some(weight) => {
-                let weights = weight.index_axis(Axis(0), channel);
-                weights.iter().map(|weight| i64::from(*weight)).sum()
-            }
-            None => self.shape(layer.input).n_pixels() as i64,
-        }
-    }
-
-    fn parameter_rows(&self, mut parameters: Vec<Parameter>) -> Vec<Vec<Parameter>> {
-        let lanes = self.config.lanes();
-        parameters.resize(parameters.len().next_multiple_of(lanes), Parameter::default());
-        parameters.into_iter().chunks(lanes).into_iter().map(Iterator::collect).collect()
-    }
-}
-
-/// The kernel of a convolution without groups that computes the same: `[out_channels, height, width, in_channels]`, `absent` where
-/// an output does not read an input.
-fn spread_over_groups<T: Copy>(grouped: &Array4<T>, groups: usize, absent: T) -> Array4<T> {
-    let (n_outputs, height, width, n_inputs) = grouped.dim();
-    let n_of_group = n_outputs / groups;
-    let mut spread = Array4::from_elem((n_outputs, height, width, groups * n_inputs), absent);
-    for ((output, ky, kx, input), value) in grouped.indexed_iter() {
-        spread[[output, ky, kx, output / n_of_group * n_inputs + input]] = *value;
-    }
-    spread
 }

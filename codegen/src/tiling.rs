@@ -96,6 +96,28 @@ pub(crate) fn tile_groups(
         .collect()
 }
 
+/// The tiles that move each of `channels` channels up by `lead`; one group's weights are made at a time, as all of them
+/// would be as many as the square of the channels.
+pub(crate) fn shifted_groups(channels: usize, lead: usize, config: &ArrayConfig) -> Vec<Vec<Tile>> {
+    let n_lanes = config.word_channels();
+    let group = |first: usize| {
+        let end = (first + config.group_channels()).min(lead + channels);
+        let first_word = first.saturating_sub(lead) / n_lanes;
+        let base = first_word * n_lanes;
+        let n_inputs = (end - lead).next_multiple_of(n_lanes).min(channels) - base;
+        let weight =
+            Array4::from_shape_fn((end - first, 1, 1, n_inputs), |(output, _, _, input)| {
+                i8::from(first + output == lead + base + input)
+            });
+        let kept = weight.mapv(|_| false);
+        let anchors = natural_anchors(&weight, [1; 2], config);
+        let tiles = tile_groups(&weight, &kept, &anchors, config, Schedule::Sparse);
+        let shifted = |tile: Tile| Tile { word: tile.word + first_word, ..tile };
+        tiles.into_iter().flatten().map(shifted).collect()
+    };
+    (0..lead + channels).step_by(config.group_channels()).map(group).collect()
+}
+
 struct Group<'a> {
     weight: &'a Array4<i8>,
     kept: &'a Array4<bool>,

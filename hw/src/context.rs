@@ -48,6 +48,7 @@ pub struct DrainContext {
     pub residual_pixel_step: Bits<16>,
     pub residual_row_step: Bits<16>,
     pub parameter_base: Bits<16>,
+    pub out_granule: Bits<4>,
     pub zero_point: Bits<8>,
     pub low: Bits<8>,
     pub high: Bits<8>,
@@ -322,8 +323,8 @@ decoder!(StreamDecoder, "stream_decoder", StreamContext, Stream, [word_0, word_1
 });
 decoder!(DrainDecoder, "drain_decoder", DrainContext, Drain, [word_0, word_1, word_2, word_3, word_4], {
     out_banks, logits, half_away, residual_bank, steps_minus_1, last_steps_minus_1, residual, wide,
-    out_pixel_step, out_row_step, residual_pixel_step, residual_row_step, parameter_base, zero_point, low, high,
-    residual_zero_point,
+    out_pixel_step, out_row_step, residual_pixel_step, residual_row_step, parameter_base, out_granule, zero_point, low,
+    high, residual_zero_point,
 });
 decoder!(BlockDecoder, "block_decoder", BlockContext, Block, [word_0, word_1, word_2, word_3, word_4], {
     wait_late, wait_all, release_input, layer_end, height_minus_1, width_minus_1, in_address, out_address,

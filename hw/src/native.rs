@@ -101,7 +101,7 @@ pub enum NativeError {
         /// Program counter.
         instruction: u32,
     },
-    /// More or fewer logits than classes.
+    /// More or fewer logits than the outputs have.
     #[error(
         "image {image}: the class came after {found} logits, not {expected}; help: the program and its manifest are of \
          two networks, compile again"
@@ -195,12 +195,12 @@ impl Native {
 
     /// What the banks of a region hold.
     fn maps(&self, region: Region) -> Vec<(usize, Vec<i8>)> {
-        let Region { banks, address, height, width, channels } = region;
+        let Region { banks, address, height, width, channels, first_channel, .. } = region;
         let word_channels = self.program.config.word_channels();
-        let words = channels.div_ceil(word_channels);
+        let words = region.pixel_words(word_channels);
         let map = |bank: usize| {
             let bytes = (0..height * width).flat_map(|pixel| {
-                (0..channels).map(move |channel| {
+                (first_channel..first_channel + channels).map(move |channel| {
                     let word = address + pixel * words + channel / word_channels;
                     (word, channel % word_channels)
                 })
@@ -339,10 +339,18 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let (image, found) = (self.answered, self.logits.len());
-        let expected = self.native.program.classes.len();
-        let values = std::mem::take(&mut self.logits);
+        let program = &self.native.program;
+        let expected = program.n_sent();
+        let sent = std::mem::take(&mut self.logits);
         match self.results.get_mut(image).filter(|_| found == expected) {
-            Some(result) => result.logits = Logits { values, class: value.into() },
+            Some(result) => {
+                let values = program.output_values(&sent);
+                result.logits = if program.sends_outputs_alone() {
+                    Logits { values, class: value.into() }
+                } else {
+                    Logits::new(values)
+                };
+            }
             None => return Err(NativeError::Protocol { image, expected, found }),
         }
         self.answered += 1;

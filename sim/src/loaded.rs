@@ -195,9 +195,7 @@ impl Loaded {
                 SimError::Timeout { image, cycle_limit, layer, drained, instruction }
             }
             Ending::HardwareError => SimError::Hardware { image, layer, instruction },
-            Ending::ProtocolError => {
-                SimError::Protocol { image, n_logits: self.program.classes.len() }
-            }
+            Ending::ProtocolError => SimError::Protocol { image, n_logits: self.program.n_sent() },
             Ending::Fatal => SimError::Fatal { message: message() },
         })
     }
@@ -205,7 +203,7 @@ impl Loaded {
     fn image_result(&self, result: &RunResult, image: usize) -> Result<ImageResult, SimError> {
         let config = &self.program.config;
         let n_layers = self.program.layers.len();
-        let n_logits = self.program.classes.len();
+        let n_sent = self.program.n_sent();
         let word_bytes = config.word_channels();
         let image_words: usize = self.copies.iter().map(|copy| copy.n_words).sum();
         let mut bytes =
@@ -240,9 +238,14 @@ impl Loaded {
         }
         let status = &result.registers[image * n_layers * N_REGISTERS..][..n_layers * N_REGISTERS];
         let registers = &result.registers[(image + 1) * n_layers * N_REGISTERS - N_REGISTERS..];
-        let values = result.logits[image * n_logits..][..n_logits].to_vec();
+        let values = self.program.output_values(&result.logits[image * n_sent..][..n_sent]);
+        let logits = if self.program.sends_outputs_alone() {
+            Logits { values, class: result.classes[image] as usize }
+        } else {
+            Logits::new(values)
+        };
         Ok(ImageResult {
-            logits: Logits { values, class: result.classes[image] as usize },
+            logits,
             layers,
             counters: before,
             n_load_cycles: u64::from(registers[status::LOAD_CYCLES]),
@@ -258,7 +261,7 @@ fn copies(
     layer: usize,
     region: Region,
 ) -> impl Iterator<Item = Copy> + use<> {
-    let n_words = region.height * region.width * region.channels.div_ceil(config.word_channels());
+    let n_words = region.height * region.width * region.pixel_words(config.word_channels());
     let banks = (0..Memory::BANKS.len()).filter(move |bank| region.banks >> bank & 1 == 1);
     banks.map(move |bank| Copy {
         layer,
@@ -269,10 +272,10 @@ fn copies(
 }
 
 fn region_map(region: Region, word_bytes: usize, bytes: &[u8]) -> Array3<i8> {
-    let Region { height, width, channels, .. } = region;
-    let pixel_bytes = channels.div_ceil(word_bytes) * word_bytes;
+    let Region { height, width, channels, first_channel, .. } = region;
+    let pixel_bytes = region.pixel_words(word_bytes) * word_bytes;
     Array3::from_shape_fn((height, width, channels), |(y, x, k)| {
-        bytes[(y * width + x) * pixel_bytes + k] as i8
+        bytes[(y * width + x) * pixel_bytes + first_channel + k] as i8
     })
 }
 
@@ -292,7 +295,7 @@ mod tests {
 
     #[test]
     fn regions_skip_the_unused_bytes_of_a_pixel() {
-        let region = Region { banks: 2, address: 0, height: 1, width: 2, channels: 5 };
+        let region = Region::new(2, 0, [1, 2, 5]);
         let bytes: Vec<u8> = (0..16).collect();
         let map = region_map(region, 4, &bytes);
         assert_eq!(map.iter().copied().collect::<Vec<_>>(), [0, 1, 2, 3, 4, 8, 9, 10, 11, 12]);

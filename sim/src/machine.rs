@@ -177,7 +177,7 @@ impl Machine {
             bytes: &bytes,
             frames: &lengths,
             image_bytes: loaded.program.n_input_bytes,
-            n_logits: loaded.program.classes.len(),
+            n_logits: loaded.program.n_sent(),
             n_layers: loaded.program.layers.len(),
             copies: if watch.is_some() { &[] } else { &loaded.copies },
             word_bytes: self.config.word_channels(),

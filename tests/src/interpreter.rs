@@ -184,15 +184,22 @@ impl<'program> Machine<'program> {
         if self.layers.len() != expected {
             return Err(Problem::LayerCount { n: expected });
         }
-        if n_logits != self.program.classes.len() {
-            return Err(Problem::LogitCount {
-                found: n_logits,
-                expected: self.program.classes.len(),
-            });
+        let lanes = self.program.config.lanes();
+        let mut logits = Vec::new();
+        let mut n_sent = 0;
+        for output in &self.program.outputs {
+            for pixel in 0..output.height * output.width {
+                let granule = output.address + pixel * output.channels.div_ceil(lanes);
+                for index in (0..output.channels).map(|channel| granule * lanes + channel) {
+                    let logit = self.logits.get(index).copied().flatten();
+                    logits.push(logit.ok_or(Problem::LogitMissing { index })?);
+                    n_sent = n_sent.max(index + 1);
+                }
+            }
         }
-        let logits = self.logits.iter().take(n_logits).enumerate();
-        let logits = logits.map(|(index, logit)| logit.ok_or(Problem::LogitMissing { index }));
-        let logits = logits.collect::<Result<Vec<i16>, Problem>>()?;
+        if n_logits != n_sent {
+            return Err(Problem::LogitCount { found: n_logits, expected: n_sent });
+        }
         let mut class = 0;
         for (index, logit) in logits.iter().enumerate() {
             if *logit > logits[class] {

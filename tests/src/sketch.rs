@@ -1,12 +1,13 @@
 //! Networks of any layers, with random weights: a test gives shapes, and constants are drawn that neither vanish nor always
 //! saturate.
 
-use ndarray::Array4;
+use ndarray::{Array1, Array4};
+use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 use spec::{
-    Bounds, Conv, FORMAT_1_MAX_MULTIPLIER, FullyConnected, InputSpec, Layer, Op, QuantNetwork,
+    Add, Bounds, Conv, FullyConnected, InputSpec, Layer, MAX_MULTIPLIER, Op, QuantNetwork,
     Requantize, Rounding, Shape, Sparsity, TensorRef,
 };
 
@@ -20,18 +21,22 @@ pub struct Sketch {
     network: QuantNetwork,
     shapes: Vec<Shape>,
     rng: ChaCha8Rng,
+    /// Of every map.
+    zero_point: i8,
 }
 
 impl Sketch {
     /// Starts with an input of `[height, width, channels]`.
     pub fn new(name: &str, [height, width, channels]: [usize; 3], seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let zero_point = if rng.random() { 0 } else { rng.random_range(-30..=30) };
         let input = InputSpec {
             height,
             width,
             channels,
             space_to_depth: 1,
             scale: 1.0,
-            zero_point: 0,
+            zero_point,
             preprocess: None,
         };
         let network = QuantNetwork {
@@ -42,7 +47,7 @@ impl Sketch {
             outputs: Vec::new(),
             provenance: Value::Null,
         };
-        Self { network, shapes: Vec::new(), rng: ChaCha8Rng::seed_from_u64(seed) }
+        Self { network, shapes: Vec::new(), rng, zero_point }
     }
 
     /// The generator, for choices that belong to the same seed.
@@ -96,6 +101,63 @@ impl Sketch {
         self.multiplying(input, op, height * width * n_inputs)
     }
 
+    /// Adds a global average pool.
+    pub fn global_average_pool(&mut self, input: TensorRef) -> TensorRef {
+        let shape = self.shape(input);
+        let requantize = self.constants(shape.channels, MAP_RMS * shape.n_pixels() as f64);
+        self.push(input, Op::GlobalAveragePool, requantize, Bounds::INT8)
+    }
+
+    /// Adds a layer that brings a map to another scale.
+    pub fn requantize(&mut self, input: TensorRef) -> TensorRef {
+        let requantize = self.constants(self.shape(input).channels, MAP_RMS);
+        let bounds = self.bounds();
+        self.push(input, Op::Requantize, requantize, bounds)
+    }
+
+    /// Adds two maps, each multiplied by constants of its own.
+    pub fn add(&mut self, input: TensorRef, other: TensorRef) -> TensorRef {
+        let channels = self.shape(input).channels;
+        let requantize = self.constants(channels, MAP_RMS);
+        let near =
+            |multiplier: &i32| (*multiplier / 2 + self.rng.random_range(0..=*multiplier)) as i32;
+        let multiplier: Array1<i32> = requantize.multiplier.iter().map(near).collect();
+        let bounds = self.bounds();
+        self.push(input, Op::Add(Add { other, multiplier }), requantize, bounds)
+    }
+
+    /// The layers that no other reads.
+    pub fn unread(&self) -> Vec<TensorRef> {
+        let layers = &self.network.layers;
+        let is_read =
+            |map: &TensorRef| layers.iter().any(|layer| layer.reads().any(|read| read == *map));
+        (0..layers.len()).map(TensorRef::Layer).filter(|map| !is_read(map)).collect()
+    }
+
+    /// Puts maps side by side.
+    pub fn concat(&mut self, parts: &[TensorRef]) -> TensorRef {
+        let op = Op::Concat(parts[1..].to_vec());
+        self.push(parts[0], op, Requantize::none(), Bounds::INT8)
+    }
+
+    /// Ends the network, which sends the outputs of these layers; those that no other reads are of 16 bits.
+    ///
+    /// # Panics
+    /// If the network breaks a rule.
+    pub fn finish_with(mut self, outputs: &[usize]) -> QuantNetwork {
+        for &index in outputs {
+            let map = TensorRef::Layer(index);
+            let is_read =
+                self.network.layers.iter().any(|layer| layer.reads().any(|read| read == map));
+            let layer = &mut self.network.layers[index];
+            if !is_read && layer.op.has_constants() {
+                layer.bounds = Bounds::INT16;
+            }
+        }
+        self.network.outputs = outputs.to_vec();
+        self.validated()
+    }
+
     /// Ends the network; the layer added last gives the logits, one a class.
     ///
     /// # Panics
@@ -106,6 +168,10 @@ impl Sketch {
         let n_classes = self.shapes[last].channels;
         self.network.classes = (0..n_classes).map(|class| format!("class {class}")).collect();
         self.network.outputs = vec![last];
+        self.validated()
+    }
+
+    fn validated(self) -> QuantNetwork {
         if let Err(errors) = self.network.validate() {
             panic!("{}: {errors:?}", self.network.name);
         }
@@ -122,21 +188,36 @@ impl Sketch {
         let weight = op.weight().expect("the layer has weights");
         let n_channels = weight.dim().0;
         let requantize = self.constants(n_channels, spread);
-        let low = if self.rng.random() { 0 } else { i16::from(i8::MIN) };
-        self.push(input, op, requantize, Bounds { low, ..Bounds::INT8 })
+        let bounds = self.bounds();
+        self.push(input, op, requantize, bounds)
+    }
+
+    /// Those of ReLU, of all int8, or narrower ones.
+    fn bounds(&mut self) -> Bounds {
+        match self.rng.random_range(0..3) {
+            0 => Bounds::INT8,
+            1 => Bounds { low: 0, ..Bounds::INT8 },
+            _ => Bounds {
+                low: self.rng.random_range(-128..=-60),
+                high: self.rng.random_range(60..=127),
+            },
+        }
     }
 
     /// Constants that bring sums of this spread to that of a map, and biases of up to a quarter of it.
     fn constants(&mut self, n_channels: usize, spread: f64) -> Requantize {
-        let shift = (f64::from(FORMAT_1_MAX_MULTIPLIER) / (MAP_RMS / spread)).log2() as i32 - 1;
+        let shift = (f64::from(MAX_MULTIPLIER) / (MAP_RMS / spread)).log2() as i32 - 1;
         let multiplier = MAP_RMS / spread * f64::from(shift).exp2();
         let quarter = (spread / 4.0) as i32;
         let bias = (0..n_channels).map(|_| self.rng.random_range(-quarter..=quarter)).collect();
         let multipliers = (0..n_channels)
             .map(|_| (multiplier * self.rng.random_range(0.5..1.5)) as i32)
             .collect();
+        let rounding = *[Rounding::HalfEven, Rounding::HalfAway]
+            .choose(&mut self.rng)
+            .expect("there are choices");
         let shifts = (0..n_channels).map(|_| shift).collect();
-        Requantize { bias, multiplier: multipliers, shift: shifts, rounding: Rounding::HalfEven }
+        Requantize { bias, multiplier: multipliers, shift: shifts, rounding }
     }
 
     fn push(
@@ -148,7 +229,12 @@ impl Sketch {
     ) -> TensorRef {
         let index = self.network.layers.len();
         let name = format!("layer{index}");
-        let layer = Layer { name, input, op, requantize, bounds, zero_point: 0, scale: 1.0 };
+        let zero_point = match op {
+            Op::AveragePool(_) | Op::MaxPool(_) | Op::Concat(_) => self.network.zero_point(input),
+            // Parts of a concatenation have one zero point.
+            _ => self.zero_point,
+        };
+        let layer = Layer { name, input, op, requantize, bounds, zero_point, scale: 1.0 };
         self.shapes.push(layer.output_shape(|map| self.shape(map)));
         self.network.layers.push(layer);
         TensorRef::Layer(index)

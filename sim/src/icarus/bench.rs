@@ -71,7 +71,7 @@ impl Bench<'_> {
                     .sum(),
             ),
             ("N_IMAGES", self.frames.iter().filter(is_image).count() as u64),
-            ("N_LOGITS", program.classes.len() as u64),
+            ("N_LOGITS", program.n_sent() as u64),
             ("N_LAYERS", program.layers.len() as u64),
             ("N_REGISTERS", N_REGISTERS as u64),
             ("RESET_CYCLES", self.reset_cycles),

@@ -19,7 +19,7 @@ pub(super) fn result(
 ) -> Result<RunResult, SimError> {
     let program = &loaded.program;
     let n_images = frames.iter().filter(|frame| frame.len() == program.n_input_bytes).count();
-    let (n_layers, n_logits) = (program.layers.len(), program.classes.len());
+    let (n_layers, n_logits) = (program.layers.len(), program.n_sent());
     let n_words: usize = loaded.copies.iter().map(|copy| copy.n_words).sum();
     let n_bytes = n_words * program.config.word_channels();
     let mut parser = Parser {

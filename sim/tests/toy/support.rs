@@ -6,7 +6,7 @@ use sim::{Machine, Model, RunOptions, TraceMode};
 use spec::isa::{Block, Drain, INSTRUCTION_WORDS, Stream};
 use spec::{
     ArrayConfig, Bounds, Inference, InputSpec, Layer, LayerInfo, LayerOutput, Logits, Memories, Op,
-    Parameter, Program, QuantNetwork, Region, Requantize, TensorRef,
+    OutputInfo, Parameter, Program, QuantNetwork, Region, Requantize, TensorRef,
 };
 use twofold_sim as sim;
 
@@ -39,8 +39,7 @@ pub(crate) fn config() -> ArrayConfig {
 
 pub(crate) fn program() -> Program {
     let layer = |index: usize| {
-        let region =
-            Region { banks: 2 << (index % 3), address: 0, height: 2, width: 4, channels: 4 };
+        let region = Region::new(2 << (index % 3), 0, [2, 4, 4]);
         LayerInfo {
             name: format!("add{index}"),
             network_layer: Some(index),
@@ -65,6 +64,7 @@ pub(crate) fn program() -> Program {
         config: config(),
         network: "toy".to_owned(),
         classes: ["a", "b", "c", "d"].map(str::to_owned).to_vec(),
+        outputs: vec![OutputInfo::of_one_pixel("logits", 4)],
         n_input_bytes: N_BYTES,
         instructions,
         // Register 10, idle PE-cycles, is the sum of a tile's and the lane table's lowest bits.

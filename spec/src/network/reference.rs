@@ -120,7 +120,10 @@ impl Run<'_> {
             }),
             Op::Concat(_) => {
                 let parts: Vec<_> = layer.reads().map(|map| self.map(map).view()).collect();
-                ndarray::concatenate(Axis(2), &parts).expect("the parts have the same pixels")
+                let joined = ndarray::concatenate(Axis(2), &parts);
+                let joined = joined.expect("the parts have the same pixels");
+                // Rows of one channel come out in another order of axes.
+                joined.as_standard_layout().into_owned()
             }
             Op::Conv(conv) if conv.max_pool => max_pool(&self.requantized(layer)),
             _ => self.requantized(layer),

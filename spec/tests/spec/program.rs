@@ -9,7 +9,7 @@ use spec::files::{
     FileError, read_network, read_program, write_atomically, write_network, write_own_network,
     write_program,
 };
-use spec::{ArrayConfig, LayerInfo, Memories, Parameter, Program, Region};
+use spec::{ArrayConfig, LayerInfo, Memories, OutputInfo, Parameter, Program, Region};
 
 use crate::support::{Random, toy};
 
@@ -32,7 +32,7 @@ fn program(rows: usize, cols: usize, seed: u64) -> Program {
         LayerInfo {
             name: "conv".into(),
             network_layer: Some(0),
-            output: Some(Region { banks: 6, address: 16, height: 8, width: 9, channels: 20 }),
+            output: Some(Region::new(6, 16, [8, 9, 20])),
             n_useful_macs: 1234,
             n_dense_macs: 2468,
             n_tiles: 18,
@@ -53,6 +53,7 @@ fn program(rows: usize, cols: usize, seed: u64) -> Program {
         config,
         network: "toy".into(),
         classes,
+        outputs: vec![OutputInfo::of_one_pixel("copy", 2)],
         n_input_bytes: 64,
         instructions,
         tiles,

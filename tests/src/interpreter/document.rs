@@ -131,8 +131,8 @@ record!(Stream, "### STREAM", {
 record!(Drain, "### DRAIN", {
     out_banks: usize, logits: bool, half_away: bool, residual_bank: usize, steps_minus_1: usize,
     last_steps_minus_1: usize, residual: usize, wide: bool, out_pixel_step: usize, out_row_step: usize,
-    residual_pixel_step: usize, residual_row_step: usize, parameter_base: usize, zero_point: i64, low: i64,
-    high: i64, residual_zero_point: i64,
+    residual_pixel_step: usize, residual_row_step: usize, parameter_base: usize, out_granule: usize, zero_point: i64,
+    low: i64, high: i64, residual_zero_point: i64,
 });
 record!(Block, "### BLOCK", {
     wait_late: bool, wait_all: bool, release_input: bool, layer_end: bool, height_minus_1: usize,

@@ -89,8 +89,8 @@ pub enum Problem {
     /// `DRAIN.logits` and the manifest disagree.
     #[error("DRAIN.logits and the manifest's output disagree")]
     LogitsFlag,
-    /// `END.logits_minus_1` does not fit the classes.
-    #[error("END sends {found} logits for {expected} classes")]
+    /// `END.logits_minus_1` does not fit the outputs.
+    #[error("END sends {found} logits, the outputs have {expected}")]
     LogitCount {
         /// Logits sent.
         found: usize,

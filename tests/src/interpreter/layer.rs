@@ -43,6 +43,7 @@ pub(super) struct LayerState {
     pub(super) residual_pixel_step: usize,
     pub(super) residual_row_step: usize,
     pub(super) parameter_base: usize,
+    pub(super) out_granule: usize,
 }
 
 impl LayerState {
@@ -91,6 +92,7 @@ impl LayerState {
             residual_pixel_step: drain.residual_pixel_step,
             residual_row_step: drain.residual_row_step,
             parameter_base: drain.parameter_base,
+            out_granule: drain.out_granule,
         };
         let steps = config.group_steps();
         let rules = [
@@ -119,6 +121,12 @@ impl LayerState {
                 drain.low.rem_euclid(256) as usize,
                 drain.low <= drain.high,
                 "it is not above high",
+            ),
+            (
+                "DRAIN.out_granule",
+                layer.out_granule,
+                layer.out_granule < config.granules(),
+                "below N",
             ),
             (
                 "DRAIN.last_steps_minus_1",

@@ -44,6 +44,17 @@ impl Bank {
         Some((self.bytes.get(range.clone())?, self.writers.get(range)?))
     }
 
+    /// Makes all bytes of a word 0, which nobody may read before it is written.
+    pub(super) fn clear(&mut self, address: usize) {
+        let range = address * self.word_bytes..(address + 1) * self.word_bytes;
+        if let (Some(bytes), Some(writers)) =
+            (self.bytes.get_mut(range.clone()), self.writers.get_mut(range))
+        {
+            bytes.fill(0);
+            writers.fill(Writer::Nobody);
+        }
+    }
+
     /// Whether the word exists; if so the byte now holds `value`.
     #[must_use]
     pub(super) fn write(&mut self, address: usize, byte: usize, value: i8, writer: Writer) -> bool {
@@ -62,7 +73,7 @@ impl Machine<'_> {
     /// A feature map, `[height, width, channels]`, which every bank of the region must hold, written by the layer in progress.
     pub(super) fn read_region(&self, region: Region) -> Result<Vec<i8>, Problem> {
         let word_channels = self.program.config.word_channels();
-        let n_words = region.channels.div_ceil(word_channels);
+        let n_words = region.map_channels.div_ceil(word_channels);
         if region.banks == 0 || region.banks & 0b1_0001 != 0 || region.banks > 0b1111 {
             return Err(Problem::Value {
                 field: "output.banks",
@@ -73,15 +84,16 @@ impl Machine<'_> {
         let mut map = Vec::with_capacity(region.height * region.width * region.channels);
         for (y, x) in (0..region.height).flat_map(|y| (0..region.width).map(move |x| (y, x))) {
             for channel in 0..region.channels {
+                let at = region.first_channel + channel;
                 let address =
-                    region.address + (y * region.width + x) * n_words + channel / word_channels;
+                    region.address + (y * region.width + x) * n_words + at / word_channels;
                 let mut value = None;
                 for bank in (1..4).filter(|bank| region.banks >> bank & 1 == 1) {
                     let Some((bytes, writers)) = self.banks[bank].word(address) else {
                         let depth = self.banks[bank].depth();
                         return Err(Problem::Address { memory: "output region", address, depth });
                     };
-                    let byte = channel % word_channels;
+                    let byte = at % word_channels;
                     if !matches!(writers[byte], Writer::Unit(unit) if unit >= self.first_unit) {
                         return Err(Problem::OutputMissing { bank, y, x, channel });
                     }

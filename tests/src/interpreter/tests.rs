@@ -1,7 +1,7 @@
 //! A program put together by hand, its results worked out by hand, and every rule broken once.
 
 use spec::isa::{Block, Drain, End, INSTRUCTION_WORDS, Instruction, Lane, Load, Stream, Tile};
-use spec::{ArrayConfig, LayerInfo, Memories, Parameter, Program, Region};
+use spec::{ArrayConfig, LayerInfo, Memories, OutputInfo, Parameter, Program, Region};
 
 use super::{Problem, interpret};
 
@@ -56,6 +56,7 @@ fn program() -> Program {
         .unwrap(),
         network: "by hand".into(),
         classes: vec!["a".into(), "b".into()],
+        outputs: vec![OutputInfo::of_one_pixel("pool", 2)],
         n_input_bytes: 8,
         instructions: vec![
             instruction(Load {
@@ -115,13 +116,7 @@ fn program() -> Program {
                 ..Lane::default()
             }),
         ],
-        layers: vec![
-            info(
-                "conv",
-                Some(Region { banks: 0b0110, address: 3, height: 2, width: 2, channels: 4 }),
-            ),
-            info("pool", None),
-        ],
+        layers: vec![info("conv", Some(Region::new(0b0110, 3, [2, 2, 4]))), info("pool", None)],
     }
 }
 
@@ -206,8 +201,7 @@ fn pads_strides_pools_and_adds_a_residual() {
     set!(program, 4, Stream.in_width, 1);
     set!(program, 4, Stream.in_height, 1);
     set!(program, 3, Block.release_input, false);
-    program.layers[0].output =
-        Some(Region { banks: 6, address: 3, height: 1, width: 1, channels: 4 });
+    program.layers[0].output = Some(Region::new(6, 3, [1, 1, 4]));
     program.parameters[1][0] =
         Parameter { bias: 1, multiplier: 1, shift: 1, residual_multiplier: 2 };
     // The packed pixel is (a, b, a, b), so that channel 2, in the last unit, has a residual.
@@ -324,8 +318,7 @@ fn refuses_two_readers_of_a_bank() {
         set!(p, 1, Stream.groups_minus_1, 0);
         set!(p, 4, Stream.in_bank, 0);
         set!(p, 3, Block.release_input, false);
-        p.layers[0].output =
-            Some(Region { banks: 6, address: 3, height: 2, width: 2, channels: 2 });
+        p.layers[0].output = Some(Region::new(6, 3, [2, 2, 2]));
         with_residual(p, 0);
     };
     assert_eq!(problem(between), Problem::PortConflict { bank: 0 });

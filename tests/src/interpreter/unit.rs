@@ -200,7 +200,8 @@ impl Machine<'_> {
     ) -> Result<i64, Problem> {
         let config = &self.program.config;
         let column = step * config.lanes() + lane;
-        let byte = granule % config.granules() * config.lanes() + lane;
+        let place = layer.out_granule + granule;
+        let byte = place % config.granules() * config.lanes() + lane;
         let (window, stride) = (block.window, block.pool_stride);
         let pixels = (0..window.0)
             .flat_map(|wy| (0..window.1).map(move |wx| (stride.0 * oy + wy, stride.1 * ox + wx)));
@@ -211,7 +212,7 @@ impl Machine<'_> {
                 let word = (block.residual_address
                     + y * layer.residual_row_step
                     + x * layer.residual_pixel_step
-                    + granule / config.granules())
+                    + place / config.granules())
                     % ADDRESSES;
                 let residual = i64::from(self.residual(layer.residual_bank, word, byte)?);
                 added = (residual - layer.residual_zero_point)
@@ -268,11 +269,15 @@ impl Machine<'_> {
             *logit = Some(i16::try_from(result).expect("logits are clamped"));
             return Ok(());
         }
-        let address = (pixel + granule / config.granules()) % ADDRESSES;
-        let byte = granule % config.granules() * config.lanes() + lane;
+        let place = layer.out_granule + granule;
+        let address = (pixel + place / config.granules()) % ADDRESSES;
+        let byte = place % config.granules() * config.lanes() + lane;
         let value = i8::try_from(result).expect("map values are clamped");
         for bank in (1..4).filter(|bank| layer.out_banks >> bank & 1 == 1) {
             let depth = self.banks[bank].depth();
+            if place.is_multiple_of(config.granules()) && lane == 0 {
+                self.banks[bank].clear(address);
+            }
             if !self.banks[bank].write(address, byte, value, Writer::Unit(self.n_units)) {
                 return Err(Problem::Address { memory: "output map", address, depth });
             }

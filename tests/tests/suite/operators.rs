@@ -13,13 +13,20 @@ use twofold_tests::subject::Subject;
 /// Arrays of one granule a word and of many, of fewer columns than a word has channels and of more.
 const ARRAYS: [(usize, usize); 5] = [(2, 2), (3, 5), (4, 4), (8, 16), (16, 8)];
 /// Networks of each kind and array; those of the interpreter alone.
-const N_RTL: u64 = 8;
-const N_INTERPRETED: u64 = 60;
+const N_RTL: u64 = 5;
+const N_INTERPRETED: u64 = 20;
 
 /// Room for many words of few channels.
 fn memories() -> Memories {
-    let (input, activation) = (1 << 13, 1 << 13);
-    Memories { input, activation, tile: 1 << 13, weight: 1 << 15, ..Memories::default() }
+    let deep = 1 << 13;
+    Memories {
+        input: deep,
+        activation: deep,
+        tile: deep,
+        weight: 1 << 15,
+        logit: deep,
+        ..Memories::default()
+    }
 }
 
 /// Runs random networks of one kind on every array.
@@ -106,6 +113,70 @@ fn convolutions_of_any_stride_and_dilation() {
             map = sketch.conv(map, channels, kernel, place);
         }
         finish(sketch, map)
+    });
+}
+
+#[test]
+fn concatenations() {
+    check(|seed| {
+        let mut sketch = sketch("concat", seed, 2);
+        let mut maps = vec![TensorRef::Input];
+        for _ in 0..2 {
+            // Of the last maps, mostly of those that no other reads; some are read twice.
+            let n_parts = sketch.rng().random_range(2..=4);
+            let mut parts = Vec::new();
+            for _ in 0..n_parts {
+                let from = *maps.choose(sketch.rng()).expect("there is the input");
+                let channels = *[1, 2, 3, 4, 8, 12, 16, 17].choose(sketch.rng()).expect("a choice");
+                if sketch.rng().random_range(0..4) == 0 {
+                    parts.push(from);
+                } else {
+                    parts.push(sketch.conv(from, channels, [1; 2], |_| ()));
+                }
+            }
+            // Not in the order in which they are computed.
+            if sketch.rng().random_range(0..3) == 0 {
+                parts.reverse();
+            }
+            maps = parts.iter().copied().chain([sketch.concat(&parts)]).collect();
+        }
+        let unread = sketch.unread();
+        let last = match unread.len() {
+            1 => unread[0],
+            _ => sketch.concat(&unread),
+        };
+        finish(sketch, last)
+    });
+}
+
+#[test]
+fn several_outputs_and_maps_that_are_sent() {
+    check(|seed| {
+        let mut sketch = sketch("outputs", seed, 2);
+        let first = sketch.conv(TensorRef::Input, 5, [1; 2], |_| ());
+        let channels = sketch.rng().random_range(1..=19);
+        let second = sketch.conv(first, channels, [2, 1], |_| ());
+        let joined = sketch.concat(&[first, first]);
+        sketch.fully_connected(second, 3);
+        sketch.conv(joined, 7, [1, 2], |_| ());
+        // The second map is read, too; the third is a concatenation; the last has several pixels.
+        let all = [vec![4, 3], vec![4, 1, 3], vec![2, 3, 4], vec![0, 1, 2, 3, 4]];
+        let outputs = all.choose(sketch.rng()).expect("there are choices").clone();
+        sketch.finish_with(&outputs)
+    });
+}
+
+#[test]
+fn additions_and_maps_of_another_scale() {
+    check(|seed| {
+        let mut sketch = sketch("add", seed, 2);
+        let channels = sketch.shape(TensorRef::Input).channels;
+        let first = sketch.requantize(TensorRef::Input);
+        let second = sketch.conv(TensorRef::Input, channels, [1; 2], |_| ());
+        let sum = sketch.add(first, second);
+        let twice = sketch.add(sum, TensorRef::Input);
+        let sum = sketch.add(twice, second);
+        finish(sketch, sum)
     });
 }
 

@@ -311,10 +311,10 @@ impl Logic for Walker {
             self.start_row.d.next = self.next_row.val();
             if self.start_group_first.val() {
                 self.word.d.next = 0.into();
-                self.granule.d.next = 0.into();
+                self.granule.d.next = self.start_layer.val().out_granule;
                 self.row.d.next = 0.into();
                 self.start_word.d.next = 0.into();
-                self.start_granule.d.next = 0.into();
+                self.start_granule.d.next = self.start_layer.val().out_granule;
                 self.start_row.d.next = 0.into();
             }
         }

@@ -83,6 +83,7 @@ pub(super) struct Drain {
     pub(super) residual_pixel_step: u64,
     pub(super) residual_row_step: u64,
     pub(super) parameter_base: u64,
+    pub(super) out_granule: u64,
     /// Signed, modulo 2^8, as the three that follow.
     pub(super) zero_point: u64,
     pub(super) low: u64,
@@ -108,6 +109,7 @@ impl Drain {
                 ("residual_pixel_step", self.residual_pixel_step),
                 ("residual_row_step", self.residual_row_step),
                 ("parameter_base", self.parameter_base),
+                ("out_granule", self.out_granule),
                 ("zero_point", self.zero_point),
                 ("low", self.low),
                 ("high", self.high),
@@ -131,6 +133,7 @@ impl Drain {
             residual_pixel_step: bits(self.residual_pixel_step),
             residual_row_step: bits(self.residual_row_step),
             parameter_base: bits(self.parameter_base),
+            out_granule: bits(self.out_granule),
             zero_point: bits(self.zero_point),
             low: bits(self.low),
             high: bits(self.high),
@@ -349,8 +352,8 @@ fn drain() -> impl Strategy<Value = Drain> {
     let steps = (1..8u64, 1..8u64);
     let addresses = (address(), address(), address(), address(), address());
     let bytes = (0..256u64, 0..256u64, 0..256u64, 0..256u64);
-    (flags, 0..8u64, (0..3u64, 0..4u64), steps, addresses, bytes).prop_map(
-        |(flags, banks, (residual, residual_bank), steps, a, bytes)| {
+    (flags, 0..8u64, (0..3u64, 0..4u64), steps, addresses, (bytes, 0..5u64)).prop_map(
+        |(flags, banks, (residual, residual_bank), steps, a, (bytes, out_granule))| {
             let (logits, half_away, wide) = flags;
             Drain {
                 out_banks: if logits { 0 } else { banks << 1 },
@@ -366,6 +369,7 @@ fn drain() -> impl Strategy<Value = Drain> {
                 residual_pixel_step: a.2,
                 residual_row_step: a.3,
                 parameter_base: a.4,
+                out_granule,
                 zero_point: bytes.0,
                 low: bytes.1,
                 high: bytes.2,

@@ -147,6 +147,7 @@ records! {
         2 [15:0] residual_pixel_step: usize, "the same for the residual, per pixel before pooling";
         2 [31:16] residual_row_step: usize, "the same for the residual, per row before pooling";
         3 [15:0] parameter_base: usize, "first parameter row of the layer";
+        3 [19:16] out_granule: usize, "granule of the word at `out_address` that the first output channels go to";
         4 [7:0] zero_point: i64, "added to what was rounded";
         4 [15:8] low: i64, "smallest result";
         4 [23:16] high: i64, "largest result";

@@ -86,6 +86,7 @@ fn every_field_holds_its_extremes() {
             residual_pixel_step: usize,
             residual_row_step: usize,
             parameter_base: usize,
+            out_granule: usize,
             zero_point: i64,
             low: i64,
             high: i64,

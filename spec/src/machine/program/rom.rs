@@ -5,7 +5,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::contents::{LayerInfo, Program};
+use super::contents::{LayerInfo, OutputInfo, Program};
 use crate::digest::hex_digest;
 use crate::machine::config::ArrayConfig;
 use crate::machine::memories::Memory;
@@ -122,6 +122,7 @@ struct Manifest {
     network: String,
     config: ArrayConfig,
     classes: Vec<String>,
+    outputs: Vec<OutputInfo>,
     n_input_bytes: usize,
     rows: Rows,
     layers: Vec<LayerInfo>,
@@ -169,6 +170,7 @@ impl Program {
             network: self.network.clone(),
             config: self.config.clone(),
             classes: self.classes.clone(),
+            outputs: self.outputs.clone(),
             n_input_bytes: self.n_input_bytes,
             rows: Rows {
                 program: self.instructions.len(),
@@ -230,6 +232,7 @@ impl Program {
         Ok(Self {
             network: manifest.network,
             classes: manifest.classes,
+            outputs: manifest.outputs,
             n_input_bytes: manifest.n_input_bytes,
             instructions: instructions.iter().map(|row| bytes_words(row)).collect(),
             tiles: tiles.iter().map(|row| bytes_words(row)).collect(),
