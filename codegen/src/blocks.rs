@@ -1,6 +1,26 @@
 //! Decomposition of an output map into pixel blocks, each accumulated and drained as a whole.
 
+mod windows;
+
 use spec::Shape;
+
+pub(crate) use windows::windows;
+
+/// What the drain makes one output of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pooling {
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    /// Rows and columns.
+    pub(crate) stride: [usize; 2],
+}
+
+impl Pooling {
+    /// An accumulator.
+    pub(crate) const NONE: Self = Self { height: 1, width: 1, stride: [1; 2] };
+    /// What a convolution can have behind it.
+    pub(crate) const SQUARE: Self = Self { height: 2, width: 2, stride: [2; 2] };
+}
 
 /// A rectangle of output pixels before pooling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,9 +29,26 @@ pub(crate) struct Block {
     pub(crate) x: usize,
     pub(crate) height: usize,
     pub(crate) width: usize,
+    /// Row and column of the first output.
+    pub(crate) out: (usize, usize),
+    pub(crate) pooling: Pooling,
+    /// Which of the step's sets of parameters.
+    pub(crate) parameters: usize,
 }
 
 impl Block {
+    /// Rows and columns of outputs.
+    pub(crate) fn n_outputs(&self) -> (usize, usize) {
+        let Pooling { height, width, stride } = self.pooling;
+        ((self.height - height) / stride[0] + 1, (self.width - width) / stride[1] + 1)
+    }
+
+    /// Accumulators that the drain reads for a channel, some of them several times.
+    pub(crate) fn n_reads(&self) -> usize {
+        let (n_rows, n_columns) = self.n_outputs();
+        n_rows * n_columns * self.pooling.height * self.pooling.width
+    }
+
     pub(crate) fn n_pixels(&self) -> usize {
         self.height * self.width
     }
@@ -55,7 +92,15 @@ pub(crate) fn split(
         for height in rows {
             let mut x = 0;
             for columns in &columns {
-                blocks.push(Block { y, x, height: height * unit, width: columns * unit });
+                blocks.push(Block {
+                    y,
+                    x,
+                    height: height * unit,
+                    width: columns * unit,
+                    out: (y / unit, x / unit),
+                    pooling: if pool { Pooling::SQUARE } else { Pooling::NONE },
+                    parameters: 0,
+                });
                 x += columns * unit;
             }
             y += height * unit;

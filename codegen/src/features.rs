@@ -92,6 +92,8 @@ impl Feature {
         Self::Grouped,
         Self::Depthwise,
         Self::LargeKernel,
+        Self::AveragePool,
+        Self::MaxPool,
         Self::Add,
         Self::Requantize,
         Self::Concat,

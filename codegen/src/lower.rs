@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use spec::isa::{Drain, End, FieldError, INSTRUCTION_WORDS, Instruction, Stream, TILE_WORDS};
 use spec::{ArrayConfig, LayerInfo, Program, QuantNetwork, Region, Rounding, isa};
 
-use crate::blocks::Block;
+use crate::blocks::{Block, Pooling};
 use crate::limits::TooLarge;
 use crate::loader::View;
 use crate::place::{MapId, Place, Placement, Reads};
@@ -87,11 +87,16 @@ impl Writer<'_> {
         let step = &self.plan.steps[index];
         self.place = format!("layer {:?}", step.name);
         self.stream(index, step);
-        self.drain(index, step);
+        let first_parameter = self.program.parameters.len();
+        let n_rows = step.output.channels.div_ceil(self.config.lanes());
+        let mut parameters = None;
         let needs = self.needs(index);
         self.tiles(step, &needs);
         for (number, block) in step.blocks.iter().enumerate() {
             let is_last = number + 1 == step.blocks.len();
+            if parameters.replace(block.parameters) != Some(block.parameters) {
+                self.drain(index, step, first_parameter + block.parameters * n_rows);
+            }
             self.instruction(isa::Block {
                 wait_late: needs
                     .get(number)
@@ -142,7 +147,7 @@ impl Writer<'_> {
         });
     }
 
-    fn drain(&mut self, index: usize, step: &Step) {
+    fn drain(&mut self, index: usize, step: &Step, parameter_base: usize) {
         let Reads { residual_bank, .. } = self.placement.reads[index];
         let pixel_step = self.out_pixel_step(step);
         let n_last = step.output.channels - (step.groups.len() - 1) * self.config.group_channels();
@@ -167,7 +172,7 @@ impl Writer<'_> {
             out_row_step: wrapped(number(pixel_step * step.output.width)),
             residual_pixel_step,
             residual_row_step: wrapped(number(residual_row_step)),
-            parameter_base: self.program.parameters.len(),
+            parameter_base,
             out_granule: step.slice().first_channel % self.config.word_channels()
                 / self.config.lanes(),
             zero_point: step.zero_point.into(),
@@ -187,8 +192,9 @@ impl Writer<'_> {
         let View { width, words, .. } = step.view;
         let in_address =
             number(place(step.input).address) + (y0 * number(width) + x0) * number(words);
-        let side = if step.pool { 2 } else { 1 };
-        let (out_y, out_x) = if step.sum { (0, 0) } else { (block.y / side, block.x / side) };
+        let (out_y, out_x) = block.out;
+        let Pooling { height: window_height, width: window_width, stride: pool_stride } =
+            block.pooling;
         let first = match step.target {
             Target::Output { address } => address,
             Target::Map | Target::Part { .. } => {
@@ -211,10 +217,10 @@ impl Writer<'_> {
             residual_address,
             y0,
             x0,
-            window_height_minus_1: side - 1,
-            window_width_minus_1: side - 1,
-            pool_stride_y_minus_1: side - 1,
-            pool_stride_x_minus_1: side - 1,
+            window_height_minus_1: window_height - 1,
+            window_width_minus_1: window_width - 1,
+            pool_stride_y_minus_1: pool_stride[0] - 1,
+            pool_stride_x_minus_1: pool_stride[1] - 1,
             ..isa::Block::default()
         }
     }
@@ -354,11 +360,9 @@ struct Written<'a> {
 impl Written<'_> {
     /// Whether a tile of a block of `step` reads what this unit writes.
     fn is_read(&self, step: &Step, block: &Block, tile: &Tile) -> bool {
-        let side = if self.of.pool { 2 } else { 1 };
-        let Block { y, x, height, width } = self.block;
-        let (y, x, height, width) = match self.of.sum {
-            true => (0, 0, 1, 1),
-            false => (y / side, x / side, height / side, width / side),
+        let ((y, x), (height, width)) = match self.of.sum {
+            true => ((0, 0), (1, 1)),
+            false => (self.block.out, self.block.n_outputs()),
         };
         let (y0, x0) = origin(&step.view, block);
         let reads = |start: i64, stride: usize, n: usize, first: usize, size: usize| {

@@ -6,12 +6,13 @@
 mod copy;
 mod join;
 mod planner;
+mod pool;
 
 use std::collections::HashMap;
 
 use spec::{ArrayConfig, Bounds, Layer, Op, Parameter, QuantNetwork, Rounding, Shape, TensorRef};
 
-use crate::blocks::{Block, Limits, split};
+use crate::blocks::{Block, Limits, Pooling, split, windows};
 use crate::loader::{Loader, View};
 use crate::options::Options;
 use crate::place::{MapId, Request};
@@ -20,6 +21,7 @@ use crate::tiling::Tile;
 use crate::unit::units;
 pub(crate) use join::Slice;
 use planner::Planner;
+pub(crate) use pool::StepWindow;
 
 /// A layer of the program.
 #[derive(Clone, Debug)]
@@ -32,7 +34,10 @@ pub(crate) struct Step {
     /// After pooling.
     pub(crate) output: Shape,
     pub(crate) target: Target,
+    /// 2x2 max-pool behind a convolution.
     pub(crate) pool: bool,
+    /// Of a pool that is a layer.
+    pub(crate) window: Option<StepWindow>,
     /// What the input has outside: its zero point.
     pub(crate) fill: i8,
     pub(crate) rounding: Rounding,
@@ -92,10 +97,15 @@ pub(crate) fn plan(network: &QuantNetwork, config: &ArrayConfig, options: &Optio
     let mut problems = Vec::new();
     let mut copy = None;
     for (index, layer) in network.layers.iter().enumerate() {
-        let pooled = matches!(&layer.op, Op::Conv(conv) if conv.max_pool);
+        let needed = match &layer.op {
+            Op::Conv(conv) if conv.max_pool => 4,
+            Op::MaxPool(window) => window.kernel.iter().product(),
+            _ => 1,
+        };
         let accumulators = config.memories().accumulator;
-        if pooled && accumulators < 4 {
-            problems.push(Problem::PoolAccumulators { layer: layer.name.clone(), accumulators });
+        if accumulators < needed {
+            let layer = layer.name.clone();
+            problems.push(Problem::PoolAccumulators { layer, needed, accumulators });
         }
         if matches!(layer.op, Op::Concat(_)) {
             maps.insert(TensorRef::Layer(index), planner.concat(index, &maps));
@@ -138,7 +148,9 @@ fn n_input_reads(network: &QuantNetwork) -> usize {
 
 /// Instructions of the whole program.
 pub(crate) fn n_instructions(steps: &[Step]) -> usize {
-    2 + steps.iter().map(|step| 2 + step.blocks.len()).sum::<usize>()
+    // Each set of parameters takes a `DRAIN`.
+    let n_sets = |step: &Step| step.blocks.chunk_by(|a, b| a.parameters == b.parameters).count();
+    2 + steps.iter().map(|step| 1 + n_sets(step) + step.blocks.len()).sum::<usize>()
 }
 
 impl Step {
@@ -205,12 +217,23 @@ impl Step {
     fn blocks_of(&self, groups: &[Vec<Tile>], config: &ArrayConfig, target: usize) -> Vec<Block> {
         let View { height, width, .. } = self.view;
         if self.sum {
-            vec![Block { y: 0, x: 0, height, width }]
+            vec![Block {
+                y: 0,
+                x: 0,
+                height,
+                width,
+                out: (0, 0),
+                pooling: Pooling::NONE,
+                parameters: 0,
+            }]
         } else {
             let limits = Limits { accumulators: config.memories().accumulator, target };
+            if let Some(StepWindow { window, by_drain }) = &self.window {
+                let map = Shape { height, width, ..self.output };
+                return windows(map, self.output, window, *by_drain, limits).0;
+            }
             split(self.computed(), self.pool, limits, |blocks| {
-                let kind = (self.sum, self.pool);
-                let units = units(blocks, groups, self.output.channels, kind, config);
+                let units = units(blocks, groups, self.output.channels, self.sum, config);
                 units.iter().map(|unit| unit.cycles(config)).sum()
             })
         }

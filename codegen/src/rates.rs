@@ -268,7 +268,7 @@ impl Unit {
 }
 
 fn units_of(step: &Step, config: &ArrayConfig) -> Vec<Unit> {
-    units(&step.blocks, &step.groups, step.output.channels, (step.sum, step.pool), config)
+    units(&step.blocks, &step.groups, step.output.channels, step.sum, config)
 }
 
 fn layer_rate(

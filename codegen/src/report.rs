@@ -96,12 +96,14 @@ pub enum Problem {
     },
     /// A pooled pixel does not fit the accumulators.
     #[error(
-        "layer {layer:?}: max_pool needs 4 accumulators a column, there are {accumulators}; help: give \
-         memories.accumulator 4 or more"
+        "layer {layer:?}: max_pool needs {needed} accumulators a column, there are {accumulators}; help: give \
+         memories.accumulator {needed} or more"
     )]
     PoolAccumulators {
         /// The layer.
         layer: String,
+        /// Pixels of a window.
+        needed: usize,
         /// Accumulators of a column.
         accumulators: usize,
     },

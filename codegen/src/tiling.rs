@@ -6,7 +6,7 @@
 
 mod diagonal;
 
-pub(crate) use diagonal::{diagonal_groups, identity_groups, n_stored_rows};
+pub(crate) use diagonal::{diagonal_groups, identity_groups, n_stored_rows, window_groups};
 
 use ndarray::Array4;
 use spec::ArrayConfig;

@@ -2,7 +2,7 @@
 
 use spec::ArrayConfig;
 
-use crate::blocks::Block;
+use crate::blocks::{Block, Pooling};
 use crate::tiling::Tile;
 
 /// Cycles from the last read of a unit to the first of the next but one, whose results wait for those of the first.
@@ -43,13 +43,12 @@ impl Unit {
     }
 }
 
-/// The units of a layer of so many output channels, tiles by group; if `sum`, a block adds into one accumulator; if
-/// `windowed`, it is pooled.
+/// The units of a layer of so many output channels, tiles by group; if `sum`, a block adds into one accumulator.
 pub(crate) fn units(
     blocks: &[Block],
     groups: &[Vec<Tile>],
     n_channels: usize,
-    (sum, windowed): (bool, bool),
+    sum: bool,
     config: &ArrayConfig,
 ) -> Vec<Unit> {
     let n_full = config.group_steps();
@@ -58,13 +57,14 @@ pub(crate) fn units(
     itertools::iproduct!(blocks, groups.iter().enumerate())
         .map(|(block, (index, tiles))| {
             let n_drained = if sum { 1 } else { block.n_pixels() };
+            let n_reads = if sum { 1 } else { block.n_reads() };
             let n_steps = if index == last { n_last } else { n_full };
             Unit {
                 n_tiles: tiles.len() as u64,
                 n_pixels: block.n_pixels() as u64,
                 n_accumulators: n_drained as u64,
-                n_drain_cycles: (n_drained * n_steps) as u64,
-                windowed,
+                n_drain_cycles: (n_reads * n_steps) as u64,
+                windowed: block.pooling != Pooling::NONE,
             }
         })
         .collect()

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 use spec::{
     Add, Bounds, Conv, FullyConnected, InputSpec, Layer, MAX_MULTIPLIER, Op, QuantNetwork,
-    Requantize, Rounding, Shape, Sparsity, TensorRef,
+    Requantize, Rounding, Shape, Sparsity, TensorRef, Window,
 };
 
 /// Root mean square of a map's values, and of weights, as far as the constants know.
@@ -124,6 +124,18 @@ impl Sketch {
         let multiplier: Array1<i32> = requantize.multiplier.iter().map(near).collect();
         let bounds = self.bounds();
         self.push(input, Op::Add(Add { other, multiplier }), requantize, bounds)
+    }
+
+    /// Adds an average pool.
+    pub fn average_pool(&mut self, input: TensorRef, window: Window) -> TensorRef {
+        let bounds = self.bounds();
+        self.push(input, Op::AveragePool(window), Requantize::none(), bounds)
+    }
+
+    /// Adds a max-pool.
+    pub fn max_pool(&mut self, input: TensorRef, window: Window) -> TensorRef {
+        let bounds = self.bounds();
+        self.push(input, Op::MaxPool(window), Requantize::none(), bounds)
     }
 
     /// The layers that no other reads.

@@ -85,7 +85,7 @@ pub(crate) fn pack(
     let (dense_cost, dense, anchors) = best(Schedule::Dense);
     let cycles = |groups: &[Vec<Tile>]| -> Vec<u64> {
         let of_split = |blocks: &Vec<Block>| {
-            let units = units(blocks, groups, output.channels, (false, conv.max_pool), config);
+            let units = units(blocks, groups, output.channels, false, config);
             units.iter().map(|unit| unit.cycles(config)).sum()
         };
         splits(groups).iter().map(of_split).collect()

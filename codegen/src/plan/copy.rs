@@ -11,7 +11,7 @@ use crate::place::MapId;
 use crate::tiling::{identity_groups, shifted_groups};
 
 /// Leaves a sum as it is.
-const UNIT: Parameter =
+pub(super) const UNIT: Parameter =
     Parameter { bias: 0, multiplier: 1 << 14, shift: 14, residual_multiplier: 0 };
 
 impl Planner<'_> {
@@ -107,6 +107,7 @@ impl Planner<'_> {
             output: shape,
             target,
             pool: false,
+            window: None,
             fill: 0,
             rounding: Rounding::default(),
             zero_point: 0,

@@ -123,6 +123,7 @@ impl<'a> Planner<'a> {
             output,
             target,
             pool,
+            window: None,
             fill: self.network.zero_point(layer.input),
             rounding: layer.requantize.rounding,
             zero_point: layer.zero_point,
@@ -144,10 +145,8 @@ impl<'a> Planner<'a> {
                 let [pad_top, _, pad_left, _] = conv.padding;
                 step.view = View { stride: conv.stride, pad_top, pad_left, ..step.view };
                 self.convolution(&mut step, conv, shape.channels);
-                // What lies outside the image is packed as 0.
-                let packs_as_zero = self.network.input.zero_point == 0 || conv.padding == [0; 4];
                 let reads_alone = input == MapId::Input && self.n_input_reads == 1;
-                if reads_alone && conv.groups == 1 && packs_as_zero {
+                if reads_alone && conv.groups == 1 {
                     let computed = step.computed();
                     let packing = pack(
                         &self.network.input,
@@ -173,7 +172,9 @@ impl<'a> Planner<'a> {
             Op::Add(_) | Op::Requantize => {
                 step.groups = identity_groups(shape.channels, self.config);
             }
-            _ => unreachable!("an operation that is not lowered was refused"),
+            Op::AveragePool(window) => self.average_pool(&mut step, window, shape),
+            Op::MaxPool(window) => self.max_pool(&mut step, window, shape),
+            Op::Concat(_) => unreachable!("a concatenation has no step of its own"),
         }
         self.steps.push(step);
         MapId::Step(self.steps.len() - 1)

@@ -31,7 +31,16 @@ pub(crate) fn diagonal_groups(
 
 /// The tiles that copy each of `channels` channels into a channel of its own; none of their weights is useful.
 pub(crate) fn identity_groups(channels: usize, config: &ArrayConfig) -> Vec<Vec<Tile>> {
-    let ones = Array3::ones((channels, 1, 1));
+    window_groups(channels, [1; 2], config)
+}
+
+/// The tiles that add up the pixels in a window, each of `channels` channels by itself; none of their weights is useful.
+pub(crate) fn window_groups(
+    channels: usize,
+    [height, width]: [usize; 2],
+    config: &ArrayConfig,
+) -> Vec<Vec<Tile>> {
+    let ones = Array3::ones((channels, height, width));
     let mut groups = diagonal_groups(ones.view(), [1; 2], config, Schedule::Sparse);
     groups.iter_mut().flatten().for_each(|tile| tile.active = 0);
     groups

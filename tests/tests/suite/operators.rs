@@ -5,7 +5,7 @@ use codegen::Options;
 use flow::cases::random_image;
 use rand::RngExt;
 use rand::seq::IndexedRandom;
-use spec::{ArrayConfig, Conv, Memories, QuantNetwork, Shape, TensorRef};
+use spec::{ArrayConfig, Conv, Memories, QuantNetwork, Shape, TensorRef, Window};
 use twofold_tests::executor::{Executor, Interpreter, Reference, VerilatedRtl, first_difference};
 use twofold_tests::sketch::Sketch;
 use twofold_tests::subject::Subject;
@@ -177,6 +177,46 @@ fn additions_and_maps_of_another_scale() {
         let twice = sketch.add(sum, TensorRef::Input);
         let sum = sketch.add(twice, second);
         finish(sketch, sum)
+    });
+}
+
+/// A window of up to 3 x 3 that fits a map, with or without padding.
+fn window(sketch: &mut Sketch, map: TensorRef) -> Window {
+    let Shape { height, width, .. } = sketch.shape(map);
+    let rng = sketch.rng();
+    let kernel = [height, width].map(|size| rng.random_range(1..=size.min(3)));
+    let stride = [0; 2].map(|_| rng.random_range(1..=3));
+    let [y, x] = kernel;
+    let padding = [y, y, x, x].map(|size| rng.random_range(0..size));
+    Window { kernel, stride, padding }
+}
+
+#[test]
+fn pools() {
+    check(|seed| {
+        let mut sketch = sketch("pools", seed, 2);
+        let at = window(&mut sketch, TensorRef::Input);
+        let largest = sketch.max_pool(TensorRef::Input, at);
+        let means = sketch.average_pool(TensorRef::Input, at);
+        let at = window(&mut sketch, means);
+        let means = sketch.average_pool(means, at);
+        let Shape { height, width, .. } = sketch.shape(largest);
+        let all = Window { kernel: [height, width], stride: [1; 2], padding: [0; 4] };
+        let mean = sketch.average_pool(largest, all);
+        let at = window(&mut sketch, largest);
+        let largest = sketch.max_pool(largest, at);
+        sketch.fully_connected(means, 2);
+        sketch.fully_connected(largest, 3);
+        sketch.fully_connected(mean, 3);
+        let unread: Vec<usize> = sketch
+            .unread()
+            .into_iter()
+            .filter_map(|map| match map {
+                TensorRef::Layer(index) => Some(index),
+                TensorRef::Input => None,
+            })
+            .collect();
+        sketch.finish_with(&unread)
     });
 }
 

@@ -70,6 +70,22 @@ fn mobilenet(side: usize) -> QuantNetwork {
     sketch.finish()
 }
 
+/// Image classification: three blocks with additions of maps of their own scales.
+fn resnet_8() -> QuantNetwork {
+    let mut sketch = Sketch::new("resnet-8", [32, 32, 3], 3);
+    let mut map = conv(&mut sketch, TensorRef::Input, 16, [3; 2], 1);
+    for (channels, stride) in [(16, 1), (32, 2), (64, 2)] {
+        let inner = conv(&mut sketch, map, channels, [3; 2], stride);
+        let outer = conv(&mut sketch, inner, channels, [3; 2], 1);
+        let shortcut =
+            if stride == 1 { map } else { conv(&mut sketch, map, channels, [1; 2], stride) };
+        map = sketch.add(outer, shortcut);
+    }
+    map = sketch.global_average_pool(map);
+    sketch.fully_connected(map, 10);
+    sketch.finish()
+}
+
 /// The memories that a network needs beyond those that an array has by default: name, needed, available.
 fn short_of(network: &QuantNetwork) -> Vec<(&'static str, usize, usize)> {
     let config = ArrayConfig::new(8, 16, Memories::default()).unwrap();
@@ -101,6 +117,13 @@ fn ds_cnn_runs_in_the_default_memories() {
     let network = ds_cnn();
     assert_eq!(short_of(&network), []);
     assert!(run(network) < 60_000);
+}
+
+#[test]
+fn resnet_8_runs() {
+    let network = resnet_8();
+    assert_eq!(short_of(&network), []);
+    run(network);
 }
 
 #[test]
