@@ -119,8 +119,7 @@ impl Sketch {
     pub fn add(&mut self, input: TensorRef, other: TensorRef) -> TensorRef {
         let channels = self.shape(input).channels;
         let requantize = self.constants(channels, MAP_RMS);
-        let near =
-            |multiplier: &i32| (*multiplier / 2 + self.rng.random_range(0..=*multiplier)) as i32;
+        let near = |multiplier: &i32| *multiplier / 2 + self.rng.random_range(0..=*multiplier);
         let multiplier: Array1<i32> = requantize.multiplier.iter().map(near).collect();
         let bounds = self.bounds();
         self.push(input, Op::Add(Add { other, multiplier }), requantize, bounds)

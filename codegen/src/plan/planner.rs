@@ -201,7 +201,9 @@ impl<'a> Planner<'a> {
             self.weights(step, weight, &kept, *dilation);
         } else if n_inputs == 1 && n_outputs == n_channels {
             let kernel = weight.index_axis(Axis(3), 0);
-            step.groups = diagonal_groups(kernel, *dilation, self.config, self.options.schedule);
+            let kept = kept.index_axis(Axis(3), 0);
+            step.groups =
+                diagonal_groups(kernel, kept, *dilation, self.config, self.options.schedule);
         } else {
             let weight = spread_over_groups(weight, *groups, 0);
             let kept = spread_over_groups(&kept, *groups, false);

@@ -9,9 +9,10 @@ use super::{Tile, Weights};
 use crate::options::Schedule;
 
 /// The tiles of every channel group of a depthwise kernel, `[channels, height, width]`, whose taps are `dilation` rows and
-/// columns apart. Its weights count as useful, zeros included.
+/// columns apart. Those that are `kept` count as useful.
 pub(crate) fn diagonal_groups(
     weight: ArrayView3<'_, i8>,
+    kept: ArrayView3<'_, bool>,
     dilation: [usize; 2],
     config: &ArrayConfig,
     schedule: Schedule,
@@ -21,7 +22,12 @@ pub(crate) fn diagonal_groups(
         .step_by(config.group_channels())
         .map(|first| {
             let end = (first + config.group_channels()).min(channels);
-            let group = Group { weight: weight.slice(s![first..end, .., ..]), first, config };
+            let group = Group {
+                weight: weight.slice(s![first..end, .., ..]),
+                kept: kept.slice(s![first..end, .., ..]),
+                first,
+                config,
+            };
             let apart =
                 |tile: Tile| Tile { ky: tile.ky * dilation[0], kx: tile.kx * dilation[1], ..tile };
             group.tiles(schedule).into_iter().map(apart).collect()
@@ -41,9 +47,8 @@ pub(crate) fn window_groups(
     config: &ArrayConfig,
 ) -> Vec<Vec<Tile>> {
     let ones = Array3::ones((channels, height, width));
-    let mut groups = diagonal_groups(ones.view(), [1; 2], config, Schedule::Sparse);
-    groups.iter_mut().flatten().for_each(|tile| tile.active = 0);
-    groups
+    let kept = ones.mapv(|_| false);
+    diagonal_groups(ones.view(), kept.view(), [1; 2], config, Schedule::Sparse)
 }
 
 /// Weight rows that the tiles of a layer store if they are diagonal.
@@ -78,6 +83,7 @@ impl Tile {
 struct Group<'a> {
     /// Of the group's channels alone.
     weight: ArrayView3<'a, i8>,
+    kept: ArrayView3<'a, bool>,
     first: usize,
     config: &'a ArrayConfig,
 }
@@ -138,9 +144,12 @@ impl Group<'_> {
             *weight = kernel[(ky, kx)];
         }
         let column = self.column(word);
-        let n_channels = self.weight.dim().0 as i64;
         let channel = |r: usize| 2 * (column + r as i64) + i64::from(mask >> r & 1);
-        let rows = (0..self.config.rows()).filter(|r| (0..n_channels).contains(&channel(*r)));
+        let is_kept = |r: &usize| {
+            let channel = usize::try_from(channel(*r)).ok();
+            channel.and_then(|channel| self.kept.get((channel, ky, kx))).is_some_and(|kept| *kept)
+        };
+        let rows = (0..self.config.rows()).filter(is_kept);
         (Weights::Diagonal { column, row }, rows.count())
     }
 
@@ -161,6 +170,11 @@ mod tests {
 
     fn config(rows: usize, cols: usize) -> ArrayConfig {
         ArrayConfig::new(rows, cols, Memories::default()).unwrap()
+    }
+
+    fn all_kept(weight: &Array3<i8>, config: &ArrayConfig, schedule: Schedule) -> Vec<Vec<Tile>> {
+        let kept = weight.mapv(|_| true);
+        diagonal_groups(weight.view(), kept.view(), [1; 2], config, schedule)
     }
 
     /// Adds what every tile multiplies to the positions that it belongs to.
@@ -197,7 +211,7 @@ mod tests {
                     if n % zeros == 0 { 0 } else { (n as i64 - 125) as i8 }
                 });
                 for schedule in [Schedule::Sparse, Schedule::Dense] {
-                    let groups = diagonal_groups(weight.view(), [1; 2], &config, schedule);
+                    let groups = all_kept(&weight, &config, schedule);
                     assert_eq!(groups.len(), channels.div_ceil(config.group_channels()));
                     assert_eq!(rebuild(&weight, &groups, &config), weight.mapv(i32::from));
                     assert!(groups.iter().all(|tiles| !tiles.is_empty()));
@@ -212,8 +226,7 @@ mod tests {
     #[test]
     fn both_parities_store_one_row() {
         let config = config(8, 16);
-        let groups =
-            diagonal_groups(Array3::ones((40, 3, 3)).view(), [1; 2], &config, Schedule::Sparse);
+        let groups = all_kept(&Array3::ones((40, 3, 3)), &config, Schedule::Sparse);
         assert_eq!(groups.iter().map(Vec::len).collect::<Vec<_>>(), [18, 18, 18]);
         assert_eq!(groups[0][0].weights, groups[0][1].weights);
         assert_eq!((groups[0][0].mask, groups[0][1].mask), (0, 0xff));
@@ -225,7 +238,7 @@ mod tests {
         let config = config(8, 16);
         let weight =
             Array3::from_shape_fn((16, 1, 1), |(c, ..)| i8::from(c % 4 == 1 || c % 4 == 2));
-        let groups = diagonal_groups(weight.view(), [1; 2], &config, Schedule::Sparse);
+        let groups = all_kept(&weight, &config, Schedule::Sparse);
         assert_eq!(groups[0].len(), 1);
         assert_eq!(groups[0][0].mask, 0b0101_0101);
     }

@@ -13,6 +13,8 @@ pub(super) enum Writer {
     Loader,
     /// The unit of this number, counted from 1.
     Unit(u64),
+    /// That unit made it 0 when it wrote another byte of the word.
+    Cleared(u64),
 }
 
 /// A memory of words of int8 channels.
@@ -44,14 +46,14 @@ impl Bank {
         Some((self.bytes.get(range.clone())?, self.writers.get(range)?))
     }
 
-    /// Makes all bytes of a word 0, which nobody may read before it is written.
-    pub(super) fn clear(&mut self, address: usize) {
+    /// Makes all bytes of a word 0.
+    pub(super) fn clear(&mut self, address: usize, unit: u64) {
         let range = address * self.word_bytes..(address + 1) * self.word_bytes;
         if let (Some(bytes), Some(writers)) =
             (self.bytes.get_mut(range.clone()), self.writers.get_mut(range))
         {
             bytes.fill(0);
-            writers.fill(Writer::Nobody);
+            writers.fill(Writer::Cleared(unit));
         }
     }
 

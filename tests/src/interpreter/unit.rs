@@ -113,7 +113,9 @@ impl Machine<'_> {
                         let (bank, word) = (layer.in_bank, address);
                         match writers[byte] {
                             Writer::Nobody => return Err(Problem::Unwritten { bank, word, byte }),
-                            Writer::Unit(unit) if !self.is_written(unit) => {
+                            Writer::Unit(unit) | Writer::Cleared(unit)
+                                if !self.is_written(unit) =>
+                            {
                                 return Err(Problem::NotYetWritten { bank, word, byte });
                             }
                             _ => i32::from(bytes[byte]),
@@ -243,7 +245,7 @@ impl Machine<'_> {
             found.ok_or(Problem::Address { memory: "residual map", address: word, depth })?;
         match writers[byte] {
             Writer::Nobody => Err(Problem::Unwritten { bank, word, byte }),
-            Writer::Unit(unit) if unit >= self.first_unit => {
+            Writer::Unit(unit) | Writer::Cleared(unit) if unit >= self.first_unit => {
                 Err(Problem::ResidualOverwritten { bank, word, byte })
             }
             _ => Ok(bytes[byte]),
@@ -276,7 +278,7 @@ impl Machine<'_> {
         for bank in (1..4).filter(|bank| layer.out_banks >> bank & 1 == 1) {
             let depth = self.banks[bank].depth();
             if place.is_multiple_of(config.granules()) && lane == 0 {
-                self.banks[bank].clear(address);
+                self.banks[bank].clear(address, self.n_units);
             }
             if !self.banks[bank].write(address, byte, value, Writer::Unit(self.n_units)) {
                 return Err(Problem::Address { memory: "output map", address, depth });

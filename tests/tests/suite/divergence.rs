@@ -137,11 +137,13 @@ fn a_wrong_weight_is_found_in_the_unit_of_its_tile() {
             let n_tiles = toy.program.layers[layer].n_tiles;
             for nth in [0, n_tiles.saturating_sub(1)] {
                 let tile = toy.tile(layer, nth);
-                if n_tiles == 0 || toy.program.tiles.get(tile).is_none() {
+                // The row of a diagonal tile may be that of others, too.
+                let record = toy.program.tiles.get(tile).map(Tile::decode);
+                if n_tiles == 0 || record.is_none_or(|record| record.diagonal) {
                     continue;
                 }
                 let whole = toy.program.clone();
-                let row = tile * toy.config.tile_rows();
+                let row = weight_row(&toy, tile);
                 toy.program.weights[row][1] ^= 0x7f;
                 if let Some(found) = toy.divergence(&image) {
                     n_found += 1;
@@ -208,4 +210,14 @@ fn the_first_of_several_layers_is_named() {
         row.iter_mut().for_each(|parameter| parameter.bias = 50_000);
     }
     assert_eq!(toy.divergence(&image).unwrap().layer, toy.network.layers[0].name);
+}
+
+/// The first weight row of a tile: those before it have `tile_rows` each, diagonal ones one or that of the next.
+fn weight_row(toy: &Toy, tile: usize) -> usize {
+    let before = toy.program.tiles[..tile].iter().map(Tile::decode);
+    let n_rows = |tile: Tile| match (tile.diagonal, tile.keep_row) {
+        (false, _) => toy.config.tile_rows(),
+        (true, keep_row) => usize::from(!keep_row),
+    };
+    before.map(n_rows).sum()
 }

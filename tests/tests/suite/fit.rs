@@ -22,7 +22,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_network_runs_in_memories_fitted_to_it(seed: u64, array: u64, accumulator in 4usize..=64) {
+    fn a_network_runs_in_memories_fitted_to_it(seed: u64, array: u64, accumulator in 9usize..=64) {
         let config = random_config(array);
         let network = random_network(seed, Size::default(), &config);
         let memories = Memories { accumulator, ..config.memories().clone() };

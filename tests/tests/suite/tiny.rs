@@ -88,7 +88,7 @@ fn resnet_8() -> QuantNetwork {
 
 /// The memories that a network needs beyond those that an array has by default: name, needed, available.
 fn short_of(network: &QuantNetwork) -> Vec<(&'static str, usize, usize)> {
-    let config = ArrayConfig::new(8, 16, Memories::default()).unwrap();
+    let config = ArrayConfig::new(8, 16, Memories::default()).expect("the array is possible");
     let report = codegen::check(network, &config, &Options::default());
     let short = report.requirements.iter().filter(|need| need.needed > need.available);
     short.map(|need| (need.memory.key(), need.needed, need.available)).collect()
@@ -96,14 +96,16 @@ fn short_of(network: &QuantNetwork) -> Vec<(&'static str, usize, usize)> {
 
 /// Runs a network at 8x16 with the memories that it needs; its cycles.
 fn run(network: QuantNetwork) -> u64 {
-    let any = ArrayConfig::new(8, 16, Memories::default()).unwrap();
+    let any = ArrayConfig::new(8, 16, Memories::default()).expect("the array is possible");
     let memories = codegen::requirements(&network, &any, &Options::default())
         .unwrap_or_else(|errors| panic!("{}: {errors}", network.name));
-    let config = ArrayConfig::new(8, 16, memories.max(&Memories::default())).unwrap();
+    let config =
+        ArrayConfig::new(8, 16, memories.max(&Memories::default())).expect("the array is possible");
     let name = network.name.clone();
     let images = vec![random_image(&network, 1)];
-    let subject = Subject::new(&name, network, &config, &Options::default(), images).unwrap();
-    let expected = Reference.run(&subject).unwrap();
+    let subject = Subject::new(&name, network, &config, &Options::default(), images)
+        .unwrap_or_else(|error| panic!("{error}"));
+    let expected = Reference.run(&subject).expect("the image has the right size");
     for executor in [&Interpreter as &dyn Executor, &VerilatedRtl] {
         let found = executor.run(&subject).unwrap_or_else(|error| panic!("{name}: {error}"));
         let difference = first_difference(&subject, &expected, &found);
