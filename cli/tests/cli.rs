@@ -58,7 +58,7 @@ fn bad_input_is_one_clear_error_with_the_right_exit_code() {
         (&["compile", "--case", "tiny-uhp", "-o", "file/program"], 1, "cannot write file/program"),
         (&["verilog", "-o", "file"], 1, "cannot write file/accelerator.v"),
         (&["disassemble", "program"], 1, "program.json: \"other\" version 1 is not"),
-        (&["report", "report.json"], 1, "report.json: report version 7 is not 2"),
+        (&["report", "report.json"], 1, "report.json: report version 7 is not 3"),
         (&["report", "none.json"], 1, "none.json: No such file"),
         (&["sim", "--data", "nowhere"], 1, "nowhere"),
         (&["sim", "--data", "no-classes"], 1, "no-classes"),
@@ -105,7 +105,7 @@ fn a_case_runs_bit_exact_and_prints_the_promised_json() {
     let stdout = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let report: serde_json::Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!(report["format_version"], 2);
+    assert_eq!(report["format_version"], 3);
     assert_eq!(report["network"], "tiny-uhp");
     assert_eq!((&report["array"]["rows"], &report["array"]["cols"]), (&2.into(), &2.into()));
     assert_eq!(report["n_images"], 2);

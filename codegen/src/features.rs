@@ -7,8 +7,6 @@ use spec::{
     Conv, FORMAT_1_MAX_MULTIPLIER, FORMAT_1_MAX_SHIFT, Layer, Op, QuantNetwork, Rounding, TensorRef,
 };
 
-use crate::report::Problem;
-
 /// Something that network format 1 cannot say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -199,10 +197,4 @@ pub(crate) fn of_layer(layer: &Layer, is_output: bool) -> impl Iterator<Item = F
         ]);
     }
     used.into_iter().filter(|(_, is_used)| *is_used).map(|(feature, _)| feature)
-}
-
-/// What keeps a validated network from being lowered at all.
-pub(crate) fn not_lowered(network: &QuantNetwork) -> Vec<Problem> {
-    let found = features(network).into_iter().filter(|(_, feature)| !feature.is_lowered());
-    found.map(|(place, feature)| Problem::NotLowered { place, feature }).collect()
 }

@@ -88,6 +88,12 @@ pub fn requirements_with_dense(
     Ok(dense.map_or_else(|_| own.clone(), |dense| own.max(&dense)))
 }
 
+/// What keeps a validated network from being lowered at all.
+fn not_lowered(network: &QuantNetwork) -> Vec<Problem> {
+    let found = features(network).into_iter().filter(|(_, feature)| !feature.is_lowered());
+    found.map(|(place, feature)| Problem::NotLowered { place, feature }).collect()
+}
+
 fn analyze(
     network: &QuantNetwork,
     config: &ArrayConfig,
@@ -98,7 +104,7 @@ fn analyze(
     if let Err(errors) = network.validate() {
         return without_program(errors.into_iter().map(Problem::Network).collect(), Vec::new());
     }
-    let problems = features::not_lowered(network);
+    let problems = not_lowered(network);
     if !problems.is_empty() {
         return without_program(problems, Vec::new());
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sim::tools::Tools;
 use sim::{Machine, Model, RunOptions, SimError, TraceMode};
-use spec::{ArrayConfig, Memories, Program};
+use spec::{ArrayConfig, Memories, OutputInfo, Program};
 use twofold_sim as sim;
 
 use crate::support::{VERILOG, alone, config, image, machine, program, tools, with_fault};
@@ -31,7 +31,7 @@ fn every_failure_of_a_run_is_one_clear_error() {
     );
     assert!(error(&program(), &image[1..]).starts_with("image 0: 31 bytes, the network takes 32;"));
     let mut five = program();
-    five.classes.push("e".to_owned());
+    five.outputs = vec![OutputInfo::of_one_pixel("logits", 5)];
     let error = error(&five, &image);
     assert!(
         error.starts_with("image 0: the output port did not send 5 logits and a class;"),

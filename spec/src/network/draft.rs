@@ -3,15 +3,12 @@
 use ndarray::{Array1, Array4};
 use serde_json::Value;
 
-use super::error::NetworkError;
-use super::json::parse;
 use super::layers::{
     Add, Conv, FullyConnected, InputSpec, Layer, Op, QuantNetwork, Requantize, Residual, TensorRef,
     Window,
 };
 use super::preprocess::Preprocess;
 use super::quant::{Bounds, Rounding};
-use super::read_network::{read_network, read_version};
 use super::sparsity::Sparsity;
 use super::version::Version;
 use super::view::{AddendView, InputView, LayerView, OpKind, View};
@@ -82,18 +79,6 @@ pub(super) struct DraftAddend {
 }
 
 impl Draft {
-    /// Reads a text; with the draft comes what is wrong with its keys.
-    ///
-    /// # Errors
-    /// A text of which nothing can be said: no JSON, another format or another version.
-    pub(super) fn read(json: &str) -> Result<(Self, Vec<NetworkError>), NetworkError> {
-        let tree = parse(json)?;
-        let version = read_version(&tree)?;
-        let mut errors = Vec::new();
-        let draft = read_network(&tree, version, &mut errors);
-        Ok((draft, errors))
-    }
-
     /// The network, if everything is known.
     pub(super) fn into_network(self) -> Option<QuantNetwork> {
         let DraftInput { height, width, channels, space_to_depth, scale, zero_point, preprocess } =

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::draft::{Draft, DraftAddend, DraftInput, DraftLayer, FORMAT, INPUT, layer_name};
 use super::error::NetworkError;
-use super::json::{Fields, INT8, Tree};
+use super::json::{Fields, INT8, Tree, parse};
 use super::key_fault::KeyFault;
 use super::layers::TensorRef;
 use super::quant::{Bounds, Rounding};
@@ -76,11 +76,25 @@ const OPS: &[OpKind] = &[
     OpKind::Concat,
 ];
 
+impl Draft {
+    /// Reads a text; with the draft comes what is wrong with its keys.
+    ///
+    /// # Errors
+    /// A text of which nothing can be said: no JSON, another format or another version.
+    pub(super) fn read(json: &str) -> Result<(Self, Vec<NetworkError>), NetworkError> {
+        let tree = parse(json)?;
+        let version = read_version(&tree)?;
+        let mut errors = Vec::new();
+        let draft = read_network(&tree, version, &mut errors);
+        Ok((draft, errors))
+    }
+}
+
 /// The version of a file of this format.
 ///
 /// # Errors
 /// Another format, or a version that is not known.
-pub(super) fn read_version(tree: &Tree) -> Result<Version, NetworkError> {
+fn read_version(tree: &Tree) -> Result<Version, NetworkError> {
     let Tree::Object(entries) = tree else {
         return Err(NetworkError::Json { message: "its JSON is no object".to_owned() });
     };
@@ -106,7 +120,7 @@ fn guessed_version(tree: &Tree) -> Version {
 }
 
 /// The draft; what is wrong is pushed to `errors`.
-pub(super) fn read_network(tree: &Tree, version: Version, errors: &mut Vec<NetworkError>) -> Draft {
+fn read_network(tree: &Tree, version: Version, errors: &mut Vec<NetworkError>) -> Draft {
     let keys = match version {
         Version::One => NETWORK_KEYS_1,
         Version::Two => NETWORK_KEYS,

@@ -176,6 +176,7 @@ fn a_network_of_too_many_layers_is_told_so_once() {
     }
     network.layers.truncate(300);
     network.layers.push(spec::Layer { input: spec::TensorRef::Layer(299), ..fc });
+    network.outputs = vec![300];
     let spec::Op::FullyConnected(fc) = &mut network.layers[300].op else {
         panic!("the last layer is fully connected")
     };

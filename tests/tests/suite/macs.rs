@@ -3,7 +3,7 @@
 //! Nothing of the count is taken from the program: maps are walked pixel by pixel, patterns are spelled out again.
 
 use flow::cases::{Case, Size, random_network};
-use spec::{Op, Pattern, QuantNetwork, Shape, TensorRef};
+use spec::{Conv, Op, Pattern, QuantNetwork, Shape, TensorRef};
 
 use crate::support::{Checkout, array, case, root};
 
@@ -11,11 +11,12 @@ use crate::support::{Checkout, array, case, root};
 fn count(network: &QuantNetwork, index: usize) -> (u64, u64) {
     let layer = &network.layers[index];
     let map = shape(network, layer.input);
-    let (weight, sparsity, stride, padding, pool) = match &layer.op {
+    let (weight, sparsity, stride, dilation, padding, pool) = match &layer.op {
         Op::Conv(conv) => {
-            (&conv.weight, conv.sparsity, conv.stride[0], conv.padding, conv.max_pool)
+            let Conv { weight, sparsity, stride, dilation, padding, max_pool, .. } = conv;
+            (weight, *sparsity, *stride, *dilation, *padding, *max_pool)
         }
-        Op::FullyConnected(fc) => (&fc.weight, fc.sparsity, 1, [0; 4], false),
+        Op::FullyConnected(fc) => (&fc.weight, fc.sparsity, [1; 2], [1; 2], [0; 4], false),
         _ => return (0, 0),
     };
     let (n_outputs, kernel_height, kernel_width, n_inputs) = weight.dim();
@@ -45,8 +46,8 @@ fn count(network: &QuantNetwork, index: usize) -> (u64, u64) {
             padded[top + y][left + x] = true;
         }
     }
-    let n_rows = (padded.len() - kernel_height) / stride + 1;
-    let n_cols = (padded[0].len() - kernel_width) / stride + 1;
+    let n_rows = n_positions(padded.len(), kernel_height, stride[0], dilation[0]);
+    let n_cols = n_positions(padded[0].len(), kernel_width, stride[1], dilation[1]);
     let (n_rows, n_cols) = if pool { (n_rows / 2 * 2, n_cols / 2 * 2) } else { (n_rows, n_cols) };
     let (mut n_useful, mut n_real) = (0, 0);
     for output in 0..n_outputs {
@@ -57,11 +58,17 @@ fn count(network: &QuantNetwork, index: usize) -> (u64, u64) {
                 let n_kept =
                     (0..n_inputs).filter(|channel| kept(output, ky, kx, *channel)).count() as u64;
                 n_useful += n_kept;
-                n_real += if padded[y * stride + ky][x * stride + kx] { n_kept } else { 0 };
+                let at = (y * stride[0] + ky * dilation[0], x * stride[1] + kx * dilation[1]);
+                n_real += if padded[at.0][at.1] { n_kept } else { 0 };
             }
         }
     }
     (n_useful, n_real)
+}
+
+/// Positions of a kernel along `n` pixels.
+fn n_positions(n: usize, kernel: usize, stride: usize, dilation: usize) -> usize {
+    (0..n).filter(|at| at % stride == 0 && at + (kernel - 1) * dilation < n).count()
 }
 
 /// Not `QuantNetwork::shape`, which the count under test uses.
@@ -78,19 +85,33 @@ fn shape(network: &QuantNetwork, tensor: TensorRef) -> Shape {
         Op::Conv(conv) => {
             let (channels, kernel_height, kernel_width, _) = conv.weight.dim();
             let [top, bottom, left, right] = conv.padding;
-            let side = |n: usize, kernel: usize| {
-                let n = (0..n).filter(|at| at % conv.stride[0] == 0 && at + kernel <= n).count();
+            let side = |axis: usize, n: usize, kernel: usize| {
+                let n = n_positions(n, kernel, conv.stride[axis], conv.dilation[axis]);
                 if conv.max_pool { n / 2 } else { n }
             };
             Shape {
-                height: side(map.height + top + bottom, kernel_height),
-                width: side(map.width + left + right, kernel_width),
+                height: side(0, map.height + top + bottom, kernel_height),
+                width: side(1, map.width + left + right, kernel_width),
                 channels,
             }
         }
+        Op::AveragePool(window) | Op::MaxPool(window) => {
+            let ([top, bottom, left, right], [kernel_height, kernel_width]) =
+                (window.padding, window.kernel);
+            Shape {
+                height: n_positions(map.height + top + bottom, kernel_height, window.stride[0], 1),
+                width: n_positions(map.width + left + right, kernel_width, window.stride[1], 1),
+                channels: map.channels,
+            }
+        }
+        Op::Add(_) | Op::Requantize => map,
+        Op::Concat(others) => {
+            let n_others =
+                others.iter().map(|other| shape(network, *other).channels).sum::<usize>();
+            Shape { channels: map.channels + n_others, ..map }
+        }
         Op::GlobalAveragePool => Shape { height: 1, width: 1, channels: map.channels },
         Op::FullyConnected(fc) => Shape { height: 1, width: 1, channels: fc.weight.dim().0 },
-        _ => panic!("{}: cases have operations of format 1", layer.name),
     }
 }
 

@@ -168,8 +168,19 @@ fn images_back_to_back_give_the_bits_and_cycles_of_each_alone() {
                 assert_eq!(together.len(), alone.len());
                 for (image, (together, alone)) in together.iter().zip(&alone).enumerate() {
                     let place = format!("{rows}x{cols}, {}, {what}, image {image}", network.name);
-                    assert_eq!(bits(together), bits(alone), "{place}");
-                    assert_eq!(cycles(together), cycles(alone), "{place}");
+                    if options.stall_seed == 0 {
+                        assert_eq!(bits(together), bits(alone), "{place}");
+                        assert_eq!(cycles(together), cycles(alone), "{place}");
+                        continue;
+                    }
+                    // Logits wait for the port to take those of the image before, and other waits end meanwhile.
+                    assert_eq!(together.logits, alone.logits, "{place}");
+                    for (together, alone) in together.layers.iter().zip(&alone.layers) {
+                        assert_eq!(together.maps, alone.maps, "{place}");
+                        assert!(together.counters.n_cycles >= alone.counters.n_cycles, "{place}");
+                        let useful = |layer: &LayerResult| layer.counters.n_useful_macs;
+                        assert_eq!(useful(together), useful(alone), "{place}");
+                    }
                 }
             }
         }

@@ -24,8 +24,9 @@ const ROWS: u64 = 2;
 const COLS: u64 = 4;
 /// Of that array.
 const LANES: u64 = 4;
-/// Multipliers of a lane: two halves of the scale's product, and the residual's.
-const MULTIPLIERS_A_LANE: u64 = 3;
+/// Multipliers of a lane: two halves of the scale's product. The residual's is trimmed: no layer of the program in the ROMs
+/// has one.
+const MULTIPLIERS_A_LANE: u64 = 2;
 
 /// An array small enough for minutes of Yosys, with memories just deep enough that block RAM is the place for them.
 fn small_case() -> Value {
