@@ -1,14 +1,14 @@
 //! Networks of the kill suite: random ones that are short, and those made for one part of the accelerator each.
 
 use codegen::Options;
-use flow::cases::{Builder, ConvSpec, Size, random_network};
+use flow::cases::{Builder, ConvSpec, Size, random_network, with_random_arithmetic};
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use spec::{
-    ArrayConfig, Conv, FORMAT_1_MAX_MULTIPLIER, FORMAT_1_MAX_SHIFT, FullyConnected, Layer, Op,
-    Pattern, QuantNetwork, Sparsity, TensorRef,
+    ArrayConfig, Conv, FullyConnected, Layer, MAX_MULTIPLIER, MAX_SHIFT, Op, Pattern, QuantNetwork,
+    Rounding, Sparsity, TensorRef,
 };
 
 /// The longest program, in cycles of its tiles an image.
@@ -160,28 +160,28 @@ fn pattern(rng: &mut ChaCha8Rng) -> Sparsity {
 /// Two layers whose channels take every shift, so that what is left of 8 and of 16 bits is shown from every stage of the
 /// shifters; biases and multipliers are large and of both signs.
 fn scales(seed: u64) -> QuantNetwork {
+    const N_SHIFTS: usize = MAX_SHIFT as usize + 1;
     let mut builder = Builder::new([1, 1, 4], 1, seed);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut change = |layer: Option<&mut Layer>, bits: i32| {
         let constants = &mut layer.expect("a layer was added").requantize;
         for channel in 0..constants.bias.len() {
-            let shift = channel as i32 % (FORMAT_1_MAX_SHIFT as i32 + 1);
+            let shift = (channel % N_SHIFTS) as i32;
             // A sum that this shift and a large multiplier bring to about so many bits.
-            let n_bits = (bits + shift - 15).clamp(1, 30);
+            let n_bits = (bits + shift - 24).clamp(1, 30);
             let bias = rng.random_range(0..1i64 << n_bits) as i32;
             constants.bias[channel] = if rng.random() { bias } else { -bias };
-            constants.multiplier[channel] =
-                rng.random_range(FORMAT_1_MAX_MULTIPLIER / 2..=FORMAT_1_MAX_MULTIPLIER);
+            constants.multiplier[channel] = rng.random_range(MAX_MULTIPLIER / 2..=MAX_MULTIPLIER);
             constants.shift[channel] = shift;
         }
     };
     let map = builder.conv(
         "conv",
         TensorRef::Input,
-        &ConvSpec { relu: false, ..ConvSpec::same(48, 1, Sparsity::default()) },
+        &ConvSpec { relu: false, ..ConvSpec::same(N_SHIFTS, 1, Sparsity::default()) },
     );
     change(builder.last_mut(), 8);
-    builder.fully_connected("logits", map, 96, Sparsity::default(), false);
+    builder.fully_connected("logits", map, 2 * N_SHIFTS, Sparsity::default(), false);
     let mut network = builder.finish("scales");
     change(network.layers.last_mut(), 16);
     // Small weights leave the sums to the biases; the first half of the logits are biases alone.
@@ -191,7 +191,7 @@ fn scales(seed: u64) -> QuantNetwork {
         else {
             continue;
         };
-        let n_alone = if weight.dim().0 > 48 { 48 } else { 0 };
+        let n_alone = weight.dim().0 - N_SHIFTS;
         for ((channel, ..), weight) in weight.indexed_iter_mut() {
             *weight = if channel < n_alone { 0 } else { (*weight).clamp(-1, 1) };
         }
@@ -213,10 +213,13 @@ fn halves(seed: u64) -> QuantNetwork {
         return network;
     };
     weight.fill(0);
+    if seed % 2 == 1 {
+        requantize.rounding = Rounding::HalfAway;
+    }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     for channel in 0..N_LOGITS {
         // The multiplier is a power of two; an int32 has the half at one of the bits below its sign.
-        let log_multiplier = rng.random_range(0..=14);
+        let log_multiplier = rng.random_range(0..=23);
         let half = rng.random_range(0..=30);
         let shift = half + 1 + log_multiplier;
         let mut bias = 1i64 << half;
@@ -234,7 +237,11 @@ fn halves(seed: u64) -> QuantNetwork {
     network
 }
 
-/// The first random network from `seed` on that takes few cycles.
+/// The first random network from `seed` on that takes few cycles; every other one has the arithmetic of others.
 pub(super) fn short(seed: u64, size: Size, config: &ArrayConfig) -> QuantNetwork {
-    fitting(|seed| random_network(seed, size, config), seed, config)
+    let make = |of: u64| {
+        let network = random_network(of, size, config);
+        if seed % 2 == 1 { with_random_arithmetic(&network, of) } else { network }
+    };
+    fitting(make, seed, config)
 }
