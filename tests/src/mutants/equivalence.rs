@@ -67,7 +67,8 @@ pub enum ProofError {
 
 /// Tries to prove each of `mutants` equivalent to the right design, module against module with everything below it, for up
 /// to half a minute each; memories below it are black boxes, and mutants of memories are not tried. Registers of the same
-/// name are assumed to hold the same in one cycle, and proven to in the next; what [`Schemata::assume`] was told of the module
+/// name are assumed to hold the same in one cycle, and proven to in the next, and so are wires, but for the one that the
+/// mistake is in; what [`Schemata::assume`] was told of the module
 /// is assumed. What Yosys said is kept in `folder`, and not asked again of the same modules. `progress` is told how many are
 /// done.
 ///
@@ -99,7 +100,8 @@ fn prove_one(
 ) -> Result<Proof, ProofError> {
     let Mutant { module, number, .. } = mutant;
     let (right, wrong) = (schemata.module(module, None), schemata.module(module, Some(mutant)));
-    let told = format!("{TIME_LIMIT:?}{}{right}{wrong}", script(module, ""));
+    let free = schemata.wire_of(mutant).unwrap_or_default();
+    let told = format!("{TIME_LIMIT:?}{}{right}{wrong}{free}", script(module, ""));
     let name = &hex_digest(told.as_bytes())[..16];
     let file = |ending: &str| folder.join(format!("{name}.{ending}"));
     let known = file("json");
@@ -110,6 +112,7 @@ fn prove_one(
     }
     write_atomically(&file("right.v"), right.as_bytes())?;
     write_atomically(&file("wrong.v"), wrong.as_bytes())?;
+    write_atomically(&file("free"), format!("{free}\n").as_bytes())?;
     let script = script(module, name);
     write_atomically(&file("ys"), script.as_bytes())?;
 
@@ -141,7 +144,7 @@ fn prove_one(
     Ok(proof)
 }
 
-/// What Yosys does with `name.right.v` and `name.wrong.v`.
+/// What Yosys does with `name.right.v` and `name.wrong.v`; `name.free` has the wire that may differ.
 fn script(module: &str, name: &str) -> String {
     let prepare = |which: &str, as_name: &str| {
         format!(
@@ -151,8 +154,10 @@ fn script(module: &str, name: &str) -> String {
     };
     prepare("right", "gold")
         + &prepare("wrong", "gate")
-        + "design -reset\ndesign -copy-from gold -as gold gold\ndesign -copy-from gate -as gate gate\n\
-           equiv_make gold gate equiv\nhierarchy -top equiv\nopt_expr\nopt_clean\nequiv_struct\n\
-           equiv_simple -set-assumes -ignore-unknown-cells\n\
-           equiv_induct -set-assumes -ignore-unknown-cells\nequiv_status\n"
+        + &format!(
+            "design -reset\ndesign -copy-from gold -as gold gold\ndesign -copy-from gate -as gate gate\n\
+             equiv_make -blacklist {name}.free gold gate equiv\nhierarchy -top equiv\nopt_expr\nopt_clean\n\
+             equiv_struct\nequiv_simple -set-assumes -ignore-unknown-cells\n\
+             equiv_induct -set-assumes -ignore-unknown-cells\nequiv_status\n"
+        )
 }

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use spec::{
     ArrayConfig, Conv, FullyConnected, Layer, MAX_MULTIPLIER, MAX_SHIFT, Op, Pattern, QuantNetwork,
-    Rounding, Sparsity, TensorRef,
+    Rounding, Sparsity, TensorRef, Window,
 };
 
 /// The longest program, in cycles of its tiles an image.
@@ -21,6 +21,8 @@ const N_POOLS: u64 = 12;
 const N_AVERAGES: u64 = 8;
 const N_LEAST: u64 = 8;
 const N_DEPTHWISE: u64 = 8;
+const N_LOADS: u64 = 24;
+const N_WINDOWS: u64 = 24;
 
 /// Networks made for one part of the accelerator each.
 pub(super) fn directed(config: &ArrayConfig) -> Vec<QuantNetwork> {
@@ -36,6 +38,8 @@ pub(super) fn directed(config: &ArrayConfig) -> Vec<QuantNetwork> {
     networks.extend(fitting(wide, 1));
     networks.extend(fitting(least, N_LEAST));
     networks.extend(fitting(depthwise, N_DEPTHWISE));
+    networks.extend(fitting(loads, N_LOADS));
+    networks.extend(fitting(windows, N_WINDOWS));
     networks
 }
 
@@ -122,6 +126,38 @@ fn least(seed: u64) -> QuantNetwork {
     let mut builder = Builder::new([1, 1, 1], 1, seed);
     builder.fully_connected("logits", TensorRef::Input, 2, Sparsity::default(), false);
     builder.finish("least")
+}
+
+/// Images whose first layer reaches far beyond each of their edges, packed in blocks that do not fill: what is not of the image
+/// lies in memory beside it.
+fn loads(seed: u64) -> QuantNetwork {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let [height, width] = [rng.random_range(3..=9), rng.random_range(3..=9)];
+    let channels = rng.random_range(1..=3);
+    let mut builder = Builder::new([height, width, channels], rng.random_range(1..=3), seed);
+    let kernel = [rng.random_range(1..=7), rng.random_range(1..=7)];
+    let mut beyond = |kernel: usize| rng.random_range(kernel - 1..=kernel + 2);
+    let padding = [beyond(kernel[0]), beyond(kernel[0]), beyond(kernel[1]), beyond(kernel[1])];
+    let stride = [rng.random_range(1..=3), rng.random_range(1..=3)];
+    let same = ConvSpec::same(rng.random_range(1..=5), 1, pattern(&mut rng));
+    let map = builder.conv("conv", TensorRef::Input, &ConvSpec { kernel, padding, stride, ..same });
+    let map = builder.global_average_pool("average", map);
+    builder.fully_connected("logits", map, 3, Sparsity::default(), false);
+    builder.finish("loads")
+}
+
+/// Max-pools whose windows have sides and strides of their own, also one row or column and a stride beyond the window.
+fn windows(seed: u64) -> QuantNetwork {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let [height, width] = [rng.random_range(6..=11), rng.random_range(6..=11)];
+    let mut builder = Builder::new([height, width, rng.random_range(1..=3)], 1, seed);
+    let same = ConvSpec::same(rng.random_range(2..=9), 1, pattern(&mut rng));
+    let map = builder.conv("conv", TensorRef::Input, &same);
+    let mut sides = || [rng.random_range(1..=3), rng.random_range(1..=3)];
+    let window = Window { kernel: sides(), stride: sides(), padding: [0; 4] };
+    let map = builder.max_pool("windows", map, window);
+    builder.fully_connected("logits", map, 4, Sparsity::default(), false);
+    builder.finish("windows")
 }
 
 /// Depthwise layers of several words and groups: tiles whose rows are one stored row, of new rows and of the same ones.

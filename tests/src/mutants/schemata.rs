@@ -214,6 +214,13 @@ impl<'text> Schemata<'text> {
         of.map(|(_, holds)| holds.as_str())
     }
 
+    /// The wire inside its module that a mutant's line works out: what matters is who reads it.
+    pub(super) fn wire_of(&self, mutant: &Mutant) -> Option<&'text str> {
+        let line = self.right.lines().nth(mutant.line - 1)?.trim();
+        let (before, _) = line.strip_prefix("wire ")?.split_once(" = ")?;
+        before.split_whitespace().next_back()
+    }
+
     /// Whether a module is `above`, or an instance in it is or holds one.
     fn is_below(&self, above: &str, name: &str) -> bool {
         above == name
