@@ -135,6 +135,6 @@ mod tests {
         let large = expected("wrn-40-2", 2);
         let told = large.to_string();
         assert!(told.starts_with("the student does not fit the default array of 8x16: "), "{told}");
-        assert!(told.contains("weight memory: 71456 weight rows are needed"), "{told}");
+        assert!(told.contains("weight memory: 71329 weight rows are needed"), "{told}");
     }
 }
