@@ -19,6 +19,7 @@ mod definitions;
 mod ffi;
 mod job;
 mod lint;
+mod unity;
 
 pub use bare::{BareModel, BareRun};
 pub use blocks::{BlockModel, BlockOutputs, BlockSource};

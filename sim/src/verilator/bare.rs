@@ -9,7 +9,8 @@ use spec::{ArrayConfig, files, process};
 use tempfile::TempDir;
 
 use super::TraceMode;
-use super::build::{Toolchain, partial_folder, unity_start};
+use super::build::{Toolchain, partial_folder};
+use super::unity::unity_start;
 use crate::SimError;
 use crate::tools::Tools;
 

@@ -5,7 +5,7 @@ use spec::{
     TensorRef,
 };
 
-use crate::support::{toy, vector};
+use crate::support::{messages, toy, vector};
 
 type Case = (&'static str, fn(&mut QuantNetwork));
 
@@ -135,18 +135,7 @@ fn the_toy_keeps_every_rule() {
 
 #[test]
 fn every_broken_rule_has_its_message() {
-    let text: Vec<String> = CASES
-        .iter()
-        .map(|(name, break_rule)| {
-            let mut network = toy();
-            break_rule(&mut network);
-            let errors = network.validate().expect_err(name);
-            let lines: Vec<String> = errors.iter().map(|error| format!("  {error}")).collect();
-            assert!(lines.iter().all(|line| line.contains("; help: ")), "{name}: {lines:?}");
-            format!("{name}:\n{}", lines.join("\n"))
-        })
-        .collect();
-    insta::assert_snapshot!(text.join("\n"));
+    insta::assert_snapshot!(messages(toy, CASES));
 }
 
 #[test]

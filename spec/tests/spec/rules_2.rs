@@ -7,7 +7,7 @@ use spec::{
     Sparsity, TensorRef, Window,
 };
 
-use crate::support::{toy, toy_2, vector};
+use crate::support::{messages, toy, toy_2, vector};
 
 fn layer<'n>(network: &'n mut QuantNetwork, name: &str) -> &'n mut Layer {
     network.layers.iter_mut().find(|layer| layer.name == name).expect("the toy has it")
@@ -153,18 +153,7 @@ fn the_toy_keeps_every_rule() {
 
 #[test]
 fn every_broken_rule_has_its_message() {
-    let text: Vec<String> = CASES
-        .iter()
-        .map(|(name, break_rule)| {
-            let mut network = toy_2();
-            break_rule(&mut network);
-            let errors = network.validate().expect_err(name);
-            let lines: Vec<String> = errors.iter().map(|error| format!("  {error}")).collect();
-            assert!(lines.iter().all(|line| line.contains("; help: ")), "{name}: {lines:?}");
-            format!("{name}:\n{}", lines.join("\n"))
-        })
-        .collect();
-    insta::assert_snapshot!(text.join("\n"));
+    insta::assert_snapshot!(messages(toy_2, CASES));
 }
 
 #[test]

@@ -14,6 +14,22 @@ use spec::{
     fixed_channel,
 };
 
+/// What is said of `network` once each rule is broken: the rule's name, then a line a message, each with its help.
+pub(crate) fn messages(
+    network: fn() -> QuantNetwork,
+    cases: &[(&str, fn(&mut QuantNetwork))],
+) -> String {
+    let of_case = |(name, break_rule): &(&str, fn(&mut QuantNetwork))| {
+        let mut network = network();
+        break_rule(&mut network);
+        let errors = network.validate().expect_err(name);
+        let lines: Vec<String> = errors.iter().map(|error| format!("  {error}")).collect();
+        assert!(lines.iter().all(|line| line.contains("; help: ")), "{name}: {lines:?}");
+        format!("{name}:\n{}", lines.join("\n"))
+    };
+    cases.iter().map(of_case).collect::<Vec<_>>().join("\n")
+}
+
 /// A stream of numbers.
 pub(crate) struct Random(SplitMix64);
 
