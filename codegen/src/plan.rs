@@ -10,7 +10,9 @@ mod pool;
 
 use std::collections::HashMap;
 
-use spec::{ArrayConfig, Bounds, Layer, Op, Parameter, QuantNetwork, Rounding, Shape, TensorRef};
+use spec::{
+    ArrayConfig, Bounds, Layer, Op, Parameter, QuantNetwork, Rounding, Shape, TensorRef, Window,
+};
 
 use crate::blocks::{Block, Limits, Pooling, split, windows};
 use crate::loader::{Loader, View};
@@ -106,6 +108,13 @@ pub(crate) fn plan(network: &QuantNetwork, config: &ArrayConfig, options: &Optio
         if accumulators < needed {
             let layer = layer.name.clone();
             problems.push(Problem::PoolAccumulators { layer, needed, accumulators });
+        }
+        if let Op::AveragePool(Window { kernel: [height, width], .. }) = layer.op {
+            let (n_pixels, most) = (height * width, pool::MOST_MEAN_PIXELS);
+            if n_pixels > most {
+                let layer = layer.name.clone();
+                problems.push(Problem::MeanPixels { layer, n_pixels, most });
+            }
         }
         if matches!(layer.op, Op::Concat(_)) {
             maps.insert(TensorRef::Layer(index), planner.concat(index, &maps));

@@ -2,8 +2,9 @@
 //!
 //! Cycles are those of three rules, not of a simulation: a tile of `P` pixels streams in `max(P, tile_rows)` cycles; a
 //! unit of `P` pixels and `S` drain steps is drained in `P * S` cycles, while other units stream; and an accumulator bank is
-//! held until the next unit in it cannot overtake the drain, of which there are two. So a unit takes the largest of the
-//! three. What layers wait for each other is not in them.
+//! held until the next unit in it cannot overtake the drain, of which there are two. A unit takes the largest of the three, and
+//! no less than half of a drain with its last write, since two units at most are being written. What layers wait for each
+//! other is not in them. [`Bound`] names the first two, which take whole layers; the banks bind units of few tiles and pixels.
 
 use std::fmt;
 
@@ -187,6 +188,11 @@ impl LayerRate {
         config
             .possible_lanes()
             .filter(|lanes| *lanes > config.lanes())
+            // Of others the channel groups are smaller, and the tiles more.
+            .filter(|lanes| {
+                let wider = config.clone().with_lanes(*lanes);
+                wider.is_ok_and(|wider| wider.group_channels() == config.group_channels())
+            })
             .find(|lanes| n_pixel_drains * n_channels.div_ceil(*lanes) as u64 <= self.n_tile_cycles)
     }
 }

@@ -107,6 +107,19 @@ pub enum Problem {
         /// Accumulators of a column.
         accumulators: usize,
     },
+    /// A mean over more pixels than a multiplier of 24 bits divides by exactly.
+    #[error(
+        "layer {layer:?}: a mean over {n_pixels} pixels, at most {most} are divided by exactly; help: pool smaller maps, or take \
+         global_average_pool, whose multiplier is the network's own"
+    )]
+    MeanPixels {
+        /// The layer.
+        layer: String,
+        /// Pixels of a window.
+        n_pixels: usize,
+        /// Most of them.
+        most: usize,
+    },
     /// What network format 2 says and the compiler does not lower yet.
     #[error(
         "{place}: {feature} is not compiled yet; help: the reference runs it; leave it out to run on the accelerator, or use \
@@ -197,8 +210,7 @@ fn memory_help(
     Cow::Borrowed(match memory {
         Memory::Program => "--fit does not cure this; use fewer layers or smaller maps",
         Memory::Parameter => {
-            "--fit does not cure this; use fewer output channels or classes, or an even number of rows, which drains \
-             four channels at a time"
+            "--fit does not cure this; use fewer output channels or classes, or an array of more lanes"
         }
         Memory::Lane => {
             "--fit does not cure this; use fewer input channels or a smaller space-to-depth block"

@@ -5,8 +5,10 @@
 //! behind every lane, so that packed first layers and plain ones are tiled alike.
 
 mod diagonal;
+mod grouped;
 
 pub(crate) use diagonal::{diagonal_groups, identity_groups, n_stored_rows, window_groups};
+pub(crate) use grouped::grouped_groups;
 
 use ndarray::Array4;
 use spec::ArrayConfig;

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use ndarray::Array3;
 use serde::{Deserialize, Serialize};
 use spec::isa::{Instruction, Stream, Tile};
-use spec::{Inference, LayerOutput, NetworkError, Program, QuantNetwork, run_reference};
+use spec::{Inference, LayerInfo, LayerOutput, NetworkError, Program, QuantNetwork, run_reference};
 
 use crate::{ImageResult, RtlExecutor, RunOptions, RunOutput, SimError};
 
@@ -113,13 +114,12 @@ pub fn first_divergence(
     let Some(region) = program.layers[layer].output else { return Ok(Some(divergence)) };
     let word_bytes = program.config.word_channels();
     let pixel = divergence.pixel[0] * region.width + divergence.pixel[1];
-    let word = region.address
-        + pixel * region.channels.div_ceil(word_bytes)
-        + divergence.channel / word_bytes;
-    divergence.unit =
-        unit(program, layer, word - divergence.channel / word_bytes, divergence.channel);
+    let pixel_word = region.address + pixel * region.pixel_words(word_bytes);
+    let first = pixel_word + region.first_channel / word_bytes;
+    divergence.unit = unit(program, layer, first, divergence.channel);
+    let at = region.first_channel + divergence.channel;
     if let Some(bank) = divergence.bank {
-        let byte = divergence.channel % word_bytes;
+        let [word, byte] = [pixel_word + at / word_bytes, at % word_bytes];
         if let Some(cycle) = machine.time_byte(image, layer, bank, [word, byte])? {
             divergence.cycle = cycle;
         }
@@ -127,77 +127,102 @@ pub fn first_divergence(
     Ok(Some(divergence))
 }
 
-/// The first wrong value, with the cycle in which its layer was written.
+/// The first wrong value, with the cycle in which its layer was written: the maps of all layers, then what was sent, then the class.
 fn find(
     program: &Program,
     result: &ImageResult,
     reference: &Inference,
 ) -> Option<(usize, Divergence)> {
     for (index, (info, seen)) in program.layers.iter().zip(&result.layers).enumerate() {
-        let divergence = |pixel, channel, bank, expected, value| {
-            let layer = info.name.clone();
-            let cycle = seen.written_at;
-            (
-                index,
-                Divergence {
-                    layer,
-                    channel,
-                    pixel,
-                    bank,
-                    unit: None,
-                    cycle,
-                    expected,
-                    seen: value,
-                },
-            )
+        let Some(expected) = info.network_layer.map(|layer| &reference.layers[layer]) else {
+            continue;
         };
-        match info.network_layer.map(|layer| &reference.layers[layer]) {
-            None => {}
-            Some(LayerOutput::Map(expected)) => {
-                for (bank, map) in &seen.maps {
-                    assert_eq!(
-                        map.dim(),
-                        expected.dim(),
-                        "program and reference are of one network"
-                    );
-                    let wrong =
-                        expected.indexed_iter().find(|(position, value)| map[*position] != **value);
-                    if let Some((position, value)) = wrong {
-                        let (y, x, channel) = position;
-                        let found = i64::from(map[position]);
-                        return Some(divergence(
-                            [y, x],
-                            channel,
-                            Some(*bank),
-                            i64::from(*value),
-                            found,
-                        ));
-                    }
-                }
-            }
-            Some(LayerOutput::Output(_)) => {
-                let expected = &reference.logits;
-                let pairs = expected.values.iter().zip(&result.logits.values).enumerate();
-                if let Some((channel, (value, found))) =
-                    pairs.into_iter().find(|(_, (value, found))| value != found)
-                {
-                    return Some(divergence(
-                        [0, 0],
-                        channel,
-                        None,
-                        i64::from(*value),
-                        i64::from(*found),
-                    ));
-                }
-                if expected.class != result.logits.class {
-                    let (value, found) = (expected.class as i64, result.logits.class as i64);
-                    let (index, divergence) = divergence([0, 0], 0, None, value, found);
-                    return Some((index, Divergence { layer: "class".to_owned(), ..divergence }));
-                }
+        for (bank, map) in &seen.maps {
+            let wrong = match expected {
+                LayerOutput::Map(expected) => first_wrong(expected, map),
+                LayerOutput::Output(expected) => first_wrong(expected, map),
+            };
+            if let Some(((y, x, channel), expected, found)) = wrong {
+                let divergence = Divergence {
+                    layer: info.name.clone(),
+                    channel,
+                    pixel: [y, x],
+                    bank: Some(*bank),
+                    unit: None,
+                    cycle: seen.written_at,
+                    expected,
+                    seen: found,
+                };
+                return Some((index, divergence));
             }
         }
     }
-    None
+    wrong_logit(program, result, reference)
+}
+
+/// Position, what is expected and what is there.
+type Wrong = ((usize, usize, usize), i64, i64);
+
+fn first_wrong<T: Copy + Into<i64>>(expected: &Array3<T>, map: &Array3<i8>) -> Option<Wrong> {
+    assert_eq!(map.dim(), expected.dim(), "program and reference are of one network");
+    let pairs = expected.indexed_iter().zip(map);
+    pairs
+        .map(|((position, expected), found)| (position, (*expected).into(), i64::from(*found)))
+        .find(|(_, expected, found)| expected != found)
+}
+
+/// The first wrong value of the outputs, which some step sends whatever layer they are of, or the wrong class.
+fn wrong_logit(
+    program: &Program,
+    result: &ImageResult,
+    reference: &Inference,
+) -> Option<(usize, Divergence)> {
+    let (expected, found) = (&reference.logits, &result.logits);
+    assert_eq!(
+        expected.values.len(),
+        found.values.len(),
+        "program and reference are of one network"
+    );
+    let last = program.layers.iter().rposition(|info| info.output.is_none())?;
+    let cycle = |layer: usize| result.layers.get(layer).map_or(0, |layer| layer.written_at);
+    let wrong = expected.values.iter().zip(&found.values).position(|(value, found)| value != found);
+    if let Some(index) = wrong {
+        let mut at = index;
+        for output in &program.outputs {
+            let n_values = output.height * output.width * output.channels;
+            if at >= n_values {
+                at -= n_values;
+                continue;
+            }
+            let is_sender = |info: &LayerInfo| info.output.is_none() && info.name == output.layer;
+            let layer = program.layers.iter().position(is_sender).unwrap_or(last);
+            let pixel = at / output.channels;
+            let divergence = Divergence {
+                layer: output.layer.clone(),
+                channel: at % output.channels,
+                pixel: [pixel / output.width, pixel % output.width],
+                bank: None,
+                unit: None,
+                cycle: cycle(layer),
+                expected: expected.values[index].into(),
+                seen: found.values[index].into(),
+            };
+            return Some((layer, divergence));
+        }
+    }
+    (expected.class != found.class).then(|| {
+        let divergence = Divergence {
+            layer: "class".to_owned(),
+            channel: 0,
+            pixel: [0, 0],
+            bank: None,
+            unit: None,
+            cycle: cycle(last),
+            expected: expected.class as i64,
+            seen: found.class as i64,
+        };
+        (last, divergence)
+    })
 }
 
 /// The unit that writes the pixel whose first word is at `word`.

@@ -28,7 +28,7 @@ pub enum Difference {
         /// Channel.
         channel: usize,
         /// The reference's value.
-        expected: i8,
+        expected: i16,
         /// The program's value.
         found: i8,
     },
@@ -73,14 +73,15 @@ pub fn compare(
             let (expected, found) = (info.n_useful_macs, result.n_useful_macs);
             return Err(Difference::UsefulMacs { layer: info.name.clone(), expected, found });
         }
-        let Some(LayerOutput::Map(map)) = info.network_layer.map(|layer| &inference.layers[layer])
-        else {
-            continue;
+        let Some(bytes) = result.output.as_deref() else { continue };
+        let map = match info.network_layer.map(|layer| &inference.layers[layer]) {
+            None => continue,
+            Some(LayerOutput::Map(map)) => map.mapv(i16::from),
+            Some(LayerOutput::Output(map)) => map.clone(),
         };
-        let bytes = result.output.as_deref().unwrap_or_default();
         assert_eq!(bytes.len(), map.len(), "layer {:?} has another shape", info.name);
         for (((y, x, channel), &expected), &found) in map.indexed_iter().zip(bytes) {
-            if expected != found {
+            if expected != i16::from(found) {
                 return Err(Difference::Map {
                     layer: info.name.clone(),
                     y,

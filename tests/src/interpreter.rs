@@ -28,7 +28,7 @@ use unit::Next;
 pub struct Execution {
     /// One a layer of the program.
     pub layers: Vec<LayerResult>,
-    /// One a class.
+    /// The values of all outputs, in order.
     pub logits: Vec<i16>,
     /// Index of the largest logit, the lowest of equal ones.
     pub class: usize,

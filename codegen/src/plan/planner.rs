@@ -13,7 +13,9 @@ use super::{Plan, Step, StepResidual, TARGETS, Target, n_input_reads};
 use crate::loader::{Loader, View, pack};
 use crate::options::Options;
 use crate::place::MapId;
-use crate::tiling::{diagonal_groups, identity_groups, natural_anchors, tile_groups};
+use crate::tiling::{
+    diagonal_groups, grouped_groups, identity_groups, natural_anchors, tile_groups,
+};
 
 /// The steps so far, and what they depend on.
 pub(super) struct Planner<'a> {
@@ -192,7 +194,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// A depthwise convolution takes diagonal tiles; any other one in groups is one of all channels, with zeros.
+    /// A depthwise convolution of one output a channel takes diagonal tiles; any other one in groups ordinary ones, mostly zeros.
     fn convolution(&self, step: &mut Step, conv: &Conv, n_channels: usize) {
         let Conv { weight, groups, dilation, .. } = conv;
         let (n_outputs, _, _, n_inputs) = weight.dim();
@@ -205,9 +207,14 @@ impl<'a> Planner<'a> {
             step.groups =
                 diagonal_groups(kernel, kept, *dilation, self.config, self.options.schedule);
         } else {
-            let weight = spread_over_groups(weight, *groups, 0);
-            let kept = spread_over_groups(&kept, *groups, false);
-            self.weights(step, &weight, &kept, *dilation);
+            step.groups = grouped_groups(
+                weight,
+                &kept,
+                *groups,
+                *dilation,
+                self.config,
+                self.options.schedule,
+            );
         }
         self.count(step, &kept);
     }
@@ -265,18 +272,6 @@ impl<'a> Planner<'a> {
         parameters.resize(parameters.len().next_multiple_of(lanes), Parameter::default());
         parameters.into_iter().chunks(lanes).into_iter().map(Iterator::collect).collect()
     }
-}
-
-/// The kernel of a convolution without groups that computes the same: `[out_channels, height, width, in_channels]`, `absent` where
-/// an output does not read an input.
-fn spread_over_groups<T: Copy>(grouped: &Array4<T>, groups: usize, absent: T) -> Array4<T> {
-    let (n_outputs, height, width, n_inputs) = grouped.dim();
-    let n_of_group = n_outputs / groups;
-    let mut spread = Array4::from_elem((n_outputs, height, width, groups * n_inputs), absent);
-    for ((output, ky, kx, input), value) in grouped.indexed_iter() {
-        spread[[output, ky, kx, output / n_of_group * n_inputs + input]] = *value;
-    }
-    spread
 }
 
 /// The outputs one after the other in the logit memory, each pixel in granules of its own.

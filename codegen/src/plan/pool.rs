@@ -52,8 +52,12 @@ impl Planner<'_> {
     }
 }
 
-/// Constants of the mean of so many pixels, whose sum is below 2^7 times that: the multiplier is the smallest fraction of so many bits
-/// that is no less than `1 / n_pixels`, so that halves stay on the far side, and nothing else gets there.
+/// Most pixels whose mean [`mean`] gives exactly.
+pub(super) const MOST_MEAN_PIXELS: usize = 1 << 14;
+
+/// Constants of the mean of `n` = `n_pixels` pixels, whose sum is at most `128 n`: the multiplier is the smallest fraction of so many
+/// bits that is no less than `1 / n`, so that halves stay on the far side. A mean is too large by less than `128 n / 2^shift`,
+/// which is at most 2^-15; what is no half lies at least `1 / 2n` before one, so nothing else gets there up to [`MOST_MEAN_PIXELS`].
 fn mean(n_pixels: usize) -> Parameter {
     let shift = 23 + n_pixels.ilog2();
     let multiplier = (1u64 << shift).div_ceil(n_pixels as u64) as u32;
@@ -67,7 +71,8 @@ mod tests {
 
     #[test]
     fn means_are_rounded_half_away_from_zero() {
-        for n in (1..=48).chain([125, 256, 1000]) {
+        let largest = MOST_MEAN_PIXELS;
+        for n in (1..=48).chain([125, 256, 1000, largest - 3, largest - 1, largest]) {
             let Parameter { multiplier, shift, .. } = mean(n);
             assert!(multiplier < 1 << 24);
             for sum in -128 * n as i64..=127 * n as i64 {

@@ -111,9 +111,6 @@ pub struct Drain {
 }
 
 impl Drain {
-    /// Cycles from the addressing of an accumulator to the pooled result's write.
-    pub const LATENCY: usize = WriteBack::LATENCY;
-
     /// A drain for words and lanes of this configuration.
     pub fn new(config: &ArrayConfig) -> Self {
         Self {

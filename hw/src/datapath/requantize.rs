@@ -10,9 +10,9 @@ use spec::{Rounding, Technology, round_shift};
 use std::fmt::Write;
 
 /// What a residual is added to: field `residual` of `DRAIN`.
-pub(crate) const BEFORE: u64 = 1;
+const BEFORE: u64 = 1;
 /// As [`BEFORE`], after the scaling.
-pub(crate) const AFTER: u64 = 2;
+const AFTER: u64 = 2;
 
 /// `value = clamp(round(v / 2^shift) + zero_point, low, high)`, where with `r = residual - residual_zero_point`
 ///

@@ -26,7 +26,7 @@ pub enum Memory {
     Activation,
     /// Partial sums of a block, two banks a column.
     Accumulator,
-    /// Results of the last layer.
+    /// Values of all outputs.
     Logit,
 }
 
@@ -146,7 +146,7 @@ pub struct Memories {
     pub activation: usize,
     /// Accumulators of a column in each of its two banks: the largest pixel block.
     pub accumulator: usize,
-    /// Logits of the last layer.
+    /// Entries of all outputs, a pixel in whole granules of `lanes`.
     pub logit: usize,
 }
 

@@ -5,9 +5,7 @@ use spec::{
     TensorRef,
 };
 
-use crate::support::{messages, toy, vector};
-
-type Case = (&'static str, fn(&mut QuantNetwork));
+use crate::support::{Case, messages, toy, vector};
 
 fn conv(layer: &mut Layer) -> &mut Conv {
     match &mut layer.op {

@@ -7,7 +7,7 @@ use spec::{
     Sparsity, TensorRef, Window,
 };
 
-use crate::support::{messages, toy, toy_2, vector};
+use crate::support::{Case, messages, toy, toy_2, vector};
 
 fn layer<'n>(network: &'n mut QuantNetwork, name: &str) -> &'n mut Layer {
     network.layers.iter_mut().find(|layer| layer.name == name).expect("the toy has it")
@@ -40,8 +40,6 @@ fn others(network: &mut QuantNetwork) -> &mut Vec<TensorRef> {
         _ => panic!("it is no concat"),
     }
 }
-
-type Case = (&'static str, fn(&mut QuantNetwork));
 
 const CASES: &[Case] = &[
     ("kernel too high", |n| conv(n, "conv").weight = ndarray::Array4::zeros((4, 17, 3, 4))),

@@ -14,12 +14,12 @@ use spec::{
     fixed_channel,
 };
 
+/// What breaks a rule, and its name.
+pub(crate) type Case = (&'static str, fn(&mut QuantNetwork));
+
 /// What is said of `network` once each rule is broken: the rule's name, then a line a message, each with its help.
-pub(crate) fn messages(
-    network: fn() -> QuantNetwork,
-    cases: &[(&str, fn(&mut QuantNetwork))],
-) -> String {
-    let of_case = |(name, break_rule): &(&str, fn(&mut QuantNetwork))| {
+pub(crate) fn messages(network: fn() -> QuantNetwork, cases: &[Case]) -> String {
+    let of_case = |(name, break_rule): &Case| {
         let mut network = network();
         break_rule(&mut network);
         let errors = network.validate().expect_err(name);

@@ -4,8 +4,9 @@ use flow::cases::random_image;
 use ndarray::Array3;
 use sim::{Divergence, Machine, RunOptions, run_and_compare};
 use spec::isa::Tile;
-use spec::{ArrayConfig, LayerOutput, Program, QuantNetwork, run_reference};
+use spec::{ArrayConfig, LayerOutput, Memories, Program, QuantNetwork, TensorRef, run_reference};
 use twofold_tests::interpreter::interpret;
+use twofold_tests::sketch::Sketch;
 
 use crate::support::{case, machine};
 
@@ -200,6 +201,41 @@ fn the_block_is_that_of_the_pixel() {
     let found = toy.divergence(&image).unwrap();
     assert_eq!(found.layer, toy.network.layers[0].name);
     assert_eq!(found.unit.unwrap().block, last_block, "{found}");
+}
+
+#[test]
+fn what_a_copy_sends_is_compared_too() {
+    let mut sketch = Sketch::new("joined", [4, 4, 3], 8);
+    let first = sketch.conv(TensorRef::Input, 5, [1, 1], |_| {});
+    let second = sketch.conv(TensorRef::Input, 6, [1, 1], |_| {});
+    sketch.concat(&[first, second]);
+    let network = sketch.finish_with(&[2]);
+    let config = ArrayConfig::new(4, 4, Memories::default()).unwrap();
+    let program = codegen::compile(&network, &config, &codegen::Options::default()).unwrap();
+    let image = random_image(&network, 1);
+    let mut machine = machine(&config);
+    let mut divergence = |program: &Program| {
+        machine.load(program).unwrap();
+        let options = RunOptions::default();
+        run_and_compare(&mut machine, &network, &[&image], &options).unwrap().divergences.remove(0)
+    };
+    assert_eq!(divergence(&program), None);
+
+    // No layer of the network sends, but a copy whose parameters come last.
+    let mut wrong = program.clone();
+    wrong.parameters.last_mut().unwrap()[1].bias += 100_000;
+    let found = divergence(&wrong).unwrap();
+    let concat = network.layers[2].name.as_str();
+    assert_eq!((found.layer.as_str(), found.bank, found.seen), (concat, None, 127));
+    assert_eq!((found.channel, found.pixel), (9, [0, 0]), "the first one that is not 127 already");
+
+    // A part is written behind other channels of a word.
+    let mut wrong = program;
+    let rows_of_first = 5usize.div_ceil(config.lanes());
+    wrong.parameters[rows_of_first][2].bias += 100_000;
+    let found = divergence(&wrong).unwrap();
+    assert_eq!((found.layer.as_str(), found.channel), (network.layers[1].name.as_str(), 2));
+    assert!(found.bank.is_some() && found.unit.is_some(), "{found}");
 }
 
 #[test]

@@ -10,8 +10,9 @@ use twofold_tests::executor::{Executor, Interpreter, Reference, VerilatedRtl, fi
 use twofold_tests::sketch::Sketch;
 use twofold_tests::subject::Subject;
 
-/// Arrays of one granule a word and of many, of fewer columns than a word has channels and of more.
-const ARRAYS: [(usize, usize); 5] = [(2, 2), (3, 5), (4, 4), (8, 16), (16, 8)];
+/// Rows, columns and lanes: arrays of one granule a word and of many, of fewer columns than a word has channels and of more.
+const ARRAYS: [(usize, usize, usize); 8] =
+    [(2, 2, 2), (3, 5, 2), (4, 4, 4), (4, 8, 8), (8, 16, 2), (8, 16, 4), (8, 16, 16), (16, 8, 4)];
 /// Networks of each kind and array; those of the interpreter alone.
 const N_RTL: u64 = 5;
 const N_INTERPRETED: u64 = 20;
@@ -31,11 +32,12 @@ fn memories() -> Memories {
 
 /// Runs random networks of one kind on every array.
 fn check(make: impl Fn(u64) -> QuantNetwork) {
-    for (rows, cols) in ARRAYS {
-        let config = ArrayConfig::new(rows, cols, memories()).expect("the array is possible");
+    for (rows, cols, lanes) in ARRAYS {
+        let config = ArrayConfig::new(rows, cols, memories()).and_then(|it| it.with_lanes(lanes));
+        let config = config.expect("the array is possible");
         for seed in 0..N_INTERPRETED {
             let network = make(seed);
-            let place = format!("{} of seed {seed} at {rows}x{cols}", network.name);
+            let place = format!("{} of seed {seed} at {rows}x{cols}, {lanes} lanes", network.name);
             let images = (0..2).map(|image| random_image(&network, seed ^ image << 32)).collect();
             let subject = Subject::new(&place, network, &config, &Options::default(), images)
                 .unwrap_or_else(|error| panic!("{place}: {error}"));
