@@ -62,6 +62,7 @@ struct Machine<'program> {
     program: &'program Program,
     banks: [Bank; 4],
     logits: Vec<Option<i16>>,
+    loaded: bool,
     stream: Option<Stream>,
     drain: Option<Drain>,
     /// Units so far; the number of the unit in progress.
@@ -88,6 +89,7 @@ impl<'program> Machine<'program> {
             program,
             banks: depths.map(|depth| Bank::new(depth, config.word_channels())),
             logits: vec![None; memories.logit],
+            loaded: false,
             stream: None,
             drain: None,
             n_units: 0,
@@ -105,10 +107,12 @@ impl<'program> Machine<'program> {
         for (pc, words) in self.program.instructions.iter().enumerate() {
             self.place = Place { instruction: pc, layer: self.layers.len(), ..Place::default() };
             let instruction = Instruction::of(words)?;
-            let loaded = self.banks[0].is_written();
             match instruction {
-                Instruction::Load(load) => self.load(&load, image)?,
-                _ if !loaded => {
+                Instruction::Load(load) => {
+                    self.load(&load, image)?;
+                    self.loaded = true;
+                }
+                _ if !self.loaded => {
                     return Err(Problem::Order {
                         instruction: instruction.name(),
                         missing: "LOAD",

@@ -22,7 +22,6 @@ pub(super) struct Bank {
     word_bytes: usize,
     bytes: Vec<i8>,
     writers: Vec<Writer>,
-    written: bool,
 }
 
 impl Bank {
@@ -30,15 +29,11 @@ impl Bank {
         let n_bytes = depth * word_bytes;
         let garbage =
             (0..n_bytes).map(|index| (index.wrapping_mul(0x9e37_79b1) >> 13) as i8).collect();
-        Self { word_bytes, bytes: garbage, writers: vec![Writer::Nobody; n_bytes], written: false }
+        Self { word_bytes, bytes: garbage, writers: vec![Writer::Nobody; n_bytes] }
     }
 
     pub(super) fn depth(&self) -> usize {
         self.bytes.len() / self.word_bytes
-    }
-
-    pub(super) fn is_written(&self) -> bool {
-        self.written
     }
 
     pub(super) fn word(&self, address: usize) -> Option<(&[i8], &[Writer])> {
@@ -65,7 +60,6 @@ impl Bank {
         if exists {
             self.bytes[index] = value;
             self.writers[index] = writer;
-            self.written = true;
         }
         exists
     }

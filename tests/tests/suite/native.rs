@@ -3,8 +3,9 @@
 use flow::cases::{Size, random_image, random_network};
 use hw::accelerator::TooManyRows;
 use hw::native::{Native, NativeError, NativeImage, NativeOptions, NativeOutput};
-use spec::{ArrayConfig, LayerOutput, Memories, Program, QuantNetwork, run_reference, status};
+use spec::{ArrayConfig, LayerOutput, Memories, Op, Program, QuantNetwork, run_reference, status};
 use std::time::Instant;
+use twofold_tests::differential::compare;
 
 /// Small maps, so that a run takes some thousand cycles.
 const SMALL: Size = Size { n_layers: 3, side: 6, channels: 9 };
@@ -77,6 +78,27 @@ fn it_computes_what_the_reference_computes_however_the_ports_stall() {
         let first = |output: &NativeOutput| output.images[0].layers.last().unwrap().registers[2];
         assert_eq!(first(&output), first(&stalled));
         assert_eq!(all[0], all[1]);
+    }
+}
+
+/// Of an image that no weight reads nothing is packed: its words are zeros.
+#[test]
+fn a_first_layer_of_zeros_computes_its_biases() {
+    let array = array(2, 4);
+    for seed in 1..=4 {
+        let mut network = random_network(seed, SMALL, &array);
+        match &mut network.layers[0].op {
+            Op::Conv(conv) => conv.weight.fill(0),
+            Op::FullyConnected(fully_connected) => fully_connected.weight.fill(0),
+            _ => continue,
+        }
+        let image = random_image(&network, seed);
+        let options = codegen::Options::default();
+        compare(&network, &array, &options, &image).unwrap();
+        let program = codegen::compile(&network, &array, &options).unwrap();
+        let output =
+            Native::new(&program).unwrap().run(&[&image], &NativeOptions::default()).unwrap();
+        check(&network, &program, &[image], &output);
     }
 }
 
