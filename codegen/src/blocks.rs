@@ -4,7 +4,7 @@ mod windows;
 
 use spec::Shape;
 
-pub(crate) use windows::windows;
+pub(crate) use windows::{most_pixels, windows};
 
 /// What the drain makes one output of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

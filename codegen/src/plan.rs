@@ -14,7 +14,7 @@ use spec::{
     ArrayConfig, Bounds, Layer, Op, Parameter, QuantNetwork, Rounding, Shape, TensorRef, Window,
 };
 
-use crate::blocks::{Block, Limits, Pooling, split, windows};
+use crate::blocks::{Block, Limits, Pooling, most_pixels, split, windows};
 use crate::loader::{Loader, View};
 use crate::options::Options;
 use crate::place::{MapId, Request};
@@ -101,7 +101,11 @@ pub(crate) fn plan(network: &QuantNetwork, config: &ArrayConfig, options: &Optio
     for (index, layer) in network.layers.iter().enumerate() {
         let needed = match &layer.op {
             Op::Conv(conv) if conv.max_pool => 4,
-            Op::MaxPool(window) => window.kernel.iter().product(),
+            Op::MaxPool(window) => {
+                let [map, output] =
+                    [layer.input, TensorRef::Layer(index)].map(|map| planner.shape(map));
+                most_pixels(map, output, window)
+            }
             _ => 1,
         };
         let accumulators = config.memories().accumulator;

@@ -61,6 +61,24 @@ impl Run {
     }
 }
 
+/// Rows and columns of outputs.
+fn runs(map: Shape, output: Shape, window: &Window) -> [Vec<Run>; 2] {
+    let axis = |axis: usize, size: usize, n_outputs: usize| Walk {
+        size,
+        n_outputs,
+        kernel: window.kernel[axis],
+        stride: window.stride[axis],
+        padding: window.padding[2 * axis],
+    };
+    [axis(0, map.height, output.height).runs(), axis(1, map.width, output.width).runs()]
+}
+
+/// Most pixels of `map` that a window of a pool to `output` sees.
+pub(crate) fn most_pixels(map: Shape, output: Shape, window: &Window) -> usize {
+    let most = |runs: Vec<Run>| runs.into_iter().map(|run| run.seen).max().unwrap_or(1);
+    runs(map, output, window).map(most).iter().product()
+}
+
 /// The blocks of a pool of `map` to `output`. If `by_drain`, a block computes the pixels themselves and the drain walks over them;
 /// else it computes outputs, and those that see equally many pixels have the same [`Block::parameters`], which index the second
 /// result: those numbers of pixels.
@@ -71,15 +89,7 @@ pub(crate) fn windows(
     by_drain: bool,
     limits: Limits,
 ) -> (Vec<Block>, Vec<usize>) {
-    let axis = |axis: usize, size: usize, n_outputs: usize| Walk {
-        size,
-        n_outputs,
-        kernel: window.kernel[axis],
-        stride: window.stride[axis],
-        padding: window.padding[2 * axis],
-    };
-    let rows = axis(0, map.height, output.height).runs();
-    let columns = axis(1, map.width, output.width).runs();
+    let [rows, columns] = runs(map, output, window);
     let [stride_y, stride_x] = window.stride;
     let mut counts: Vec<usize> = Vec::new();
     let mut blocks = Vec::new();

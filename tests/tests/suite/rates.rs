@@ -73,6 +73,12 @@ fn fewer_passes_that_are_more_cycles_are_not_taken() {
     expect_no_slower_layer(15851544004725654002, 4053473987522761119, false).unwrap();
 }
 
+/// Its pool's windows are larger than its map: the accumulators that fit it are fewer than a window's pixels.
+#[test]
+fn a_window_larger_than_its_map_is_fitted() {
+    expect_no_slower_layer(5565649959355313143, 0, true).unwrap();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
