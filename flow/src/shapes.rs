@@ -10,14 +10,20 @@ use crate::error::FlowError;
 use crate::log::Log;
 use crate::report::{ShapeRate, ShapeReport, ShapeRow};
 use crate::simulator::{Simulator, SimulatorKind};
-use crate::workload::compiled;
+use crate::workload::{compiled, does_not_run};
 
 /// Layers of one shape in a network; the first and the last of them do not count.
 const N_LAYERS: usize = 8;
 /// Of weights and images.
 const SEED: u64 = 1;
-/// Rows and columns of the arrays that run the whole networks.
-const NETWORK_ARRAYS: [(usize, usize); 4] = [(8, 16), (8, 32), (16, 16), (16, 32)];
+/// The whole networks, and rows and columns of the array of each.
+const NETWORKS: [(Topology, (usize, usize)); 5] = [
+    (Topology::Resnet20, (8, 16)),
+    (Topology::Resnet20, (8, 32)),
+    (Topology::Resnet20, (16, 16)),
+    (Topology::Resnet20, (16, 32)),
+    (Topology::Resnet20Wide, (16, 32)),
+];
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,7 +65,8 @@ enum Shape {
     FullyConnected {
         channels: usize,
     },
-    Resnet20 {
+    Network {
+        topology: Topology,
         array: (usize, usize),
     },
 }
@@ -95,7 +102,7 @@ const LAYERS: [Shape; 10] = [
 /// An array that cannot be, a missing tool, a simulation that fails or differs from the reference.
 pub fn shapes(options: &ShapesOptions) -> Result<ShapeReport, FlowError> {
     let config = options.array.config(&ArrayConfig::default())?;
-    let networks = NETWORK_ARRAYS.map(|array| Shape::Resnet20 { array });
+    let networks = NETWORKS.map(|(topology, array)| Shape::Network { topology, array });
     let all: Vec<Shape> = LAYERS.into_iter().chain(networks).collect();
     let progress = options.log.progress("shapes", all.len() as u64, "shapes");
     let mut built: Option<(ArrayConfig, Simulator)> = None;
@@ -174,19 +181,26 @@ impl Shape {
             Self::FullyConnected { channels } => {
                 format!("fully connected, {channels} -> {channels}")
             }
-            Self::Resnet20 { array: (rows, cols) } => format!("ResNet-20 on {rows}x{cols}"),
+            Self::Network { topology, array: (rows, cols) } => {
+                let twice = if topology == Topology::Resnet20Wide { " twice as wide" } else { "" };
+                format!("ResNet-20{twice} on {rows}x{cols}")
+            }
         }
     }
 
     /// The array that it runs on, where single layers run on `config`.
     fn config(self, config: &ArrayConfig) -> Result<ArrayConfig, FlowError> {
-        let Self::Resnet20 { array: (rows, cols) } = self else { return Ok(config.clone()) };
+        let Self::Network { array: (rows, cols), .. } = self else { return Ok(config.clone()) };
         let own = ArrayConfig::new(rows, cols, config.memories().clone())?;
         let lanes = own.possible_lanes().find(|lanes| *lanes == config.lanes());
-        Ok(match lanes {
+        let own = match lanes {
             Some(lanes) => own.with_lanes(lanes)?,
             None => own,
-        })
+        };
+        let dense = self.network(Pattern::Dense, 0);
+        let fitted = codegen::requirements(&dense, &own, &Options::default())
+            .map_err(|reason| does_not_run(&dense, &own, reason))?;
+        Ok(own.clone().with_memories(own.memories().clone().max(&fitted))?)
     }
 
     /// Whether a weight has a neighbor that it can be kept instead of.
@@ -196,7 +210,7 @@ impl Shape {
 
     /// Names of the layers that count; `None` for all.
     fn measured(self) -> Option<Vec<String>> {
-        let is_network = matches!(self, Self::Resnet20 { .. });
+        let is_network = matches!(self, Self::Network { .. });
         (!is_network).then(|| (2..N_LAYERS).map(layer_name).collect())
     }
 
@@ -209,8 +223,8 @@ impl Shape {
             Self::Conv { channels: [input, _], side, .. } => (input, side),
             Self::Depthwise { channels, side } => (channels, side),
             Self::FullyConnected { channels } => (channels, 1),
-            Self::Resnet20 { .. } => {
-                return Topology::Resnet20.network(pattern, group, Shortcut::Identity, SEED);
+            Self::Network { topology, .. } => {
+                return topology.network(pattern, group, Shortcut::Identity, SEED);
             }
         };
         let mut builder = Builder::new([side, side, 3], 1, SEED);

@@ -131,7 +131,7 @@ pub(crate) fn compiled(
         .map_err(|reason| does_not_run(network, config, reason))
 }
 
-fn does_not_run(
+pub(crate) fn does_not_run(
     network: &QuantNetwork,
     config: &ArrayConfig,
     reason: codegen::CompileErrors,

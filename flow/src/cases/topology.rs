@@ -11,6 +11,8 @@ use super::{Builder, ConvSpec};
 pub enum Topology {
     /// ResNet-20 for CIFAR: 3x32x32, stages of 16, 32 and 64 channels, 100 classes, 40,556,800 MACs.
     Resnet20,
+    /// [`Self::Resnet20`] with twice the channels, 161,329,664 MACs.
+    Resnet20Wide,
     /// 64x64 gray chips, space-to-depth 4, five 3x3 convolutions of 32 to 64 channels, 10 classes.
     S2d,
     /// The same chips, three 3x3 convolutions of 16 and 32 channels and a dense classifier: computed in so few cycles that
@@ -34,7 +36,7 @@ pub enum Shortcut {
 }
 
 impl Topology {
-    /// Builds the network; all layers are pruned by `pattern`, but the first one of [`Topology::Resnet20`] is dense.
+    /// Builds the network; all layers are pruned by `pattern`, but the first one of a ResNet is dense.
     pub fn network(
         self,
         pattern: Pattern,
@@ -45,7 +47,8 @@ impl Topology {
         let sparsity =
             Sparsity { pattern, group: if pattern == Pattern::UhpShared { group } else { 0 } };
         match self {
-            Self::Resnet20 => resnet20(sparsity, shortcut, seed),
+            Self::Resnet20 => resnet("resnet20", 16, sparsity, shortcut, seed),
+            Self::Resnet20Wide => resnet("resnet20-wide", 32, sparsity, shortcut, seed),
             Self::S2d => s2d(sparsity, seed),
             Self::S2dS => s2d_s(sparsity, seed),
             Self::Toy => toy(sparsity, shortcut, seed),
@@ -54,11 +57,19 @@ impl Topology {
     }
 }
 
-fn resnet20(sparsity: Sparsity, shortcut: Shortcut, seed: u64) -> QuantNetwork {
+/// `width` channels in the first of its three stages, twice as many in each of the others.
+fn resnet(
+    name: &str,
+    width: usize,
+    sparsity: Sparsity,
+    shortcut: Shortcut,
+    seed: u64,
+) -> QuantNetwork {
     let mut builder = Builder::new([32, 32, 3], 1, seed);
     let mut map =
-        builder.conv("conv1", TensorRef::Input, &ConvSpec::same(16, 3, Sparsity::default()));
-    for (stage, channels) in [(1, 16), (2, 32), (3, 64)] {
+        builder.conv("conv1", TensorRef::Input, &ConvSpec::same(width, 3, Sparsity::default()));
+    for stage in 1..=3 {
+        let channels = width << (stage - 1);
         for block in 1..=3 {
             let stride = if stage > 1 && block == 1 { 2 } else { 1 };
             let name = format!("stage{stage}.block{block}");
@@ -67,7 +78,7 @@ fn resnet20(sparsity: Sparsity, shortcut: Shortcut, seed: u64) -> QuantNetwork {
     }
     let map = builder.global_average_pool("pool", map);
     builder.fully_connected("fc", map, 100, sparsity, false);
-    builder.finish("resnet20")
+    builder.finish(name)
 }
 
 fn residual_block(
