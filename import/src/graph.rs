@@ -34,6 +34,8 @@ pub struct Graph {
     pub outputs: Vec<TensorId>,
     /// What is not supported, found by the reader.
     pub problems: Vec<Problem>,
+    /// What the user is told, one line each: what the host does with the input, for one.
+    pub notes: Vec<String>,
 }
 
 /// Whose arithmetic it is: adds, requantizations and means over windows differ between them.
@@ -50,7 +52,7 @@ pub enum Runtime {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TensorId(pub usize);
 
-/// A map: real value = `scale * (value - zero_point)`.
+/// A map: real value = `scale * (value - zero_point)`. What only the host reads or writes need not be int8: its scale is then 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
     /// As the file has it; may be empty.
@@ -178,6 +180,10 @@ pub enum HostOp {
     ArgMax,
     /// Real values from integers.
     Dequantize,
+    /// Integers of another type, such as uint8.
+    Convert,
+    /// Another shape of what the host computes.
+    Reshape,
 }
 
 impl Graph {

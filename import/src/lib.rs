@@ -5,8 +5,10 @@
 //! Nothing here knows the array: whether the network fits is `codegen`'s to say.
 
 mod error;
+mod formula;
 pub mod graph;
 mod lower;
+pub mod tflite;
 
 pub use error::{Error, Problem};
-pub use lower::{HostStep, Imported, Options, lower};
+pub use lower::{Comparison, HostStep, Imported, Options, lower};

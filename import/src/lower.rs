@@ -1,6 +1,18 @@
 //! From a graph to a network.
+//!
+//! A node becomes a layer, but for what only names a map anew: a reshape that keeps the order of values, a pad that the next
+//! convolution does itself, a ReLU whose bounds the layer before it takes. What a graph computes after its last layer, such as a
+//! softmax, stays on the host.
 
-use spec::QuantNetwork;
+mod constants;
+mod emit;
+mod layers;
+mod names;
+mod prune;
+
+use spec::{FoundSparsity, QuantNetwork};
+
+pub use constants::Comparison;
 
 use crate::error::Error;
 use crate::graph::{Graph, HostOp};
@@ -21,18 +33,22 @@ pub struct Imported {
     pub network: QuantNetwork,
     /// What stays on the host.
     pub host: Vec<HostStep>,
-    /// What the user is told, one line each.
+    /// What the zeros of the weights promise, for each layer that has weights, by its index.
+    pub sparsity: Vec<(usize, FoundSparsity)>,
+    /// How additions and requantizations compare with the runtime's over all inputs, by the index of the layer.
+    pub comparisons: Vec<(usize, Comparison)>,
+    /// What the user is told besides, one line each.
     pub notes: Vec<String>,
 }
 
 /// A step that the host does with an output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostStep {
-    /// As the file has it.
+    /// As the file has it; may be empty.
     pub name: String,
     /// What it is.
     pub op: HostOp,
-    /// The layer whose output it takes.
+    /// The layer whose output it takes, itself or after other steps.
     pub layer: String,
 }
 
@@ -41,6 +57,6 @@ pub struct HostStep {
 /// # Errors
 /// Every part that has no counterpart in the network format, or every rule of it that is broken.
 pub fn lower(graph: Graph, options: &Options) -> Result<Imported, Error> {
-    let _ = options;
-    Err(Error::Unsupported(graph.problems))
+    let graph = prune::without_unused(graph);
+    emit::Lowering::new(&graph)?.run(options)
 }

@@ -17,7 +17,7 @@ pub use machine::{
     ParameterField, Program, ProgramError, Region, Technology, isa, status,
 };
 pub use network::{
-    Add, Addend, Bounds, Conv, FORMAT_1_MAX_MULTIPLIER, FORMAT_1_MAX_SHIFT, Foreign,
+    Add, Addend, Bounds, Conv, FORMAT_1_MAX_MULTIPLIER, FORMAT_1_MAX_SHIFT, Foreign, FoundSparsity,
     FullyConnected, Inference, InputSpec, KeyFault, Layer, LayerOutput, Logits, MAX_MULTIPLIER,
     MAX_RESIDUAL_MULTIPLIER, MAX_SHIFT, Macs, NetworkError, Normalize, Op, Pattern, Preprocess,
     PreprocessError, QuantNetwork, Requantize, Residual, Rounding, Shape, Sparsity, TensorRef,

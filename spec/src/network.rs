@@ -36,6 +36,7 @@ pub use layers::{
     TensorRef, Window,
 };
 pub use macs::Macs;
+pub use pattern::FoundSparsity;
 pub use preprocess::{Normalize, Preprocess, PreprocessError, Transfer};
 pub use quant::{
     Bounds, FORMAT_1_MAX_MULTIPLIER, FORMAT_1_MAX_SHIFT, MAX_MULTIPLIER, MAX_RESIDUAL_MULTIPLIER,

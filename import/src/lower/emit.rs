@@ -1,0 +1,393 @@
+//! The walk over the nodes: where each map comes from, which layers there are so far.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+use spec::{Bounds, FoundSparsity, InputSpec, Layer, NetworkError, QuantNetwork, Shape, TensorRef};
+
+use super::constants::Comparison;
+use super::names::Names;
+use super::{HostStep, Imported, Options};
+use crate::error::{Error, Problem};
+use crate::formula::Quantization;
+use crate::graph::{Graph, Node, Op, Tensor, TensorId};
+
+/// Where the values of a map are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Source {
+    pub(super) map: TensorRef,
+    /// The shape of that map, which a reshape does not change.
+    pub(super) shape: Shape,
+    /// Rows and columns of zero point that are still to be put around it: top, bottom, left, right.
+    pub(super) padding: [usize; 4],
+    /// What its values mean.
+    pub(super) meaning: Quantization,
+    /// The scale that its layer is labeled with.
+    pub(super) label: f64,
+}
+
+/// Why a node becomes no layer.
+pub(super) enum Fault {
+    /// What it reads is not there, which was said.
+    Missing,
+    /// What, and what to do.
+    Problem(String, String),
+}
+
+impl Fault {
+    pub(super) fn new(fault: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Problem(fault.into(), help.into())
+    }
+}
+
+/// A graph on its way to a network.
+pub(super) struct Lowering<'g> {
+    pub(super) graph: &'g Graph,
+    pub(super) layers: Vec<Layer>,
+    /// Of each layer, the node that it came from, by its position in the graph.
+    origins: Vec<usize>,
+    pub(super) sparsity: Vec<(usize, FoundSparsity)>,
+    pub(super) comparisons: Vec<(usize, Comparison)>,
+    input: Shape,
+    sources: HashMap<TensorId, Source>,
+    /// What the host computes, and the map that this comes from.
+    on_host: HashMap<TensorId, TensorId>,
+    host: Vec<(String, crate::graph::HostOp, TensorId)>,
+    /// How many nodes and outputs read each map.
+    n_readers: HashMap<TensorId, usize>,
+    names: Names,
+    problems: Vec<Problem>,
+}
+
+impl<'g> Lowering<'g> {
+    pub(super) fn new(graph: &'g Graph) -> Result<Self, Error> {
+        let &[input] = &graph.inputs[..] else {
+            return Err(Error::refused(
+                format!("the model has {} inputs", graph.inputs.len()),
+                "export it with a single input image",
+            ));
+        };
+        let tensor = graph.tensor(input);
+        let source = Source {
+            map: TensorRef::Input,
+            shape: tensor.shape,
+            padding: [0; 4],
+            meaning: meaning(tensor),
+            label: tensor.scale.into(),
+        };
+        let mut n_readers = HashMap::new();
+        let read = graph.nodes.iter().flat_map(|node| &node.inputs).chain(&graph.outputs);
+        read.for_each(|id| *n_readers.entry(*id).or_default() += 1);
+        Ok(Self {
+            graph,
+            layers: Vec::new(),
+            origins: Vec::new(),
+            sparsity: Vec::new(),
+            comparisons: Vec::new(),
+            input: tensor.shape,
+            sources: HashMap::from([(input, source)]),
+            on_host: HashMap::new(),
+            host: Vec::new(),
+            n_readers,
+            names: Names::default(),
+            problems: graph.problems.clone(),
+        })
+    }
+
+    pub(super) fn run(mut self, options: &Options) -> Result<Imported, Error> {
+        for (position, node) in self.graph.nodes.iter().enumerate() {
+            match self.node(node) {
+                Ok(source) => {
+                    self.origins.resize(self.layers.len(), position);
+                    if let Some(source) = source {
+                        self.sources.insert(node.output, source);
+                    }
+                }
+                Err(Fault::Missing) => self.origins.resize(self.layers.len(), position),
+                Err(Fault::Problem(fault, help)) => {
+                    self.origins.resize(self.layers.len(), position);
+                    let problem = self.problem(node, fault, help);
+                    self.problems.push(problem);
+                }
+            }
+        }
+        let outputs = self.outputs()?;
+        let graph = self.graph;
+        let input = graph.tensor(graph.inputs[0]);
+        let name = options.name.clone().unwrap_or_else(|| graph.name.clone());
+        let network = QuantNetwork {
+            name,
+            input: InputSpec {
+                height: self.input.height,
+                width: self.input.width,
+                channels: self.input.channels,
+                space_to_depth: 1,
+                scale: input.scale.into(),
+                zero_point: input.zero_point,
+                preprocess: None,
+            },
+            classes: options.classes.clone(),
+            layers: std::mem::take(&mut self.layers),
+            outputs,
+            provenance: json!({"imported": {"name": graph.name, "runtime": format!("{:?}", graph.runtime)}}),
+        };
+        let errors = network.validate().err().unwrap_or_default();
+        self.finish(network, errors)
+    }
+
+    fn finish(
+        mut self,
+        network: QuantNetwork,
+        errors: Vec<NetworkError>,
+    ) -> Result<Imported, Error> {
+        if !self.problems.is_empty() {
+            // Rules that a layer breaks by itself are told as well; what is missing breaks others.
+            let broken: Vec<Problem> =
+                errors.iter().filter_map(|error| self.broken(&network, error)).collect();
+            self.problems.extend(broken);
+            self.problems.sort_by_key(|problem| problem.node);
+            return Err(Error::Unsupported(self.problems));
+        }
+        if !errors.is_empty() {
+            return Err(Error::Network(errors));
+        }
+        let host = self.host.iter().filter_map(|(name, op, from)| {
+            let TensorRef::Layer(layer) = self.sources.get(from)?.map else { return None };
+            Some(HostStep {
+                name: name.clone(),
+                op: *op,
+                layer: network.layers[layer].name.clone(),
+            })
+        });
+        Ok(Imported {
+            host: host.collect(),
+            sparsity: self.sparsity,
+            comparisons: self.comparisons,
+            notes: self.graph.notes.clone(),
+            network,
+        })
+    }
+
+    /// A rule that a layer breaks, as a problem of its node.
+    fn broken(&self, network: &QuantNetwork, error: &NetworkError) -> Option<Problem> {
+        let text = error.to_string();
+        let index = network
+            .layers
+            .iter()
+            .position(|layer| text.starts_with(&format!("layer {:?}", layer.name)))?;
+        if matches!(error, NetworkError::Unused { .. }) {
+            return None;
+        }
+        let (fault, help) =
+            text.split_once("; help: ").unwrap_or((&text, "change it in the original model"));
+        let node = &self.graph.nodes[self.origins[index]];
+        Some(self.problem(node, fault.to_owned(), help.to_owned()))
+    }
+
+    fn problem(&self, node: &Node, fault: String, help: String) -> Problem {
+        let shape = |id: &TensorId| shape_text(self.graph.tensor(*id).shape);
+        let inputs: Vec<_> = node.inputs.iter().map(shape).collect();
+        Problem {
+            node: node.index,
+            name: node.name.clone(),
+            kind: node.kind.clone(),
+            shapes: format!("{} -> {}", inputs.join(", "), shape(&node.output)),
+            fault,
+            help,
+        }
+    }
+
+    /// The layers whose outputs leave the network.
+    fn outputs(&mut self) -> Result<Vec<usize>, Error> {
+        let mut outputs = Vec::new();
+        for id in &self.graph.outputs {
+            let id = self.on_host.get(id).copied().unwrap_or(*id);
+            match self.sources.get(&id).copied() {
+                Some(source) => {
+                    let source = match source.map {
+                        TensorRef::Layer(_) if source.padding == [0; 4] => source,
+                        _ => self.padded(source, "output"),
+                    };
+                    let TensorRef::Layer(layer) = source.map else { continue };
+                    self.origins
+                        .resize(self.layers.len(), self.graph.nodes.len().saturating_sub(1));
+                    if !outputs.contains(&layer) {
+                        outputs.push(layer);
+                    }
+                }
+                None if self.problems.is_empty() => {
+                    let name = &self.graph.tensor(id).name;
+                    return Err(Error::damaged(
+                        "outputs",
+                        format!("nothing computes output {name:?}"),
+                    ));
+                }
+                None => {}
+            }
+        }
+        Ok(outputs)
+    }
+
+    /// Lowers a node; `None` where the host computes it.
+    fn node(&mut self, node: &Node) -> Result<Option<Source>, Fault> {
+        let from_host = node.inputs.iter().find_map(|id| self.on_host.get(id)).copied();
+        if let Op::Host(op) = node.op {
+            let &[input] = &node.inputs[..] else { return Err(inputs_fault(node)) };
+            let from = from_host.unwrap_or(input);
+            self.on_host.insert(node.output, from);
+            self.host.push((node.name.clone(), op, from));
+            return Ok(None);
+        }
+        if from_host.is_some() {
+            return Err(Fault::new(
+                "it reads what the host computes",
+                "end the model before the operation that stays on the host",
+            ));
+        }
+        let sources =
+            node.inputs.iter().map(|id| self.source(*id)).collect::<Result<Vec<_>, _>>()?;
+        let output = self.graph.tensor(node.output);
+        let source = self.lowered(node, &sources)?;
+        let padded = [
+            source.shape.height + source.padding[0] + source.padding[1],
+            source.shape.width + source.padding[2] + source.padding[3],
+        ];
+        let computed = Shape { height: padded[0], width: padded[1], ..source.shape };
+        let same = match node.op {
+            Op::Reshape => computed.n_values() == output.shape.n_values(),
+            _ => {
+                computed == output.shape
+                    || (computed.n_pixels() == 1 && computed.n_values() == output.shape.n_values())
+            }
+        };
+        if !same {
+            return Err(Fault::new(
+                format!(
+                    "its output is {}, the file says {}",
+                    shape_text(computed),
+                    shape_text(output.shape)
+                ),
+                "the file is damaged, or its shapes are not fixed: convert it again",
+            ));
+        }
+        Ok(Some(source))
+    }
+
+    fn source(&self, id: TensorId) -> Result<Source, Fault> {
+        match self.sources.get(&id) {
+            Some(source) => Ok(*source),
+            // Said where it would have been computed.
+            None if !self.problems.is_empty() => Err(Fault::Missing),
+            None => Err(Fault::new(
+                format!("nothing computes {:?} before it", self.graph.tensor(id).name),
+                "the file is damaged, or a second input: convert it again",
+            )),
+        }
+    }
+
+    /// The map of an input with the shape that the graph gives it and nothing left to pad.
+    pub(super) fn shaped(
+        &mut self,
+        node: &Node,
+        input: usize,
+        sources: &[Source],
+    ) -> Result<Source, Fault> {
+        let source = self.reshaped(node, input, sources)?;
+        Ok(if source.padding == [0; 4] { source } else { self.padded(source, &node.name) })
+    }
+
+    /// The same with what is left to pad.
+    pub(super) fn reshaped(
+        &mut self,
+        node: &Node,
+        input: usize,
+        sources: &[Source],
+    ) -> Result<Source, Fault> {
+        let mut source = sources[input];
+        let [top, bottom, left, right] = source.padding;
+        let mut shape = self.graph.tensor(node.inputs[input]).shape;
+        shape.height = shape.height.saturating_sub(top + bottom);
+        shape.width = shape.width.saturating_sub(left + right);
+        if source.shape == shape {
+            return Ok(source);
+        }
+        let is_input = source.map == TensorRef::Input;
+        if is_input
+            && !self.layers.iter().any(|layer| layer.reads().any(|map| map == TensorRef::Input))
+        {
+            // The image is sent in the same order whatever its rows are called.
+            self.input = shape;
+            self.sources
+                .values_mut()
+                .filter(|other| other.map == TensorRef::Input)
+                .for_each(|other| other.shape = shape);
+            source.shape = shape;
+            return Ok(source);
+        }
+        Err(Fault::new(
+            format!("it reads {} as {}", shape_text(source.shape), shape_text(shape)),
+            "reshape only before a fully connected layer or an output",
+        ))
+    }
+
+    /// How many nodes and outputs read the output of a node.
+    pub(super) fn n_readers(&self, id: TensorId) -> usize {
+        self.n_readers.get(&id).copied().unwrap_or(0)
+    }
+
+    /// A name for a layer of a node.
+    pub(super) fn name(&mut self, node: &Node) -> String {
+        self.names.layer(&node.name, &node.kind, node.index)
+    }
+
+    /// A name for a layer that no node asks for.
+    pub(super) fn extra_name(&mut self, of: &str, what: &str) -> String {
+        let of = of.split(';').next().unwrap_or_default();
+        self.names.layer(&format!("{of} {what}"), what, self.layers.len())
+    }
+
+    /// Adds a layer; `shape` is that of its output.
+    pub(super) fn push(&mut self, mut layer: Layer, shape: Shape, meaning: Quantization) -> Source {
+        let (index, label) = (self.layers.len(), layer.scale);
+        let found = match &mut layer.op {
+            spec::Op::Conv(conv) => {
+                let found = FoundSparsity::of(&conv.weight, conv.groups);
+                conv.sparsity = found.sparsity;
+                Some(found)
+            }
+            spec::Op::FullyConnected(fc) => {
+                let found = FoundSparsity::of(&fc.weight, 1);
+                fc.sparsity = found.sparsity;
+                Some(found)
+            }
+            _ => None,
+        };
+        self.sparsity.extend(found.map(|found| (index, found)));
+        self.layers.push(layer);
+        Source { map: TensorRef::Layer(index), shape, padding: [0; 4], meaning, label }
+    }
+}
+
+/// What the values of a map mean.
+pub(super) fn meaning(tensor: &Tensor) -> Quantization {
+    Quantization { scale: tensor.scale, zero_point: tensor.zero_point }
+}
+
+/// `32x32x3`.
+pub(super) fn shape_text(shape: Shape) -> String {
+    format!("{}x{}x{}", shape.height, shape.width, shape.channels)
+}
+
+/// A node of another number of inputs than its operation has.
+pub(super) fn inputs_fault(node: &Node) -> Fault {
+    Fault::new(
+        format!("it has {} inputs", node.inputs.len()),
+        "the file is damaged: convert it again",
+    )
+}
+
+/// Bounds that both hold.
+pub(super) fn intersected(a: Bounds, b: Bounds) -> Bounds {
+    let low = a.low.max(b.low);
+    Bounds { low, high: a.high.min(b.high).max(low) }
+}
