@@ -39,7 +39,7 @@ pub fn compile(
     config: &ArrayConfig,
     options: &Options,
 ) -> Result<Program, CompileErrors> {
-    let (program, report) = analyze(network, config, options);
+    let (program, report) = analyze(network, config, options, Sizes::OfProblems);
     match program {
         Some(program) if report.problems.is_empty() => Ok(program),
         _ => Err(CompileErrors { problems: report.problems }),
@@ -48,7 +48,7 @@ pub fn compile(
 
 /// Says what `network` needs on the array `config`, and everything that keeps it from running there.
 pub fn check(network: &QuantNetwork, config: &ArrayConfig, options: &Options) -> Report {
-    analyze(network, config, options).1
+    analyze(network, config, options, Sizes::All).1
 }
 
 /// Depths of memories that just hold `network`, as it would be packed and split with the memories of `config`.
@@ -94,10 +94,19 @@ fn not_lowered(network: &QuantNetwork) -> Vec<Problem> {
     found.map(|(place, feature)| Problem::NotLowered { place, feature }).collect()
 }
 
+/// Whether it is worked out how deep the banks must be at least, which is a search.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sizes {
+    All,
+    /// Only where they are too small.
+    OfProblems,
+}
+
 fn analyze(
     network: &QuantNetwork,
     config: &ArrayConfig,
     options: &Options,
+    sizes: Sizes,
 ) -> (Option<Program>, Report) {
     let without_program =
         |problems, notes| (None, Report { requirements: Vec::new(), problems, notes });
@@ -117,26 +126,36 @@ fn analyze(
     }
     let requests: Vec<place::Request> =
         plan.steps.iter().enumerate().map(|(index, step)| step.request(index, config)).collect();
-    let available = config.memories().activation;
-    let depth_needed = place::min_depth(&requests);
+    let available = config.memories().banks();
     let mut problems = Vec::new();
-    let placement = place::place(&requests, available).unwrap_or_else(|full| {
-        problems.push(Problem::Activation {
-            layer: plan.steps[full.step].name.clone(),
-            n_maps: full.n_maps,
-            n_words: full.words,
-            word_channels: config.word_channels(),
-            needed: depth_needed,
-            available,
-            largest: Memory::Activation.largest(),
-            fit_helps: true,
-        });
-        place::place(&requests, usize::MAX).expect("endless banks hold every map")
-    });
+    let (placement, depths_needed) = match place::place(&requests, available) {
+        Ok(placement) => {
+            let least = (sizes == Sizes::All).then(|| place::min_depths(&requests));
+            // Other depths than those that would do best may hold the maps, too.
+            let holds = |depths: &place::Depths| (0..3).all(|bank| depths[bank] <= available[bank]);
+            let depths = least.filter(holds).unwrap_or_else(|| placement.depths());
+            (placement, depths)
+        }
+        Err(full) => {
+            let needed = place::min_depths(&requests);
+            problems.push(Problem::Activation {
+                layer: plan.steps[full.step].name.clone(),
+                n_maps: full.n_maps,
+                n_words: full.words,
+                word_channels: config.word_channels(),
+                needed,
+                available,
+                largest: Memory::Bank1.largest(),
+                fit_helps: true,
+            });
+            let endless = place::place(&requests, [usize::MAX; 3]);
+            (endless.expect("endless banks hold every map"), needed)
+        }
+    };
     let (program, too_large) = lower::lower(network, config, &plan, &placement);
-    let requirements = requirements_of(&plan, &program, depth_needed);
-    let short =
-        requirements.iter().filter(|r| r.needed > r.available && r.memory != Memory::Activation);
+    let requirements = requirements_of(&plan, &program, depths_needed);
+    let is_bank = |memory: Memory| place::BANKS.contains(&memory);
+    let short = requirements.iter().filter(|r| r.needed > r.available && !is_bank(r.memory));
     problems.splice(
         0..0,
         short.map(|r| Problem::Memory {
@@ -195,7 +214,11 @@ fn cures(
     }
 }
 
-fn requirements_of(plan: &plan::Plan, program: &Program, depth_needed: usize) -> Vec<Requirement> {
+fn requirements_of(
+    plan: &plan::Plan,
+    program: &Program,
+    [bank1, bank2, bank3]: place::Depths,
+) -> Vec<Requirement> {
     let steps = &plan.steps;
     let blocks = steps.iter().filter(|step| !step.sum).flat_map(|step| &step.blocks);
     // A pixel takes whole granules.
@@ -209,7 +232,9 @@ fn requirements_of(plan: &plan::Plan, program: &Program, depth_needed: usize) ->
         Memory::Lane => ("lane records", program.lanes.len()),
         Memory::Image => ("bytes", program.n_input_bytes),
         Memory::Input => ("words", plan.loader.n_words()),
-        Memory::Activation => ("words a bank", depth_needed),
+        Memory::Bank1 => ("words", bank1),
+        Memory::Bank2 => ("words", bank2),
+        Memory::Bank3 => ("words", bank3),
         Memory::Accumulator => {
             let largest = blocks.clone().map(blocks::Block::n_pixels).max();
             ("accumulators a column", largest.unwrap_or(1))

@@ -5,6 +5,12 @@
 //! layer's own residual (a rule), nor from that of the layer just before, whose drain overlaps (a wish: else the layer's
 //! first block waits for the drain).
 
+mod depths;
+
+pub(crate) use depths::min_depths;
+
+use spec::Memory;
+
 /// A feature map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum MapId {
@@ -51,6 +57,25 @@ pub(crate) struct Placement {
     pub(crate) reads: Vec<Reads>,
 }
 
+impl Placement {
+    fn new(requests: &[Request], places: Vec<Place>) -> Self {
+        let reads = choose_reads(requests, &places);
+        Self { places, reads }
+    }
+
+    /// Words of each bank that hold something.
+    pub(crate) fn depths(&self) -> Depths {
+        [1, 2, 3].map(|bank| {
+            let places = self.places.iter().filter(|place| place.banks >> bank & 1 == 1);
+            places.map(|place| place.address + place.words).max().unwrap_or(0)
+        })
+    }
+
+    fn n_waits(&self) -> usize {
+        self.reads.iter().filter(|reads| reads.wait_all).count()
+    }
+}
+
 /// Banks too small: the step whose output found no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full {
@@ -60,20 +85,27 @@ pub(crate) struct Full {
     pub(crate) words: usize,
 }
 
+/// Words of banks 1, 2 and 3.
+pub(crate) type Depths = [usize; 3];
+
+/// The banks that maps lie in.
+pub(crate) const BANKS: [Memory; 3] = [Memory::Bank1, Memory::Bank2, Memory::Bank3];
+
 /// Candidates tried before the search gives up.
 const BUDGET: usize = 20_000;
+/// The same where a smaller bank is only tried.
+const SHRINK_BUDGET: usize = 2_000;
 
-/// Places every map in banks of `depth` words.
+/// Places every map in banks of these depths.
 ///
 /// # Errors
 /// Some map finds no room.
-pub(crate) fn place(requests: &[Request], depth: usize) -> Result<Placement, Full> {
+pub(crate) fn place(requests: &[Request], depths: Depths) -> Result<Placement, Full> {
     let mut deepest = 0;
     for wishes in [true, false] {
-        let mut search = Search::new(requests, depth, wishes);
+        let mut search = Search::new(requests, depths, wishes, BUDGET);
         if search.run(0) {
-            let reads = choose_reads(requests, &search.places);
-            return Ok(Placement { places: search.places, reads });
+            return Ok(Placement::new(requests, search.places));
         }
         deepest = search.deepest.max(deepest);
     }
@@ -85,24 +117,6 @@ pub(crate) fn place(requests: &[Request], depth: usize) -> Result<Placement, Ful
         n_maps: alive().count(),
         words: alive().map(|map| requests[map].words).sum(),
     })
-}
-
-/// The smallest depth at which [`place`] succeeds.
-pub(crate) fn min_depth(requests: &[Request]) -> usize {
-    let end = |placement: Placement| {
-        placement.places.iter().map(|place| place.address + place.words).max()
-    };
-    let unlimited = place(requests, usize::MAX).ok().and_then(end).unwrap_or(0);
-    let largest = requests.iter().map(|request| request.words).max().unwrap_or(0);
-    let (mut low, mut high) = (largest, unlimited);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        match place(requests, middle) {
-            Ok(placement) => high = end(placement).unwrap_or(middle).clamp(low, middle),
-            Err(_) => low = middle + 1,
-        }
-    }
-    high
 }
 
 fn last_uses(requests: &[Request]) -> Vec<usize> {
@@ -120,7 +134,7 @@ fn last_uses(requests: &[Request]) -> Vec<usize> {
 
 struct Search<'a> {
     requests: &'a [Request],
-    depth: usize,
+    depths: Depths,
     last_use: Vec<usize>,
     /// For each step: maps that must be readable from a bank other than its output's.
     partners: Vec<Vec<MapId>>,
@@ -130,7 +144,7 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(requests: &'a [Request], depth: usize, wishes: bool) -> Self {
+    fn new(requests: &'a [Request], depths: Depths, wishes: bool, budget: usize) -> Self {
         let mut partners = vec![Vec::new(); requests.len()];
         let mut apart = |a: MapId, b: MapId| match (a, b) {
             (MapId::Step(a), MapId::Step(b)) => partners[a.max(b)].push(MapId::Step(a.min(b))),
@@ -149,11 +163,11 @@ impl<'a> Search<'a> {
         }
         Self {
             requests,
-            depth,
+            depths,
             last_use: last_uses(requests),
             partners,
             places: Vec::with_capacity(requests.len()),
-            budget: BUDGET,
+            budget,
             deepest: 0,
         }
     }
@@ -178,7 +192,8 @@ impl<'a> Search<'a> {
             .filter(|banks| self.may_lie_in(step, *banks))
             .map(|banks| Place { banks, address: self.first_fit(step, banks), words })
             .filter(|place| {
-                place.address <= self.depth.saturating_sub(words) && words <= self.depth
+                let depth = self.depth(place.banks);
+                place.address <= depth.saturating_sub(words) && words <= depth
             })
             .collect();
         candidates.sort_by_key(|place| (place.banks.count_ones(), place.address, place.banks));
@@ -194,6 +209,13 @@ impl<'a> Search<'a> {
             self.places.pop();
         }
         false
+    }
+
+    /// Words of the shallowest of `banks`.
+    fn depth(&self, banks: u8) -> usize {
+        let depths = self.depths.iter().enumerate();
+        let of_banks = depths.filter(|(index, _)| banks >> (index + 1) & 1 == 1);
+        of_banks.map(|(_, depth)| *depth).min().unwrap_or(0)
     }
 
     fn may_lie_in(&self, step: usize, banks: u8) -> bool {
@@ -290,6 +312,7 @@ mod tests {
     }
 
     fn assert_sound(requests: &[Request], placement: &Placement, depth: usize) {
+        assert!(placement.depths().iter().all(|words| *words <= depth));
         let last_use = last_uses(requests);
         let Placement { places, reads } = placement;
         for step in 0..requests.len() {
@@ -319,10 +342,9 @@ mod tests {
     #[test]
     fn a_chain_of_residual_blocks_never_waits() {
         let requests = residual_chain(9, 1024);
-        let placement = place(&requests, 1024).unwrap();
+        let placement = place(&requests, [1024; 3]).unwrap();
         assert_sound(&requests, &placement, 1024);
         assert!(placement.reads.iter().all(|reads| !reads.wait_all));
-        assert_eq!(min_depth(&requests), 1024);
     }
 
     #[test]
@@ -332,7 +354,7 @@ mod tests {
             request(Step(0), Some(Step(0)), 5),
             request(Step(1), None, 0),
         ];
-        let placement = place(&requests, 16).unwrap();
+        let placement = place(&requests, [16; 3]).unwrap();
         assert_sound(&requests, &placement, 16);
         assert_eq!(placement.places[0].banks.count_ones(), 2);
     }
@@ -344,7 +366,7 @@ mod tests {
             request(Step(0), Some(Input), 8),
             request(Input, Some(Step(1)), 0),
         ];
-        let placement = place(&requests, 8).unwrap();
+        let placement = place(&requests, [8; 3]).unwrap();
         assert_sound(&requests, &placement, 8);
         assert!(placement.reads[2].wait_all);
     }
@@ -358,7 +380,7 @@ mod tests {
             Request { shares: Some(0), ..request(Step(1), None, 8) },
             request(Step(0), None, 8),
         ];
-        let placement = place(&requests, 8).unwrap();
+        let placement = place(&requests, [8; 3]).unwrap();
         assert_eq!(placement.places[2], placement.places[0]);
         assert_ne!(placement.places[1].banks, placement.places[0].banks);
         assert_ne!(placement.places[3].banks, placement.places[0].banks);
@@ -367,11 +389,10 @@ mod tests {
     #[test]
     fn names_the_step_without_room() {
         let requests = residual_chain(2, 100);
-        assert_eq!(place(&requests, 99).unwrap_err(), Full { step: 0, n_maps: 1, words: 100 });
+        assert_eq!(place(&requests, [99; 3]).unwrap_err(), Full { step: 0, n_maps: 1, words: 100 });
         let mut many: Vec<Request> = (0..5).map(|_| request(Input, None, 60)).collect();
         many.extend((0..5).map(|map| request(Step(map), None, 1)));
-        let full = place(&many, 100).unwrap_err();
+        let full = place(&many, [100; 3]).unwrap_err();
         assert_eq!((full.step, full.n_maps, full.words), (3, 4, 240));
-        assert_eq!(min_depth(&many), 120);
     }
 }

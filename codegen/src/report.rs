@@ -72,9 +72,14 @@ pub enum Problem {
     /// Activation banks that are too small for the maps alive at a time.
     #[error(
         "layer {layer:?}: activation memory: {n_maps} map(s) of {n_words} words of {word_channels} channels in all are alive, \
-         which takes banks of {needed} words, {limit}; help: {help}",
-        limit = limit("banks have", *needed, *available, *largest),
-        help = memory_help(Memory::Activation, *needed <= *largest, *fit_helps, None)
+         which takes {needed}, {limit}; help: {help}",
+        needed = banks(needed),
+        limit = if is_addressed(needed, *largest) {
+            format!("there are {}", banks(available))
+        } else {
+            format!("at most {largest} can be addressed")
+        },
+        help = memory_help(Memory::Bank1, is_addressed(needed, *largest), *fit_helps, None)
     )]
     Activation {
         /// The first layer whose output finds no room.
@@ -85,10 +90,10 @@ pub enum Problem {
         n_words: usize,
         /// Channels of a word.
         word_channels: usize,
-        /// Words of a bank with which the whole network fits.
-        needed: usize,
-        /// Words of a bank.
-        available: usize,
+        /// Words of banks 1, 2 and 3 with which the whole network fits.
+        needed: [usize; 3],
+        /// Words that they have.
+        available: [usize; 3],
         /// Words of a bank that the instruction set can address.
         largest: usize,
         /// Whether memories of other depths cure this and all other problems.
@@ -161,9 +166,8 @@ impl Problem {
     /// Whether memories of other depths cure it.
     pub fn is_curable(&self) -> bool {
         match self {
-            Self::Memory { needed, largest, .. } | Self::Activation { needed, largest, .. } => {
-                needed <= largest
-            }
+            Self::Memory { needed, largest, .. } => needed <= largest,
+            Self::Activation { needed, largest, .. } => is_addressed(needed, *largest),
             _ => false,
         }
     }
@@ -173,6 +177,19 @@ impl Problem {
         if let Self::Memory { fit_helps, .. } | Self::Activation { fit_helps, .. } = self {
             *fit_helps = helps;
         }
+    }
+}
+
+fn is_addressed(banks: &[usize; 3], largest: usize) -> bool {
+    banks.iter().all(|depth| *depth <= largest)
+}
+
+/// Banks 1 to 3 of so many words.
+fn banks([bank1, bank2, bank3]: &[usize; 3]) -> String {
+    if bank1 == bank2 && bank2 == bank3 {
+        format!("banks of {bank1} words")
+    } else {
+        format!("banks of {bank1}, {bank2} and {bank3} words")
     }
 }
 
@@ -193,7 +210,7 @@ fn memory_help(
 ) -> Cow<'static, str> {
     if is_curable {
         return Cow::Borrowed(match (fit_helps, memory) {
-            (true, Memory::Activation) => {
+            (true, Memory::Bank1) => {
                 "size the memories with --fit, where the device has room, or use fewer channels or smaller maps"
             }
             (true, _) => {
@@ -222,7 +239,7 @@ fn memory_help(
             "--fit does not cure this; use smaller images or a larger space-to-depth block, or more rows, which make \
              words wider"
         }
-        Memory::Activation => {
+        Memory::Bank1 | Memory::Bank2 | Memory::Bank3 => {
             "--fit does not cure this; use a larger stride or a max-pool earlier, fewer channels, or more rows, which \
              make words wider"
         }

@@ -22,7 +22,7 @@ impl Machine {
     /// If the model cannot be set up, or its banks are not those of `config`.
     pub fn new(model: &Model, config: &ArrayConfig) -> Result<Self, SimError> {
         let instance = model.instance()?;
-        for memory in [Memory::Input, Memory::Activation] {
+        for memory in Memory::ACTIVATION {
             let (n_rows, row_bytes) = (memory.depth(config.memories()), memory.bits(config) / 8);
             for name in memory.instances() {
                 check_size(name, instance.memory_shape(name), n_rows, row_bytes)?;

@@ -83,8 +83,8 @@ impl<'program> Machine<'program> {
     fn new(program: &'program Program) -> Self {
         let config = &program.config;
         let memories = config.memories();
-        let depths =
-            [memories.input, memories.activation, memories.activation, memories.activation];
+        let [bank1, bank2, bank3] = memories.banks();
+        let depths = [memories.input, bank1, bank2, bank3];
         Self {
             program,
             banks: depths.map(|depth| Bank::new(depth, config.word_channels())),

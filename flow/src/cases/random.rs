@@ -7,7 +7,7 @@ use codegen::Feature;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use spec::{ArrayConfig, Bounds, Memories, Op, QuantNetwork, Shape, TensorRef};
+use spec::{ArrayConfig, Bounds, Memories, Memory, Op, QuantNetwork, Shape, TensorRef};
 
 use super::{Builder, ConvSpec};
 
@@ -109,7 +109,8 @@ impl<'a> Random<'a> {
             rng.random_range(1..=size.channels)
         };
         let channels = if block > 1 { 1 + channels % 3 } else { channels };
-        let words = config.memories().input.min(config.memories().activation) / 3;
+        let depths = Memory::ACTIVATION.map(|bank| bank.depth(config.memories()));
+        let words = depths.into_iter().min().unwrap_or_default() / 3;
         let largest = words / (channels * block * block).div_ceil(config.word_channels());
         let height = rng.random_range(1..=size.side);
         let width = rng.random_range(1..=size.side);

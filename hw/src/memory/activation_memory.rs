@@ -64,11 +64,12 @@ pub struct ActivationMemory {
 }
 
 impl ActivationMemory {
-    /// Banks of `memories().input` words and three times `memories().activation` words.
+    /// Four banks as deep as `config` says.
     pub fn new(config: &ArrayConfig) -> Self {
         let (word, granules) = (config.word_channels(), config.granules());
+        let depths = config.memories().banks();
         let bank =
-            || Ram::new("activation_bank", config.memories().activation, word, granules).visible();
+            |index: usize| Ram::new("activation_bank", depths[index], word, granules).visible();
         Self {
             clock: Signal::default(),
             stream_bank: Signal::default(),
@@ -87,9 +88,9 @@ impl ActivationMemory {
             word: ports(word),
             residual: ports(config.lanes()),
             bank0: Ram::new("input_bank", config.memories().input, word, 1).visible(),
-            bank1: bank(),
-            bank2: bank(),
-            bank3: bank(),
+            bank1: bank(0),
+            bank2: bank(1),
+            bank3: bank(2),
             granule_write: GranuleWrite::new(config),
             streamed: Register::default(),
             word_select: BankSelect::new(config),
@@ -194,11 +195,11 @@ mod tests {
 
     /// Runs random traffic against four arrays of bytes.
     fn check(rows: usize, cols: usize) {
-        let memories = Memories { input: 5, activation: 7, ..Memories::default() };
+        let memories = Memories { input: 5, ..Memories::default() }.with_banks([7, 4, 9]);
         let config = ArrayConfig::new(rows, cols, memories).unwrap();
         let (n, lanes, granules) = (config.word_channels(), config.lanes(), config.granules());
         let mut memory = ActivationMemory::new(&config);
-        let mut banks = [5, 7, 7, 7].map(|depth| vec![vec![0u8; n]; depth]);
+        let mut banks = [5, 7, 4, 9].map(|depth| vec![vec![0u8; n]; depth]);
         let mut random = Random::new(rows as u64);
         let mut below = |n: usize| random.below(n as u64) as usize;
         let mut coming: Option<Vec<u8>> = None;
@@ -216,7 +217,7 @@ mod tests {
 
             let (write, load) = (below(2) == 1, below(2) == 1);
             let (write_banks, write_address, write_granule) =
-                (below(16), below(7), below(granules));
+                (below(16), below(9), below(granules));
             let write_data: Vec<u8> = (0..lanes).map(|_| below(256) as u8).collect();
             let load_address = below(5);
             let load_word: Vec<u8> = (0..n).map(|_| [0x80, 0x7f, 0xff, 0][below(4)]).collect();
@@ -248,7 +249,9 @@ mod tests {
                 .skip(1)
                 .filter(|(b, _)| write && write_banks >> b & 1 == 1)
             {
-                let word = &mut bank[write_address];
+                // A bank takes the address bits that it has.
+                let at = write_address % bank.len().next_power_of_two();
+                let Some(word) = bank.get_mut(at) else { continue };
                 if write_granule == 0 {
                     word.fill(0);
                 }

@@ -15,8 +15,8 @@ use twofold_hw::memory::output::Output;
 use twofold_hw::verilog::{Verilog, emit};
 
 fn config(rows: usize, cols: usize) -> ArrayConfig {
-    let memories =
-        Memories { image: 64, input: 6, activation: 9, lane: 16, logit: 11, ..Memories::default() };
+    let memories = Memories { image: 64, input: 6, lane: 16, logit: 11, ..Memories::default() }
+        .with_banks([9; 3]);
     ArrayConfig::new(rows, cols, memories).expect("sizes within the limits")
 }
 

@@ -23,7 +23,7 @@ fn config(rows: usize, cols: usize) -> ArrayConfig {
     ArrayConfig::new(
         rows,
         cols,
-        Memories { accumulator: 4, activation: 4, input: 4, ..Memories::default() },
+        Memories { accumulator: 4, input: 4, ..Memories::default() }.with_banks([4; 3]),
     )
     .unwrap()
 }

@@ -31,9 +31,9 @@ pub(crate) fn config() -> ArrayConfig {
         parameter: 4,
         lane: 8,
         input: 64,
-        activation: 64,
         ..Memories::default()
-    };
+    }
+    .with_banks([64; 3]);
     ArrayConfig::new(2, 2, memories).unwrap().with_port_bytes(1).unwrap()
 }
 

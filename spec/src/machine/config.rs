@@ -245,7 +245,7 @@ impl Memory {
             Self::Parameter => Parameter::BITS * config.lanes(),
             Self::Lane => 32 * LANE_WORDS,
             Self::Image => 8,
-            Self::Input | Self::Activation => 8 * config.word_channels(),
+            Self::Input | Self::Bank1 | Self::Bank2 | Self::Bank3 => 8 * config.word_channels(),
             Self::Accumulator => 32,
             Self::Logit => 16,
         }

@@ -22,8 +22,12 @@ pub enum Memory {
     Image,
     /// The packed image: activation bank 0.
     Input,
-    /// Feature maps: activation banks 1, 2 and 3, alike.
-    Activation,
+    /// Feature maps: activation bank 1.
+    Bank1,
+    /// Activation bank 2.
+    Bank2,
+    /// Activation bank 3.
+    Bank3,
     /// Partial sums of a block, two banks a column.
     Accumulator,
     /// Values of all outputs.
@@ -32,7 +36,7 @@ pub enum Memory {
 
 impl Memory {
     /// Every memory, in the order of the documentation.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Program,
         Self::Tile,
         Self::Weight,
@@ -40,14 +44,18 @@ impl Memory {
         Self::Lane,
         Self::Image,
         Self::Input,
-        Self::Activation,
+        Self::Bank1,
+        Self::Bank2,
+        Self::Bank3,
         Self::Accumulator,
         Self::Logit,
     ];
     /// Those whose contents are files of a program.
     pub const ROMS: [Self; 5] =
         [Self::Program, Self::Tile, Self::Weight, Self::Parameter, Self::Lane];
-    /// Instance names of the activation banks, by their numbers in the ISA.
+    /// The activation banks, by their numbers in the ISA.
+    pub const ACTIVATION: [Self; 4] = [Self::Input, Self::Bank1, Self::Bank2, Self::Bank3];
+    /// Their instance names.
     pub const BANKS: [&'static str; 4] = ["bank0", "bank1", "bank2", "bank3"];
 
     /// The name in files and messages, and the field of [`Memories`].
@@ -60,7 +68,9 @@ impl Memory {
             Self::Lane => "lane",
             Self::Image => "image",
             Self::Input => "input",
-            Self::Activation => "activation",
+            Self::Bank1 => "bank1",
+            Self::Bank2 => "bank2",
+            Self::Bank3 => "bank3",
             Self::Accumulator => "accumulator",
             Self::Logit => "logit",
         }
@@ -75,8 +85,10 @@ impl Memory {
             Self::Weight => &["weight_memory"],
             Self::Parameter => &["parameter_memory"],
             Self::Lane => &["lane_memory"],
-            Self::Input => Self::BANKS.split_at(1).0,
-            Self::Activation => Self::BANKS.split_at(1).1,
+            Self::Input => &["bank0"],
+            Self::Bank1 => &["bank1"],
+            Self::Bank2 => &["bank2"],
+            Self::Bank3 => &["bank3"],
             Self::Image | Self::Accumulator | Self::Logit => &[],
         }
     }
@@ -89,7 +101,13 @@ impl Memory {
             Self::Weight => Some("weight.hex"),
             Self::Parameter => Some("parameter.hex"),
             Self::Lane => Some("lane.hex"),
-            Self::Image | Self::Input | Self::Activation | Self::Accumulator | Self::Logit => None,
+            Self::Image
+            | Self::Input
+            | Self::Bank1
+            | Self::Bank2
+            | Self::Bank3
+            | Self::Accumulator
+            | Self::Logit => None,
         }
     }
 
@@ -103,7 +121,9 @@ impl Memory {
             Self::Lane => memories.lane,
             Self::Image => memories.image,
             Self::Input => memories.input,
-            Self::Activation => memories.activation,
+            Self::Bank1 => memories.bank1,
+            Self::Bank2 => memories.bank2,
+            Self::Bank3 => memories.bank3,
             Self::Accumulator => memories.accumulator,
             Self::Logit => memories.logit,
         }
@@ -142,8 +162,12 @@ pub struct Memories {
     pub image: usize,
     /// Words of activation bank 0, which only the loader writes.
     pub input: usize,
-    /// Words of each of the activation banks 1, 2 and 3.
-    pub activation: usize,
+    /// Words of activation bank 1, which as banks 2 and 3 only the drain writes.
+    pub bank1: usize,
+    /// Words of activation bank 2.
+    pub bank2: usize,
+    /// Words of activation bank 3.
+    pub bank3: usize,
     /// Accumulators of a column in each of its two banks: the largest pixel block.
     pub accumulator: usize,
     /// Entries of all outputs, a pixel in whole granules of `lanes`.
@@ -160,7 +184,9 @@ impl Default for Memories {
             lane: 512,
             image: 16384,
             input: 2048,
-            activation: 2048,
+            bank1: 2048,
+            bank2: 2048,
+            bank3: 2048,
             accumulator: 256,
             logit: 1024,
         }
@@ -178,10 +204,22 @@ impl Memories {
             lane: depth(Memory::Lane),
             image: depth(Memory::Image),
             input: depth(Memory::Input),
-            activation: depth(Memory::Activation),
+            bank1: depth(Memory::Bank1),
+            bank2: depth(Memory::Bank2),
+            bank3: depth(Memory::Bank3),
             accumulator: depth(Memory::Accumulator),
             logit: depth(Memory::Logit),
         }
+    }
+
+    /// Banks 1, 2 and 3 of so many words each.
+    pub fn with_banks(self, [bank1, bank2, bank3]: [usize; 3]) -> Self {
+        Self { bank1, bank2, bank3, ..self }
+    }
+
+    /// Words of banks 1, 2 and 3.
+    pub fn banks(&self) -> [usize; 3] {
+        [self.bank1, self.bank2, self.bank3]
     }
 
     /// The larger depth of each memory.
@@ -210,5 +248,7 @@ mod tests {
             assert_eq!(memory.file().is_some(), Memory::ROMS.contains(&memory));
             assert!(memory.file().is_none() || memory.instances().len() == 1);
         }
+        let banks = Memory::ACTIVATION.iter().flat_map(|bank| bank.instances());
+        assert!(banks.eq(&Memory::BANKS));
     }
 }

@@ -51,7 +51,7 @@ fn program() -> Program {
         config: ArrayConfig::new(
             2,
             2,
-            Memories { accumulator: 4, activation: 8, ..Memories::default() },
+            Memories { accumulator: 4, ..Memories::default() }.with_banks([8; 3]),
         )
         .unwrap(),
         network: "by hand".into(),

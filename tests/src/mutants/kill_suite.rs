@@ -295,7 +295,7 @@ fn outcome(
 
 fn banks(machine: &Machine) -> [u8; 8] {
     let mut digest = Sha256::new();
-    for memory in [Memory::Input, Memory::Activation] {
+    for memory in Memory::ACTIVATION {
         let n_rows = memory.depth(machine.config().memories());
         for name in memory.instances() {
             let rows = machine.read_memory(name, n_rows, machine.config().word_channels());

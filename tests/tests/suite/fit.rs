@@ -59,9 +59,13 @@ fn each_fitted_memory_is_needed_to_its_last_entry() {
             "{name}: {problems:?}"
         );
     }
-    let memories = Memories { activation: fitted.activation - 1, ..fitted };
-    let problems = check(&network, &with(memories), &Options::default()).problems;
-    assert!(matches!(problems[..], [Problem::Activation { .. }]), "{problems:?}");
+    for bank in 0..3 {
+        let mut banks = fitted.banks();
+        banks[bank] -= 1;
+        let memories = fitted.clone().with_banks(banks);
+        let problems = check(&network, &with(memories), &Options::default()).problems;
+        assert!(matches!(problems[..], [Problem::Activation { .. }]), "bank {bank}: {problems:?}");
+    }
 }
 
 #[test]
@@ -74,7 +78,9 @@ fn every_problem_is_reported_at_once() {
         lane: 2,
         image: 3000,
         input: 512,
-        activation: 700,
+        bank1: 700,
+        bank2: 700,
+        bank3: 700,
         accumulator: 16,
         logit: 50,
     };
@@ -232,7 +238,7 @@ fn fitted_memories_hold_the_dense_schedule_too() {
         requirements_with_dense(&network, &ArrayConfig::default(), &Options::default()).unwrap();
     assert!(compile(&network, &with(both.clone()), &Options::default()).is_ok());
     assert!(compile(&network, &with(both.clone()), &dense).is_ok());
-    assert!(both.weight > own.weight && both.activation == own.activation, "{both:?}");
+    assert!(both.weight > own.weight && both.banks() == own.banks(), "{both:?}");
 }
 
 #[test]

@@ -20,14 +20,8 @@ const N_INTERPRETED: u64 = 20;
 /// Room for many words of few channels.
 fn memories() -> Memories {
     let deep = 1 << 13;
-    Memories {
-        input: deep,
-        activation: deep,
-        tile: deep,
-        weight: 1 << 15,
-        logit: deep,
-        ..Memories::default()
-    }
+    Memories { input: deep, tile: deep, weight: 1 << 15, logit: deep, ..Memories::default() }
+        .with_banks([deep; 3])
 }
 
 /// Runs random networks of one kind on every array.

@@ -41,7 +41,7 @@ fn small_case() -> Value {
         "cols": COLS,
         "memories": {
             "program": 512, "tile": 512, "weight": 1024, "parameter": 512, "lane": 512, "image": 2048, "input": 1024,
-            "activation": 1024, "accumulator": 64, "logit": 64
+            "bank1": 1024, "bank2": 600, "bank3": 1500, "accumulator": 64, "logit": 64
         }
     })
 }

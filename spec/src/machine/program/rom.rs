@@ -199,7 +199,9 @@ impl Program {
             Memory::Lane => self.lanes.iter().map(|words| word_bytes(words)).collect(),
             Memory::Image
             | Memory::Input
-            | Memory::Activation
+            | Memory::Bank1
+            | Memory::Bank2
+            | Memory::Bank3
             | Memory::Accumulator
             | Memory::Logit => Vec::new(),
         }
