@@ -8,6 +8,7 @@ mod error;
 mod formula;
 pub mod graph;
 mod lower;
+pub mod onnx;
 pub mod tflite;
 
 pub use error::{Error, Problem};

@@ -15,7 +15,7 @@ pub use error::{FileError, Refusal};
 pub use networks::{network_files, read_network, write_network, write_own_network};
 pub use ours::{Kind, finish_wave};
 pub use programs::{ProgramTarget, read_program, write_program};
-pub use read::{Limit, check_readable, open_regular, read_regular, read_text};
+pub use read::{Limit, check_readable, open_regular, read_inside, read_regular, read_text};
 pub use write::{
     Outputs, Target, make_folder, open_append, open_new_log, remove, write_atomically, write_with,
 };

@@ -4,8 +4,8 @@
 //! byte is read. Errors are those of the operating system, or as short as its own; the path is for the caller to name.
 
 use std::fs::{self, File, FileType, Metadata};
-use std::io::{self, Read};
-use std::path::Path;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Component, Path};
 
 /// The most bytes that a file of some kind can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +91,45 @@ pub fn open_regular(path: &Path, limit: Limit) -> io::Result<File> {
 /// As [`read_regular`].
 pub fn check_readable(path: &Path, limit: Limit) -> io::Result<()> {
     open_regular(path, limit).map(drop)
+}
+
+/// `length` bytes from `offset` on of a regular file that a file in `folder` names: one below the folder, by no link.
+///
+/// # Errors
+/// A name that is empty, absolute or leaves the folder, a link on the way, fewer bytes than that, or whatever the operating
+/// system says.
+pub fn read_inside(folder: &Path, name: &Path, offset: u64, length: u64) -> io::Result<Vec<u8>> {
+    let refused = |message: &str| io::Error::new(io::ErrorKind::InvalidInput, message);
+    let mut path = folder.to_owned();
+    let mut is_empty = true;
+    for component in name.components() {
+        match component {
+            Component::CurDir => continue,
+            Component::Normal(name) => path.push(name),
+            _ => return Err(refused("it lies outside of the folder")),
+        }
+        is_empty = false;
+        if fs::symlink_metadata(&path)?.is_symlink() {
+            return Err(refused("it is reached by a symbolic link"));
+        }
+    }
+    if is_empty {
+        return Err(refused("it has no name"));
+    }
+    let mut file = open_regular(&path, Limit::new("any file", u64::MAX))?;
+    let size = file.metadata()?.len();
+    if offset.checked_add(length).is_none_or(|end| end > size) {
+        let message =
+            format!("it has {size} bytes, and {length} from byte {offset} on are asked for");
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+    }
+    file.seek(SeekFrom::Start(offset))?;
+    let mut bytes = Vec::new();
+    file.take(length).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 != length {
+        return Err(refused("it changed while it was read"));
+    }
+    Ok(bytes)
 }
 
 fn check_regular(metadata: &Metadata, limit: Limit) -> io::Result<()> {
@@ -187,6 +226,42 @@ mod tests {
         let error = read_regular(path, LIMIT).unwrap_err().to_string();
         assert_eq!(error, "its size of 5 bytes is more than the 4 of a test");
         assert!(read_text(path, Limit::new("a status", 1 << 20)).unwrap().contains("Pid:"));
+    }
+
+    #[test]
+    fn what_a_file_names_is_read_below_its_folder_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let below = folder.path().join("model");
+        fs::create_dir(&below).unwrap();
+        fs::write(folder.path().join("secret"), "secret").unwrap();
+        fs::write(below.join("data"), "0123456789").unwrap();
+        symlink("../secret", below.join("link")).unwrap();
+        symlink("..", below.join("up")).unwrap();
+        let read = |name: &str, offset, length| {
+            let bytes = read_inside(&below, Path::new(name), offset, length);
+            bytes.map_err(|error| error.to_string())
+        };
+        assert_eq!(read("data", 2, 3).unwrap(), b"234");
+        assert_eq!(read("./data", 10, 0).unwrap(), b"");
+        let outside = "it lies outside of the folder";
+        let link = "it is reached by a symbolic link";
+        let absolute = folder.path().join("secret");
+        for (name, reason) in [
+            ("../secret", outside),
+            ("./../secret", outside),
+            (absolute.to_str().unwrap(), outside),
+            ("", "it has no name"),
+            (".", "it has no name"),
+            ("link", link),
+            ("up/secret", link),
+        ] {
+            assert_eq!(read(name, 0, 1).unwrap_err(), reason, "{name:?}");
+        }
+        for (offset, length) in [(8, 3), (11, 0), (u64::MAX, 2), (0, u64::MAX)] {
+            let reason =
+                format!("it has 10 bytes, and {length} from byte {offset} on are asked for");
+            assert_eq!(read("data", offset, length).unwrap_err(), reason);
+        }
     }
 
     #[test]
