@@ -12,6 +12,7 @@
 mod affine;
 mod attributes;
 mod call;
+mod channels;
 mod emit;
 mod fault;
 mod layout;

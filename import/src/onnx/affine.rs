@@ -3,11 +3,13 @@
 use std::rc::Rc;
 
 use super::call::Call;
+use super::emit::ALL;
 use super::fault::{Fault, Outcome};
 use super::reader::Reader;
-use super::tensor::Tensor;
-use super::value::{Expr, ExprOp, Value};
+use super::tensor::{Data, Tensor};
+use super::value::{Affine, Expr, ExprOp, Map, RealConst, Value};
 use super::view::{Axis, View, shown_dims};
+use crate::formula::Quantization;
 
 impl Reader<'_> {
     /// Add: of two maps, or of a constant to products.
@@ -18,28 +20,41 @@ impl Reader<'_> {
         if is_constant(0)? || is_constant(1)? {
             return self.arithmetic(call);
         }
-        let (left, view) = self.expr(call, 0)?;
-        let (right, other) = self.expr(call, 1)?;
-        if view != other {
+        let (left, right) = (self.real_map(call, 0)?, self.real_map(call, 1)?);
+        Self::sum(call, &left, &right)
+    }
+
+    /// The sum of two maps.
+    pub(super) fn sum(call: &Call<'_>, left: &Map, right: &Map) -> Outcome<Value> {
+        if left.view != right.view {
             return Err(Fault::new(
                 "what it adds is of different shapes",
                 "add maps of one shape; rows, columns and channels are not repeated",
             ));
         }
-        for operand in [&left, &right] {
-            if operand.map().is_none() {
-                return Err(Fault::new(
-                    format!(
-                        "it adds what {} {:?} computes in floating point",
-                        spec::shown(&operand.site.kind),
-                        spec::shown(&operand.site.name)
-                    ),
-                    "quantize both maps that it adds: a QuantizeLinear and a DequantizeLinear before it",
-                ));
-            }
-        }
-        let expr = Expr::new(&call.site, left.shape, ExprOp::Add(left, right))?;
-        Ok(Value::Pending(expr, view))
+        let op = ExprOp::Add(left.id, right.id);
+        let expr = Expr::new(&call.site, left.view.shape(), op)?;
+        Ok(Value::Pending(expr, left.view.clone()))
+    }
+
+    /// A map and a quantized constant of one number for each channel.
+    pub(super) fn map_plus(
+        &mut self,
+        call: &Call<'_>,
+        map: &Map,
+        constant: &RealConst,
+    ) -> Outcome<Value> {
+        let n = map.view.shape().channels;
+        let constants = channels_of(&constant.floats(), &constant.ints.dims, &map.view)?;
+        let quantized = quantized_channels(constant, n);
+        let channels = (0..n).map(|k| Affine {
+            factor: 1.0,
+            offset: constants[k] as f32,
+            quantized: quantized.as_ref().map(|quantized| quantized[k]),
+        });
+        let op = ExprOp::Affine(map.id, channels.collect());
+        let expr = Expr::new(&call.site, map.view.shape(), op)?;
+        Ok(Value::Pending(expr, map.view.clone()))
     }
 
     /// Add, Sub, Mul and Div with a constant: of products, of the input before it is quantized, or of constants.
@@ -74,12 +89,13 @@ impl Reader<'_> {
             }
             _ => unreachable!("a constant was matched"),
         };
-        let constants = per_channel(&constants, &dims, &view).ok_or_else(|| {
-            Fault::new(
-                format!("its constant of {} is not one number a channel", shown_dims(&dims)),
-                "replace it, train and quantize again",
-            )
-        })?;
+        if let (Value::RealConst(constant), "Add", Some(_)) =
+            (constant, operator, self.emitter.natural(&expr))
+        {
+            let map = self.real_map(call, index)?;
+            return self.map_plus(call, &map, constant);
+        }
+        let constants = channels_of(&constants, &dims, &view)?;
         let none = vec![0.0; constants.len()];
         let ones = vec![1.0; constants.len()];
         let (factors, offsets) = match operator {
@@ -125,15 +141,25 @@ impl Reader<'_> {
         factors: &[f64],
         offsets: &[f64],
     ) -> Outcome<Rc<Expr>> {
-        let (ExprOp::Conv(map, linear, _) | ExprOp::FullyConnected(map, linear)) = &expr.op else {
-            return Err(Fault::new(
-                format!("it is no {} right behind a convolution or a product", call.node.op_type),
-                "fold it into the convolution or product before it, then quantize: onnxruntime.quantization.shape_inference.quant_pre_process, or torch.nn.utils.fusion",
-            ));
-        };
         if factors.iter().chain(offsets).any(|number| !number.is_finite()) {
             return Err(Fault::new("it has a constant that is no finite number", "train it again"));
         }
+        let (ExprOp::Conv(map, linear, _) | ExprOp::FullyConnected(map, linear)) = &expr.op else {
+            let quant = self.emitter.natural(expr).ok_or_else(|| {
+                Fault::new(
+                    format!("it is no {} right behind a convolution, a product or a map", call.node.op_type),
+                    "quantize what it reads, or fold it into the convolution or product before it, then quantize: onnxruntime.quantization.shape_inference.quant_pre_process",
+                )
+            })?;
+            let map = self.emitter.quantized(expr, quant, ALL, "")?;
+            let channel = |(factor, offset): (&f64, &f64)| Affine {
+                factor: *factor as f32,
+                offset: *offset as f32,
+                quantized: None,
+            };
+            let channels = factors.iter().zip(offsets).map(channel).collect();
+            return Expr::new(&call.site, expr.shape, ExprOp::Affine(map, channels));
+        };
         let mut linear = linear.clone();
         let input_scale = f64::from(self.emitter.graph.tensor(*map).scale);
         if factors.iter().any(|factor| *factor != 1.0) {
@@ -180,6 +206,33 @@ impl Reader<'_> {
         };
         Expr::new(&expr.site, expr.shape, op)
     }
+}
+
+/// One number for each channel.
+fn channels_of(constants: &[f32], dims: &[usize], view: &View) -> Outcome<Vec<f64>> {
+    per_channel(constants, dims, view).ok_or_else(|| {
+        Fault::new(
+            format!("its constant of {} is not one number a channel", shown_dims(dims)),
+            "replace it, train and quantize again",
+        )
+    })
+}
+
+/// A constant as int8 with one scale and zero point for all channels, if it is that.
+fn quantized_channels(constant: &RealConst, n_channels: usize) -> Option<Vec<(i8, Quantization)>> {
+    let (&[scale], &[zero_point]) = (&constant.scales[..], &constant.zero_points[..]) else {
+        return None;
+    };
+    let offset = match constant.ints.data {
+        Data::I8(_) => 0,
+        Data::U8(_) => 128,
+        _ => return None,
+    };
+    let int8 = |value: i64| i8::try_from(value - offset).ok();
+    let meaning = Quantization { scale, zero_point: int8(zero_point)? };
+    let ints = constant.ints.ints()?;
+    let value = |k: usize| Some((int8(ints[if ints.len() == 1 { 0 } else { k }])?, meaning));
+    (0..n_channels).map(value).collect()
 }
 
 /// One number for each channel of a constant that is repeated over a tensor.

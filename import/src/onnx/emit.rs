@@ -102,10 +102,11 @@ impl Emitter {
                 let maps = parts.iter().map(|part| self.quantized(part, quant, range, ""));
                 (maps.collect::<Outcome<_>>()?, Op::Concat)
             }
-            ExprOp::Add(left, right) => match (left.map(), right.map()) {
-                (Some(left), Some(right)) => (vec![left, right], Op::Add),
-                _ => return Err(Fault::float("what it adds")),
-            },
+            ExprOp::Add(left, right) => (vec![*left, *right], Op::Add),
+            ExprOp::Affine(map, channels) => {
+                let op = self.affine(*map, channels, quant, range, &expr.site)?;
+                (vec![*map], Op::Conv(op))
+            }
             ExprOp::AveragePool(map, pool) => (vec![*map], Op::AveragePool(*pool)),
             ExprOp::GlobalAveragePool(map) => (vec![*map], Op::GlobalAveragePool),
             ExprOp::Conv(map, linear, geometry) => {
@@ -184,20 +185,25 @@ impl Emitter {
         Ok(bias)
     }
 
-    /// Takes away what no output needs.
-    pub(super) fn prune(&mut self) {
-        let mut needed = vec![false; self.graph.tensors.len()];
-        for id in &self.graph.outputs {
-            needed[id.0] = true;
-        }
-        for node in self.graph.nodes.iter().rev() {
-            if needed[node.output.0] || matches!(node.op, Op::Host(_)) {
-                for input in &node.inputs {
-                    needed[input.0] = true;
-                }
+    /// The quantization in which an expression is one map exactly: what moves, compares or limits the values of maps alone.
+    pub(super) fn natural(&self, expr: &Expr) -> Option<Quant> {
+        match &expr.op {
+            ExprOp::Map(id) => {
+                let tensor = self.graph.tensor(*id);
+                let (scale, zero_point) = (tensor.scale, tensor.zero_point);
+                Some(Quant { scale, zero_point, is_unsigned: false })
             }
+            ExprOp::Clamp(inner, low, high) => {
+                self.natural(inner).filter(|quant| quant.means(*low) && quant.means(*high))
+            }
+            ExprOp::MaxPool(inner, _) | ExprOp::Pad(inner, _) => self.natural(inner),
+            ExprOp::Concat(parts) => {
+                let mut quants = parts.iter().map(|part| self.natural(part));
+                let first = quants.next()??;
+                quants.all(|quant| quant == Some(first)).then_some(first)
+            }
+            _ => None,
         }
-        self.graph.nodes.retain(|node| needed[node.output.0] || matches!(node.op, Op::Host(_)));
     }
 }
 

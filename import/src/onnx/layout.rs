@@ -70,6 +70,12 @@ impl Reader<'_> {
                     (_, data_type::INT32, Some(ints)) => {
                         Data::I32(ints.iter().map(|value| *value as i32).collect())
                     }
+                    (_, data_type::INT8, Some(ints)) => {
+                        Data::I8(ints.iter().map(|value| *value as i8).collect())
+                    }
+                    (_, data_type::UINT8, Some(ints)) => {
+                        Data::U8(ints.iter().map(|value| *value as u8).collect())
+                    }
                     (Data::F32(floats), data_type::FLOAT, _) => Data::F32(Rc::clone(floats)),
                     (Data::F32(floats), data_type::INT64, _) => {
                         Data::I64(floats.iter().map(|value| *value as i64).collect())

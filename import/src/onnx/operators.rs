@@ -35,7 +35,7 @@ impl Reader<'_> {
                 "Identity" | "Dropout" | "Cast" => self.identity(call),
                 "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" => self.reshape(call),
                 "Transpose" => self.transpose(call),
-                "Shape" | "Gather" | "Slice" => self.shape_arithmetic(call),
+                "Shape" | "Gather" | "Slice" | "ConstantOfShape" => self.shape_arithmetic(call),
                 "QLinearConv" => self.qlinear_conv(call),
                 "QLinearMatMul" => self.qlinear_mat_mul(call),
                 _ => return self.other(call),

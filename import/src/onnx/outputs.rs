@@ -19,7 +19,6 @@ impl<'a> Reader<'a> {
         if let Some((steps, quant, map)) = self.input.take() {
             self.tell_input(graph, &steps, quant, &map);
         }
-        self.emitter.prune();
         Ok(self.emitter.graph)
     }
 

@@ -5,11 +5,12 @@ use std::rc::Rc;
 use spec::shown;
 
 use super::call::Call;
+use super::emit::ALL;
 use super::fault::{Fault, Outcome};
 use super::proto::data_type;
 use super::reader::{Reader, int_range};
 use super::tensor::{Data, Tensor};
-use super::value::{Expr, ExprOp, Map, Quant, RealConst, Value};
+use super::value::{Expr, ExprOp, Map, Quant, RealConst, Site, Value};
 use super::view::View;
 
 impl Reader<'_> {
@@ -124,8 +125,15 @@ impl Reader<'_> {
         match call.needed(index)? {
             Value::Real(map) => Ok(map.clone()),
             _ => {
-                self.expr(call, index)?;
-                Err(Fault::float("what it reads"))
+                let (expr, view) = self.expr(call, index)?;
+                let fault = || {
+                    let Site { kind, name, .. } = &expr.site;
+                    let what = format!("what {} {:?} gives it", shown(kind), shown(name));
+                    Fault::float(&what)
+                };
+                let quant = self.emitter.natural(&expr).ok_or_else(fault)?;
+                let id = self.emitter.quantized(&expr, quant, ALL, "")?;
+                Ok(Map { id, view, is_unsigned: false, range: ALL })
             }
         }
     }
@@ -140,6 +148,9 @@ impl Reader<'_> {
         } else {
             (call.constant_float(1)?, call.constant_float(2)?)
         };
+        if let Value::Const(tensor) = call.needed(0)? {
+            return self.limited_constant(tensor, low, high);
+        }
         if let Value::Int(map) = call.needed(0)? {
             let [low, high] = [low, high].map(|bound| bound.map(|bound| bound as i64));
             let range = int_range(low, high, map.is_unsigned)
@@ -162,6 +173,29 @@ impl Reader<'_> {
         }
         let shape = expr.shape;
         Ok(Value::Pending(Expr::new(&call.site, shape, ExprOp::Clamp(expr, low, high))?, view))
+    }
+
+    fn limited_constant(
+        &mut self,
+        tensor: &Tensor,
+        low: Option<f64>,
+        high: Option<f64>,
+    ) -> Outcome<Value> {
+        let (low, high) = (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY));
+        let limited = |value: f64| value.max(low).min(high);
+        let data = match &tensor.data {
+            Data::F32(values) => {
+                Data::F32(values.iter().map(|value| limited((*value).into()) as f32).collect())
+            }
+            Data::I8(values) => {
+                Data::I8(values.iter().map(|value| limited((*value).into()) as i8).collect())
+            }
+            Data::U8(values) => {
+                Data::U8(values.iter().map(|value| limited((*value).into()) as u8).collect())
+            }
+            other => return Err(type_fault(other.data_type())),
+        };
+        self.folded(Tensor { dims: tensor.dims.clone(), data })
     }
 
     fn quantized_constant(&mut self, call: &Call<'_>) -> Outcome<Value> {
@@ -189,6 +223,10 @@ impl Reader<'_> {
             }
             data_type::UINT8 => {
                 Data::U8(quantized.map(|value| value.clamp(0, 255) as u8).collect())
+            }
+            data_type::INT32 => {
+                let limited = |value: i64| value.clamp(i32::MIN.into(), i32::MAX.into()) as i32;
+                Data::I32(quantized.map(limited).collect())
             }
             other => return Err(type_fault(other)),
         };

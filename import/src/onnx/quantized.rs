@@ -42,19 +42,24 @@ impl Reader<'_> {
     }
 
     pub(super) fn qlinear_add(&mut self, call: &Call<'_>) -> Outcome<Value> {
-        let left = self.map(call, 0, 1, 2)?;
-        let right = self.map(call, 3, 4, 5)?;
-        if left.view != right.view {
-            return Err(Fault::new(
-                "what it adds is of different shapes",
-                "add maps of one shape; rows, columns and channels are not repeated",
-            ));
-        }
-        let shape = left.view.shape();
-        let [first, second] =
-            [left.id, right.id].map(|id| Expr::new(&call.site, shape, ExprOp::Map(id)));
-        let expr = Expr::new(&call.site, shape, ExprOp::Add(first?, second?))?;
-        self.quantize_as(call, Value::Pending(expr, left.view), 6, 7)
+        let is_constant =
+            |index| -> Outcome<bool> { Ok(matches!(call.needed(index)?, Value::Const(_))) };
+        let value = match (is_constant(0)?, is_constant(3)?) {
+            (false, false) => {
+                let (left, right) = (self.map(call, 0, 1, 2)?, self.map(call, 3, 4, 5)?);
+                Self::sum(call, &left, &right)?
+            }
+            (false, true) => {
+                let map = self.map(call, 0, 1, 2)?;
+                self.map_plus(call, &map, &addend(call, 3)?)?
+            }
+            (true, false) => {
+                let map = self.map(call, 3, 4, 5)?;
+                self.map_plus(call, &map, &addend(call, 0)?)?
+            }
+            (true, true) => return Err(Fault::new("it adds constants", "fold constants: onnxsim")),
+        };
+        self.quantize_as(call, value, 6, 7)
     }
 
     pub(super) fn qlinear_average_pool(&mut self, call: &Call<'_>) -> Outcome<Value> {
@@ -133,6 +138,14 @@ impl Reader<'_> {
         let expr = Expr::new(&call.site, view.shape(), ExprOp::AveragePool(map.id, pool))?;
         Ok(Value::Pending(expr, view))
     }
+}
+
+/// A constant that is added, followed by its scale and zero point.
+fn addend(call: &Call<'_>, index: usize) -> Outcome<RealConst> {
+    let ints = call.constant(index)?.cloned();
+    let ints = ints.ok_or_else(|| Fault::new("it adds nothing", "export the model again"))?;
+    let (scales, zeros, _) = constants(call, index + 1, index + 2)?;
+    Ok(RealConst { ints, scales: scales.into(), zero_points: zeros.into(), axis: 0 })
 }
 
 /// Weights that lie as integers in an input, followed by scale and zero point.

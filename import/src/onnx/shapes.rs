@@ -74,7 +74,25 @@ impl Reader<'_> {
         self.folded(Tensor { dims, data })
     }
 
-    /// Shape, Gather and Slice, as exporters write shapes of several dimensions.
+    fn filled(&mut self, call: &Call<'_>) -> Outcome<Value> {
+        let dims = call.constant_ints(0)?.unwrap_or_default();
+        let dims: Option<Vec<usize>> = dims.iter().map(|dim| usize::try_from(*dim).ok()).collect();
+        let n = dims.as_deref().and_then(n_values);
+        let (Some(dims), Some(n)) = (dims, n) else { return Err(unsupported(call, false)) };
+        let value = call.node.tensor("value")?.map(|tensor| self.load(tensor)).transpose()?;
+        let data = match value.map(|value| value.data) {
+            None => Data::F32(vec![0.0; n].into()),
+            Some(Data::F32(value)) if value.len() == 1 => Data::F32(vec![value[0]; n].into()),
+            Some(Data::I8(value)) if value.len() == 1 => Data::I8(vec![value[0]; n].into()),
+            Some(Data::U8(value)) if value.len() == 1 => Data::U8(vec![value[0]; n].into()),
+            Some(Data::I32(value)) if value.len() == 1 => Data::I32(vec![value[0]; n].into()),
+            Some(Data::I64(value)) if value.len() == 1 => Data::I64(vec![value[0]; n].into()),
+            Some(_) => return Err(unsupported(call, false)),
+        };
+        self.folded(Tensor { dims, data })
+    }
+
+    /// Shape, Gather, Slice and ConstantOfShape, as exporters write shapes of several dimensions.
     pub(super) fn shape_arithmetic(&mut self, call: &Call<'_>) -> Outcome<Value> {
         if call.node.op_type == "Shape" {
             let dims = call.needed(0)?.dims().ok_or(Fault::Follows)?;
@@ -86,6 +104,9 @@ impl Reader<'_> {
             let end = bound(call.node.int("end")?.unwrap_or(n));
             let dims = dims.get(start..end).unwrap_or_default();
             return self.folded(Tensor::of_ints(dims.iter().map(|dim| *dim as i64).collect()));
+        }
+        if call.node.op_type == "ConstantOfShape" {
+            return self.filled(call);
         }
         let tensor = match call.needed(0)? {
             Value::Const(tensor) if tensor.dims.len() == 1 => tensor.clone(),

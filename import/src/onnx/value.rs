@@ -10,6 +10,7 @@ use super::fault::{Fault, Outcome};
 use super::proto::data_type;
 use super::tensor::{Data, Tensor};
 use super::view::View;
+use crate::formula::Quantization;
 use crate::graph::{AveragePool, HostOp, Pool, TensorId};
 
 /// What a name stands for.
@@ -108,7 +109,9 @@ pub(super) enum ExprOp {
     MaxPool(Rc<Expr>, Pool),
     Pad(Rc<Expr>, [usize; 4]),
     Concat(Vec<Rc<Expr>>),
-    Add(Rc<Expr>, Rc<Expr>),
+    Add(TensorId, TensorId),
+    /// `factor * value + addend` of each channel.
+    Affine(TensorId, Vec<Affine>),
     AveragePool(TensorId, AveragePool),
     GlobalAveragePool(TensorId),
     Conv(TensorId, Linear, Geometry),
@@ -126,6 +129,15 @@ pub(super) struct Linear {
     pub(super) bias: Vec<i64>,
     /// One an output channel, to be added to the bias.
     pub(super) real_bias: Vec<f64>,
+}
+
+/// What is done with a channel: `factor * value + offset`, as real values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Affine {
+    pub(super) factor: f32,
+    pub(super) offset: f32,
+    /// What the offset is quantized as, where it is: runtimes add integers in another order.
+    pub(super) quantized: Option<(i8, Quantization)>,
 }
 
 /// How a convolution moves.
@@ -211,7 +223,6 @@ impl Expr {
                 inner.depth
             }
             ExprOp::Concat(parts) => parts.iter().map(|part| part.depth).max().unwrap_or(0),
-            ExprOp::Add(left, right) => left.depth.max(right.depth),
             _ => 0,
         };
         if depth > MOST_DEPTH {
@@ -219,17 +230,20 @@ impl Expr {
         }
         Ok(Rc::new(Self { site: site.clone(), shape, depth, op }))
     }
-
-    /// The map whose values they are, if they are not computed.
-    pub(super) fn map(&self) -> Option<TensorId> {
-        match self.op {
-            ExprOp::Map(id) => Some(id),
-            _ => None,
-        }
-    }
 }
 
 impl Quant {
+    /// As int8, that is.
+    pub(super) fn meaning(self) -> Quantization {
+        Quantization { scale: self.scale, zero_point: self.zero_point }
+    }
+
+    /// Whether a real value is one that an int8 value means, or beyond all of them.
+    pub(super) fn means(self, real: f64) -> bool {
+        let value = f64::from(self.quantize(real)) - f64::from(self.zero_point);
+        real.is_infinite() || (value * f64::from(self.scale)) as f32 == real as f32
+    }
+
     /// The int8 value nearest to a real one, halves to even.
     pub(super) fn quantize(self, real: f64) -> i8 {
         let steps = (real / f64::from(self.scale)).round_ties_even() + f64::from(self.zero_point);
