@@ -96,13 +96,21 @@ impl Bench<'_> {
     /// The task that prints a layer's maps, and the end of the module.
     fn copies(&self) -> String {
         let mut text = String::from("    task copy_layer(input [63:0] wanted);\n        begin\n");
+        let program = &self.loaded.program;
+        let word_bytes = program.config.word_channels();
+        let zeros = "00".repeat(word_bytes);
         for copy in &self.loaded.copies {
-            let (from, to) = (copy.address, copy.address + copy.n_words);
+            let region = program.layers[copy.layer].output.expect("only maps are copied");
+            let pixel_words = region.pixel_words(word_bytes);
+            // Words of a pixel that the layer has no part in may not have been written yet.
+            let first = region.first_channel / word_bytes;
+            let last = (region.first_channel + region.channels - 1) / word_bytes;
             let _ = writeln!(
                 text,
-                "            if (wanted == {}) for (word = {from}; word < {to}; word = word + 1) $display(\"{MARK} word %h\", \
-                 accelerator.activation_memory.{}.mem[word]);",
-                copy.layer, copy.memory
+                "            if (wanted == {}) for (word = 0; word < {}; word = word + 1)\n                \
+                 if (word % {pixel_words} >= {first} && word % {pixel_words} <= {last}) $display(\"{MARK} word %h\", \
+                 accelerator.activation_memory.{}.mem[word + {}]);\n                else $display(\"{MARK} word {zeros}\");",
+                copy.layer, copy.n_words, copy.memory, copy.address
             );
         }
         text + "        end\n    endtask\nendmodule\n"
