@@ -125,11 +125,10 @@ pub fn features(network: &QuantNetwork) -> Vec<(String, Feature)> {
         }
     };
     add("input", Feature::ZeroPoint, network.input.zero_point != 0);
-    let shapes = network.shapes();
+    let (shapes, n_reads) = (network.shapes(), network.n_reads());
     for (index, layer) in network.layers.iter().enumerate() {
         let place = format!("layer {:?}", layer.name);
-        let map = TensorRef::Layer(index);
-        let is_read = network.layers.iter().any(|layer| layer.reads().any(|read| read == map));
+        let is_read = n_reads.contains_key(&TensorRef::Layer(index));
         for feature in of_layer(layer, network.is_output(index) && !is_read) {
             add(&place, feature, true);
         }

@@ -166,7 +166,10 @@ impl Writer<'_> {
             residual_bank,
             steps_minus_1: self.config.group_steps() - 1,
             last_steps_minus_1: last_steps - 1,
-            residual: step.residual.map_or(0, |residual| if residual.after { 2 } else { 1 }),
+            residual: step.residual.map_or(0, |residual| match residual.after {
+                true => isa::RESIDUAL_AFTER,
+                false => isa::RESIDUAL_BEFORE,
+            }),
             wide: is_wide,
             out_pixel_step: pixel_step,
             out_row_step: wrapped(number(pixel_step * step.output.width)),

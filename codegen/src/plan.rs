@@ -10,9 +10,7 @@ mod pool;
 
 use std::collections::HashMap;
 
-use spec::{
-    ArrayConfig, Bounds, Layer, Op, Parameter, QuantNetwork, Rounding, Shape, TensorRef, Window,
-};
+use spec::{ArrayConfig, Bounds, Op, Parameter, QuantNetwork, Rounding, Shape, TensorRef, Window};
 
 use crate::blocks::{Block, Limits, Pooling, most_pixels, split, windows};
 use crate::loader::{Loader, View};
@@ -153,10 +151,6 @@ pub(crate) fn plan(network: &QuantNetwork, config: &ArrayConfig, options: &Optio
         }
     }
     plan
-}
-
-fn n_input_reads(network: &QuantNetwork) -> usize {
-    network.layers.iter().flat_map(Layer::reads).filter(|map| *map == TensorRef::Input).count()
 }
 
 /// Instructions of the whole program.

@@ -138,7 +138,7 @@ pub enum Problem {
     },
     /// More layers than can be numbered.
     #[error(
-        "network: {n_layers} layers, copies of the input included, at most {most} can be numbered; help: use fewer layers"
+        "network: {n_layers} layers, copies of maps included, at most {most} can be numbered; help: use fewer layers"
     )]
     TooManyLayers {
         /// Layers of the program.

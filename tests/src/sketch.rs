@@ -139,10 +139,9 @@ impl Sketch {
 
     /// The layers that no other reads.
     pub fn unread(&self) -> Vec<TensorRef> {
-        let layers = &self.network.layers;
-        let is_read =
-            |map: &TensorRef| layers.iter().any(|layer| layer.reads().any(|read| read == *map));
-        (0..layers.len()).map(TensorRef::Layer).filter(|map| !is_read(map)).collect()
+        let n_reads = self.network.n_reads();
+        let layers = (0..self.network.layers.len()).map(TensorRef::Layer);
+        layers.filter(|map| !n_reads.contains_key(map)).collect()
     }
 
     /// Puts maps side by side.
@@ -156,10 +155,9 @@ impl Sketch {
     /// # Panics
     /// If the network breaks a rule.
     pub fn finish_with(mut self, outputs: &[usize]) -> QuantNetwork {
+        let n_reads = self.network.n_reads();
         for &index in outputs {
-            let map = TensorRef::Layer(index);
-            let is_read =
-                self.network.layers.iter().any(|layer| layer.reads().any(|read| read == map));
+            let is_read = n_reads.contains_key(&TensorRef::Layer(index));
             let layer = &mut self.network.layers[index];
             if !is_read && layer.op.has_constants() {
                 layer.bounds = Bounds::INT16;

@@ -1,7 +1,10 @@
 //! What executors run: a network, its program for an array, and images.
 //!
 //! A [`Subject`] is a file. Those of `tests/cases` name a topology, see [`flow::cases::Case`]; those of `tests/cases/layers` say
-//! every layer, and are as small as what they show allows.
+//! every layer, and are as small as what they show allows. A folder of `tests/cases/answered` is a network with the answers of an
+//! executor from outside.
+
+mod answered;
 
 use std::path::{Path, PathBuf};
 
@@ -27,6 +30,8 @@ pub struct Subject {
     pub program: Program,
     /// `[height, width, channels]` of the network's input each.
     pub images: Vec<Vec<i8>>,
+    /// For each image the values of the outputs as an executor from outside computes them, `None` where none did.
+    pub values: Option<Vec<Vec<i16>>>,
 }
 
 /// A case that cannot be read or does not fit.
@@ -144,6 +149,7 @@ impl Subject {
         let of = |folder: &Path| Case::names(folder).map_err(|error| failed("", error));
         let mut names = of(&folder())?;
         names.extend(of(&folder().join(LAYERS))?.iter().map(|name| format!("{LAYERS}/{name}")));
+        names.extend(answered::names()?);
         Ok(names)
     }
 
@@ -152,9 +158,10 @@ impl Subject {
     /// # Errors
     /// A case that cannot be read, is not valid, or does not fit its array.
     pub fn read(name: &str) -> Result<Self, SubjectError> {
-        match name.strip_prefix(LAYERS) {
-            Some(_) => Self::of_layers(name),
-            None => Self::of_topology(name),
+        match name.split_once('/') {
+            Some((LAYERS, _)) => Self::of_layers(name),
+            Some((answered::ANSWERED, _)) => answered::read(name),
+            _ => Self::of_topology(name),
         }
     }
 
@@ -207,7 +214,7 @@ impl Subject {
         network.validate().map_err(|errors| failed(name, format!("{errors:?}")))?;
         let program =
             codegen::compile(&network, config, options).map_err(|error| failed(name, error))?;
-        Ok(Self { name: name.to_owned(), network, program, images })
+        Ok(Self { name: name.to_owned(), network, program, images, values: None })
     }
 }
 

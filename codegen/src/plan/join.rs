@@ -45,10 +45,7 @@ pub(super) fn joins(
     shape: impl Fn(TensorRef) -> Shape + Copy,
     config: &ArrayConfig,
 ) -> HashMap<usize, Join> {
-    let mut n_reads: HashMap<TensorRef, usize> = HashMap::new();
-    for map in network.layers.iter().flat_map(|layer| layer.reads()) {
-        *n_reads.entry(map).or_default() += 1;
-    }
+    let n_reads = network.n_reads();
     let mut joins = HashMap::new();
     for (concat, layer) in network.layers.iter().enumerate() {
         if !matches!(layer.op, Op::Concat(_)) {

@@ -9,7 +9,7 @@ use spec::{
 };
 
 use super::join::{Join, joins};
-use super::{Plan, Step, StepResidual, TARGETS, Target, n_input_reads};
+use super::{Plan, Step, StepResidual, TARGETS, Target};
 use crate::loader::{Loader, View, pack};
 use crate::options::Options;
 use crate::place::MapId;
@@ -28,8 +28,8 @@ pub(super) struct Planner<'a> {
     pub(super) joins: HashMap<usize, Join>,
     /// The step that first writes into the map of a concatenation.
     pub(super) owners: HashMap<usize, usize>,
-    /// Layers that read the network's input, and residuals that are taken from it.
-    n_input_reads: usize,
+    /// How often layers read each map.
+    n_reads: HashMap<TensorRef, usize>,
     loader: Option<Loader>,
     pub(super) steps: Vec<Step>,
     pub(super) notes: Vec<String>,
@@ -55,7 +55,7 @@ impl<'a> Planner<'a> {
             shapes,
             joins,
             owners: HashMap::new(),
-            n_input_reads: n_input_reads(network),
+            n_reads: network.n_reads(),
             loader: None,
             steps: Vec::new(),
             notes: Vec::new(),
@@ -83,12 +83,7 @@ impl<'a> Planner<'a> {
 
     /// Whether the layer is an output that others read, too, so that its map and the output are two.
     pub(super) fn is_read_output(&self, index: usize) -> bool {
-        let is_read = || {
-            self.network
-                .layers
-                .iter()
-                .any(|layer| layer.reads().any(|map| map == TensorRef::Layer(index)))
-        };
+        let is_read = || self.n_reads.contains_key(&TensorRef::Layer(index));
         let is_concat = matches!(self.network.layers[index].op, Op::Concat(_));
         self.network.is_output(index) && (is_concat || is_read())
     }
@@ -147,7 +142,7 @@ impl<'a> Planner<'a> {
                 let [pad_top, _, pad_left, _] = conv.padding;
                 step.view = View { stride: conv.stride, pad_top, pad_left, ..step.view };
                 self.convolution(&mut step, conv, shape.channels);
-                let reads_alone = input == MapId::Input && self.n_input_reads == 1;
+                let reads_alone = input == MapId::Input && self.n_reads[&TensorRef::Input] == 1;
                 if reads_alone && conv.groups == 1 {
                     let computed = step.computed();
                     let packing = pack(

@@ -6,25 +6,21 @@
 use crate::leaf::{Drive, verilog};
 use crate::tech;
 use rust_hdl_core::prelude::*;
+use spec::isa::{RESIDUAL_AFTER, RESIDUAL_BEFORE};
 use spec::{Rounding, Technology, round_shift};
 use std::fmt::Write;
-
-/// What a residual is added to: field `residual` of `DRAIN`.
-const BEFORE: u64 = 1;
-/// As [`BEFORE`], after the scaling.
-const AFTER: u64 = 2;
 
 /// `value = clamp(round(v / 2^shift) + zero_point, low, high)`, where with `r = residual - residual_zero_point`
 ///
 /// ```text
-/// t = accumulator + bias + r * residual_multiplier      residual_mode 1, else accumulator + bias; 32 bits, wraps
-/// v = t * multiplier + r * residual_multiplier          residual_mode 2, else t * multiplier; exact
+/// t = accumulator + bias + r * residual_multiplier      if added before, else accumulator + bias; 32 bits, wraps
+/// v = t * multiplier + r * residual_multiplier          if added after, else t * multiplier; exact
 /// ```
 ///
-/// A residual whose multiplier is 0 may be anything, also unknown, and so may any in mode 0. Latency
-/// [`Requantize::LATENCY`] cycles, one value a cycle. Operands, `residual_mode` and `residual_zero_point` come together;
-/// `half_away` and `zero_point` are of the value [`Requantize::ROUND_STAGE`] cycles after its operands, `low` and `high` of
-/// the one [`Requantize::CLAMP_STAGE`] cycles after. No reset: what comes out belongs to what went in.
+/// `residual_mode` is `residual` of `DRAIN`. A residual whose multiplier is 0 may be anything, also unknown, and so may any
+/// where none is added. Latency [`Requantize::LATENCY`] cycles, one value a cycle. Operands, `residual_mode` and
+/// `residual_zero_point` come together; `half_away` and `zero_point` are of the value [`Requantize::ROUND_STAGE`] cycles after
+/// its operands, `low` and `high` of the one [`Requantize::CLAMP_STAGE`] cycles after. No reset: what comes out belongs to what went in.
 #[derive(LogicBlock, Default)]
 pub struct Requantize {
     /// Rising edge.
@@ -87,11 +83,11 @@ impl Requantize {
         let residual = i64::from(self.residual.val().to_u8() as i8)
             - i64::from(self.residual_zero_point.val().to_u8() as i8);
         let product = residual * self.residual_multiplier.val().to_u64() as i64;
-        let mode = self.residual_mode.val().to_u64();
-        let before = if mode == BEFORE { product as u32 } else { 0 };
+        let mode = self.residual_mode.val().to_u64() as usize;
+        let before = if mode == RESIDUAL_BEFORE { product as u32 } else { 0 };
         let biased = self.accumulator.val().to_u32().wrapping_add(self.bias.val().to_u32());
         let total = i64::from(biased.wrapping_add(before) as i32);
-        let after = if mode == AFTER { product } else { 0 };
+        let after = if mode == RESIDUAL_AFTER { product } else { 0 };
         let value = total * self.multiplier.val().to_u64() as i64 + after;
         Scaled { value, shift: self.shift.val().to_u32() }
     }
@@ -127,12 +123,21 @@ impl Logic for Requantize {
         let tech = tech::of(self._technology);
         let (name, products) = (format!("requantize{}", tech.suffix()), tech.requantizer());
         let body = format!(
-            "{HEAD}{products}{MIDDLE}    case (shift_6[5:3])\n{}    endcase\n    case (shift_7)\n{}    endcase\n{TAIL}",
+            "{HEAD}{}{OPERANDS}{products}{MIDDLE}    case (shift_6[5:3])\n{}    endcase\n    case (shift_7)\n{}    endcase\n{TAIL}",
+            modes(),
             coarse(),
             fine()
         );
         verilog(&name, "Bias, residual, scale, round, zero point and bounds, in 10 stages.", &body)
     }
+}
+
+/// What a residual is added to, beside the operands.
+fn modes() -> String {
+    format!(
+        "    before_1 <= residual_mode == 2'd{RESIDUAL_BEFORE};\n    before_2 <= before_1;\n    \
+         after_1 <= residual_mode == 2'd{RESIDUAL_AFTER};\n    after_2 <= after_1;\n"
+    )
 }
 
 /// Bits of twice the scaled value: `{scaled_6, 1'b0}`, whose lowest is the half of a shift by nothing.
@@ -277,11 +282,10 @@ initial begin
     value = 16'd0;
 end
 always @(posedge clock) if (enable) begin
-    before_1 <= residual_mode == 2'd1;
-    before_2 <= before_1;
-    after_1 <= residual_mode == 2'd2;
-    after_2 <= after_1;
-    biased_1 <= accumulator + bias;
+";
+
+/// What follows [`modes`], up to the products.
+const OPERANDS: &str = "    biased_1 <= accumulator + bias;
     biased_2 <= biased_1;
     multiplier_1 <= multiplier;
     multiplier_2 <= multiplier_1;

@@ -44,6 +44,11 @@ pub const OPCODE: Field = Field {
     meaning: "which instruction it is",
 };
 
+/// `DRAIN.residual`: the residual is added to the sum.
+pub const RESIDUAL_BEFORE: usize = 1;
+/// `DRAIN.residual`: the residual is added after the scaling.
+pub const RESIDUAL_AFTER: usize = 2;
+
 /// Every record: the instructions in the order of their opcodes, then the entries of the other ROMs.
 pub const TABLES: [Table; 7] =
     [Stream::TABLE, Drain::TABLE, Block::TABLE, End::TABLE, Load::TABLE, Tile::TABLE, Lane::TABLE];

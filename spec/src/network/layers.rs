@@ -1,5 +1,7 @@
 //! A network in memory: its layers and what they read.
 
+use std::collections::HashMap;
+
 use ndarray::{Array1, Array4};
 use serde_json::Value;
 
@@ -286,6 +288,15 @@ impl QuantNetwork {
     /// Whether the layer with this index is one of the outputs.
     pub fn is_output(&self, layer: usize) -> bool {
         self.outputs.contains(&layer)
+    }
+
+    /// How often each map is read by layers; one that is not here is not.
+    pub fn n_reads(&self) -> HashMap<TensorRef, usize> {
+        let mut n_reads = HashMap::new();
+        for map in self.layers.iter().flat_map(Layer::reads) {
+            *n_reads.entry(map).or_default() += 1;
+        }
+        n_reads
     }
 
     /// The zero point of a map.

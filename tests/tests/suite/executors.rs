@@ -1,6 +1,6 @@
 //! Every case on every executor: all bits are those of the reference.
 //!
-//! A new case is a new file of tests/cases or tests/cases/layers. What an executor does not run is in tests/exclusions.json,
+//! A new case is a new file of tests/cases or tests/cases/layers, or a folder of tests/cases/answered. What an executor does not run is in tests/exclusions.json,
 //! with the reason.
 
 use std::collections::BTreeMap;
@@ -16,6 +16,19 @@ use twofold_tests::subject::Subject;
 fn subjects() -> Vec<Subject> {
     let names = Subject::names().expect("the folder is there");
     names.iter().map(|name| Subject::read(name).unwrap_or_else(|error| panic!("{error}"))).collect()
+}
+
+#[test]
+fn the_reference_says_what_an_executor_from_outside_does() {
+    let mut n = 0;
+    for subject in subjects() {
+        let Some(values) = &subject.values else { continue };
+        let answers = Reference.run(&subject).expect("the images have the right size");
+        let found: Vec<_> = answers.into_iter().map(|answer| answer.logits.values).collect();
+        assert_eq!(found, *values, "{}", subject.name);
+        n += 1;
+    }
+    assert!(n > 8, "{n} cases have answers");
 }
 
 /// Runs what an executor is not excluded from.

@@ -162,6 +162,14 @@ fn every_field_holds_its_extremes() {
 }
 
 #[test]
+fn what_a_residual_is_added_to_is_as_the_table_says() {
+    let meaning = format!(
+        "0 none, {RESIDUAL_BEFORE} a residual before the scaling, {RESIDUAL_AFTER} one after it"
+    );
+    assert_eq!(Drain::LAYOUT.residual.meaning, meaning);
+}
+
+#[test]
 fn opcodes_decode() {
     let instructions: [Instruction; 5] = [
         Stream::default().into(),
