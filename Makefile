@@ -14,6 +14,8 @@ COLS    ?=
 LANES   ?=
 # Bytes that its input takes a cycle: 1, 2, 4, 8 or 16. Empty is 4, or what CASE brings.
 PORT_BYTES ?=
+# Columns that share a mask: 1 to all of them. Empty is all, or what CASE brings.
+MASK_COLUMNS ?=
 # What is run: the embedded network on its test images, unless these say otherwise. CASE is a name in tests/cases,
 # NETWORK a folder, DATA a folder of class folders of images, IMAGES a number.
 CASE    ?=
@@ -51,7 +53,7 @@ unexport LIBTORCH
 endif
 
 ARRAY_ARGS   = $(if $(ROWS),--rows $(ROWS)) $(if $(COLS),--cols $(COLS)) $(if $(LANES),--lanes $(LANES)) \
-               $(if $(PORT_BYTES),--port-bytes $(PORT_BYTES))
+               $(if $(PORT_BYTES),--port-bytes $(PORT_BYTES)) $(if $(MASK_COLUMNS),--mask-columns $(MASK_COLUMNS))
 NETWORK_ARGS = $(if $(CASE),--case "$(CASE)") $(if $(NETWORK),--network "$(NETWORK)")
 RUN_ARGS     = $(NETWORK_ARGS) $(if $(DATA),--data "$(DATA)") $(ARRAY_ARGS) $(if $(FIT),--fit)
 TRAINER_FORMAT = $(if $(filter json,$(FORMAT)),--format json)

@@ -122,11 +122,14 @@ pub(crate) struct ArrayArgs {
     /// Bytes that the input port takes a cycle: 1, 2, 4, 8 or 16; 4 by default.
     #[arg(long, value_name = "B", value_parser = port_bytes())]
     pub(crate) port_bytes: Option<usize>,
+    /// Columns that share a mask, 1 to all of them, which is the default: masks of fewer output channels run at full rate.
+    #[arg(long, value_name = "N", value_parser = dimension((1, ArrayConfig::COLS.1)))]
+    pub(crate) mask_columns: Option<usize>,
 }
 
 impl From<ArrayArgs> for ArraySizes {
-    fn from(ArrayArgs { rows, cols, lanes, port_bytes }: ArrayArgs) -> Self {
-        Self { rows, cols, lanes, port_bytes }
+    fn from(ArrayArgs { rows, cols, lanes, port_bytes, mask_columns }: ArrayArgs) -> Self {
+        Self { rows, cols, lanes, port_bytes, mask_columns }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use spec::isa::{Drain, End, FieldError, INSTRUCTION_WORDS, Instruction, Stream, TILE_WORDS};
-use spec::{ArrayConfig, LayerInfo, Program, QuantNetwork, Region, Rounding, isa};
+use spec::{ArrayConfig, LayerInfo, Program, QuantNetwork, Region, Rounding, WeightRow, isa};
 
 use crate::blocks::{Block, Pooling};
 use crate::limits::TooLarge;
@@ -257,10 +257,11 @@ impl Writer<'_> {
                     Weights::Rows(rows) => {
                         let padding = self.config.tile_rows() - self.config.rows();
                         self.program.weights.extend(rows.iter().cloned());
-                        self.program.weights.extend(vec![vec![0; self.config.cols()]; padding]);
+                        let empty = WeightRow::from(vec![0; self.config.cols()]);
+                        self.program.weights.extend(vec![empty; padding]);
                     }
                     Weights::Diagonal { row, .. } if !keep_row => {
-                        self.program.weights.push(row.clone());
+                        self.program.weights.push(row.clone().into());
                     }
                     Weights::Diagonal { .. } => {}
                 }

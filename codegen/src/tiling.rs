@@ -4,6 +4,8 @@
 //! one group in the columns. What the lanes of a word hold is the caller's business: an [`Anchor`] names the kernel tap
 //! behind every lane, so that packed first layers and plain ones are tiled alike.
 
+use std::ops::Range;
+
 mod diagonal;
 mod grouped;
 
@@ -11,7 +13,7 @@ pub(crate) use diagonal::{diagonal_groups, identity_groups, n_stored_rows, windo
 pub(crate) use grouped::grouped_groups;
 
 use ndarray::Array4;
-use spec::ArrayConfig;
+use spec::{ArrayConfig, WeightRow};
 
 use crate::options::Schedule;
 
@@ -32,7 +34,7 @@ pub(crate) struct Anchor {
     pub(crate) lanes: Vec<Option<Tap>>,
 }
 
-/// One pass: weights and the lane each row takes.
+/// One pass: weights, and the lane that each row takes in the first section of columns.
 #[derive(Clone, Debug)]
 pub(crate) struct Tile {
     pub(crate) word: usize,
@@ -46,8 +48,8 @@ pub(crate) struct Tile {
 /// What a pass multiplies with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Weights {
-    /// `[rows][cols]`.
-    Rows(Vec<Vec<i8>>),
+    /// One of `cols` weights a row, with the crossings that its sections want.
+    Rows(Vec<WeightRow>),
     /// One weight a row: that of column `2 * (column + row)`, or of the next where the mask says odd.
     Diagonal { column: i64, row: Vec<i8> },
 }
@@ -91,7 +93,7 @@ pub(crate) fn tile_groups(
             let mut tiles: Vec<Tile> =
                 anchors.iter().flat_map(|anchor| group.tiles(anchor, schedule)).collect();
             if tiles.is_empty() {
-                tiles.push(group.pass(&anchors[0], 0));
+                tiles.push(group.even(&anchors[0]));
             }
             tiles
         })
@@ -130,68 +132,113 @@ struct Group<'a> {
 
 impl Group<'_> {
     fn tiles(&self, anchor: &Anchor, schedule: Schedule) -> Vec<Tile> {
-        let rows = self.config.rows();
-        let all_odd = u16::MAX >> (16 - rows);
         let lanes = &anchor.lanes;
-        let exists = |parity: usize| lanes.iter().skip(parity).step_by(2).any(Option::is_some);
+        let parity = |tested: &dyn Fn(Tap) -> bool, parity: usize| {
+            lanes.iter().skip(parity).step_by(2).flatten().any(|tap| tested(*tap))
+        };
+        let both = |tested: &dyn Fn(Tap) -> bool| {
+            let even = parity(tested, 0).then(|| self.even(anchor));
+            even.into_iter().chain(parity(tested, 1).then(|| self.odd(anchor))).collect()
+        };
         if schedule == Schedule::Dense {
-            return [(0, 0), (1, all_odd)]
-                .into_iter()
-                .filter(|(parity, _)| exists(*parity))
-                .map(|(_, mask)| self.pass(anchor, mask))
-                .collect();
+            return both(&|_| true);
         }
-        let survives: Vec<bool> =
-            lanes.iter().map(|lane| self.any(*lane, |tap| self.weight[tap] != 0)).collect();
-        if !survives.contains(&true) {
+        let survives =
+            |tap: Tap| self.any(self.first..self.end, tap, |index| self.weight[index] != 0);
+        if !lanes.iter().flatten().any(|tap| survives(*tap)) {
             return Vec::new();
         }
-        if (0..rows).all(|row| !(survives[2 * row] && survives[2 * row + 1])) {
-            let keeps = |lane: usize| self.any(lanes[lane], |tap| self.kept[tap]);
-            let takes_odd = |row: usize| {
-                let (even, odd) = (2 * row, 2 * row + 1);
-                survives[odd] || (!survives[even] && keeps(odd) && !keeps(even))
+        match self.half_pruned(anchor) {
+            Some(tile) => vec![tile],
+            None => both(&survives),
+        }
+    }
+
+    /// The only pass of an anchor, if no section of columns has two survivors in a pair.
+    fn half_pruned(&self, anchor: &Anchor) -> Option<Tile> {
+        let sections: Vec<Range<usize>> = self.sections().collect();
+        let takes_odd = |pair: &[Option<Tap>], outputs: &Range<usize>| {
+            let any = |lane: usize, test: &dyn Fn([usize; 4]) -> bool| {
+                pair[lane].is_some_and(|tap| self.any(outputs.clone(), tap, test))
             };
-            let mask = (0..rows).filter(|row| takes_odd(*row)).fold(0, |mask, row| mask | 1 << row);
-            return vec![self.pass(anchor, mask)];
-        }
-        [(0, 0), (1, all_odd)]
-            .into_iter()
-            .filter(|(parity, _)| {
-                survives.iter().skip(*parity).step_by(2).any(|survives| *survives)
-            })
-            .map(|(_, mask)| self.pass(anchor, mask))
-            .collect()
-    }
-
-    fn any(&self, lane: Option<Tap>, test: impl Fn([usize; 4]) -> bool) -> bool {
-        lane.is_some_and(|tap| {
-            (self.first..self.end).any(|output| test([output, tap.ky, tap.kx, tap.channel]))
-        })
-    }
-
-    fn pass(&self, anchor: &Anchor, mask: u16) -> Tile {
-        let mut weights = vec![vec![0; self.config.cols()]; self.config.rows()];
-        let mut active = 0;
-        for (row, weights) in weights.iter_mut().enumerate() {
-            let Some(tap) = anchor.lanes[2 * row + usize::from(mask >> row & 1)] else { continue };
-            for output in self.first..self.end {
-                let index = [output, tap.ky, tap.kx, tap.channel];
-                weights[output - self.first] = self.weight[index];
-                active += usize::from(self.kept[index]);
+            let survives = [0, 1].map(|lane| any(lane, &|index| self.weight[index] != 0));
+            let keeps = |lane: usize| any(lane, &|index| self.kept[index]);
+            match survives {
+                [true, true] => None,
+                [false, false] => Some(keeps(1) && !keeps(0)),
+                [_, odd] => Some(odd),
             }
+        };
+        let rows: Option<Vec<Vec<bool>>> = anchor
+            .lanes
+            .chunks(2)
+            .map(|pair| sections.iter().map(|outputs| takes_odd(pair, outputs)).collect())
+            .collect();
+        rows.map(|rows| self.pass(anchor, |row, section| usize::from(rows[row][section])))
+    }
+
+    fn even(&self, anchor: &Anchor) -> Tile {
+        self.pass(anchor, |_, _| 0)
+    }
+
+    fn odd(&self, anchor: &Anchor) -> Tile {
+        self.pass(anchor, |_, _| 1)
+    }
+
+    /// The output channels of each section of columns that has any.
+    fn sections(&self) -> impl Iterator<Item = Range<usize>> {
+        let n = self.config.mask_columns();
+        (self.first..self.end).step_by(n).map(move |first| first..(first + n).min(self.end))
+    }
+
+    fn any(&self, outputs: Range<usize>, tap: Tap, test: impl Fn([usize; 4]) -> bool) -> bool {
+        outputs.into_iter().any(|output| test([output, tap.ky, tap.kx, tap.channel]))
+    }
+
+    /// The pass in which a row and section take this channel of their pair.
+    fn pass(&self, anchor: &Anchor, odd: impl Fn(usize, usize) -> usize) -> Tile {
+        let (mut mask, mut active) = (0, 0);
+        let mut rows = Vec::with_capacity(self.config.rows());
+        for (row, pair) in anchor.lanes.chunks(2).enumerate() {
+            let mut stored = WeightRow::from(vec![0; self.config.cols()]);
+            for (section, outputs) in self.sections().enumerate() {
+                let taken = odd(row, section);
+                match section {
+                    0 => mask |= (taken as u16) << row,
+                    _ => {
+                        let crossing = taken ^ odd(row, section - 1);
+                        stored.crossings |= (crossing as u32) << (section - 1);
+                    }
+                }
+                let Some(tap) = pair[taken] else { continue };
+                for output in outputs {
+                    let index = [output, tap.ky, tap.kx, tap.channel];
+                    stored.weights[output - self.first] = self.weight[index];
+                    active += usize::from(self.kept[index]);
+                }
+            }
+            rows.push(stored);
         }
-        let weights = Weights::Rows(weights);
+        let weights = Weights::Rows(rows);
         Tile { word: anchor.word, ky: anchor.ky, kx: anchor.kx, mask, active, weights }
     }
 }
 
 #[cfg(test)]
 impl Tile {
+    /// Which channel of its pair array row `row` takes in a section of columns.
+    pub(crate) fn takes_odd(&self, row: usize, section: usize) -> usize {
+        let crossings = match &self.weights {
+            Weights::Rows(rows) => rows[row].crossings & ((1 << section) - 1),
+            Weights::Diagonal { .. } => 0,
+        };
+        (usize::from(self.mask >> row & 1) + crossings.count_ones() as usize) % 2
+    }
+
     /// What array row `row` multiplies with for column `col`.
     pub(crate) fn weight(&self, row: usize, col: usize) -> i8 {
         match &self.weights {
-            Weights::Rows(rows) => rows[row][col],
+            Weights::Rows(rows) => rows[row].weights[col],
             Weights::Diagonal { column, row: stored } => {
                 let kept = 2 * (column + row as i64) + i64::from(self.mask >> row & 1);
                 if kept == col as i64 { stored[col] } else { 0 }
@@ -249,7 +296,7 @@ mod tests {
                     let output = group * config.group_channels() + col;
                     let input = tile.word * config.word_channels()
                         + 2 * row
-                        + usize::from(tile.mask >> row & 1);
+                        + tile.takes_odd(row, col / config.mask_columns());
                     let value = i32::from(tile.weight(row, col));
                     if col < config.group_channels() && output < n_outputs && input < n_inputs {
                         sum[[output, tile.ky, tile.kx, input]] += value;
@@ -303,6 +350,45 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn masks_of_a_section_take_one_pass_and_no_wider_ones() {
+        for (rows, cols, lanes, mask_columns) in
+            [(8, 16, 4, 8), (8, 16, 8, 1), (4, 32, 8, 16), (3, 5, 2, 2), (2, 9, 4, 3)]
+        {
+            let config = config(rows, cols).with_lanes(lanes).unwrap();
+            let sectioned = config.clone().with_mask_columns(mask_columns).unwrap();
+            let weight = dense([40, 3, 3, 19]);
+            // Channels of a section keep the same of each pair; sections begin at each channel group.
+            let section = |output: usize| {
+                let tile = config.group_channels();
+                output / tile * cols + output % tile / mask_columns
+            };
+            let pruned = prune(&weight, |[output, ky, kx, pair]| {
+                (section(output) * 5 + ky * 3 + kx * 7 + pair * 2) % 3 == 1
+            });
+            let kept = pruned.mapv(|weight| weight != 0);
+            let anchors = natural_anchors(&pruned, [1; 2], &config);
+            let n_tiles = |config: &ArrayConfig| -> usize {
+                let groups = tile_groups(&pruned, &kept, &anchors, config, Schedule::Sparse);
+                let rebuilt = rebuild(&pruned, &groups, config);
+                assert_eq!(rebuilt, pruned.mapv(i32::from), "{config:?}");
+                let active: usize = groups.iter().flatten().map(|tile| tile.active).sum();
+                assert_eq!(active, kept.iter().filter(|kept| **kept).count());
+                groups.iter().map(Vec::len).sum()
+            };
+            let n_words = anchors.len() * 40_usize.div_ceil(config.group_channels());
+            assert_eq!(n_tiles(&sectioned), n_words, "{rows} x {cols} by {mask_columns}");
+            assert!(n_tiles(&config) > n_words * 5 / 4, "{rows} x {cols}");
+            let groups = tile_groups(&pruned, &kept, &anchors, &sectioned, Schedule::Dense);
+            let mut tiles = groups.iter().flatten();
+            let is_plain = |tile: &Tile| match &tile.weights {
+                Weights::Rows(rows) => rows.iter().all(|row| row.crossings == 0),
+                Weights::Diagonal { .. } => false,
+            };
+            assert!(tiles.all(is_plain), "the dense schedule crosses nothing");
         }
     }
 

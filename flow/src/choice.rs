@@ -89,6 +89,8 @@ pub struct ArraySizes {
     pub lanes: Option<usize>,
     /// Bytes that its input port takes a cycle.
     pub port_bytes: Option<usize>,
+    /// Columns that share a mask. Of other columns than the default's, all do.
+    pub mask_columns: Option<usize>,
 }
 
 impl ArraySizes {
@@ -103,6 +105,9 @@ impl ArraySizes {
         let config = ArrayConfig::new(rows, cols, default.memories().clone())?
             .with_port_bytes(port_bytes)?;
         let same = (rows, cols) == (default.rows(), default.cols());
+        let same_cols = cols == default.cols();
+        let mask_columns = self.mask_columns.or(same_cols.then_some(default.mask_columns()));
+        let config = config.with_mask_columns(mask_columns.unwrap_or(cols))?;
         match self.lanes.or(same.then_some(default.lanes())) {
             Some(lanes) => config.with_lanes(lanes),
             None => Ok(config),

@@ -101,7 +101,11 @@ pub fn fuzz(options: &FuzzOptions) -> Result<FuzzReport, FlowError> {
 
 fn array_name(config: &ArrayConfig) -> String {
     let (rows, cols) = (config.rows(), config.cols());
-    format!("{rows}x{cols}, {} lanes, port of {}", config.lanes(), config.port_bytes())
+    let sections = match config.n_sections() {
+        1 => String::new(),
+        _ => format!(", masks of {} columns", config.mask_columns()),
+    };
+    format!("{rows}x{cols}, {} lanes, port of {}{sections}", config.lanes(), config.port_bytes())
 }
 
 fn run_lot(lot: &Lot, progress: &Progress) -> Result<FuzzReport, FlowError> {

@@ -80,6 +80,7 @@ pub struct Accelerator {
     swap_delay: Delay<Bit>,
     diagonal_mask: DiagonalMask,
     weight_delay: Vec<Delay<Bits<8>>>,
+    crossing_delay: Vec<Delay<Bits<8>>>,
     load_delay: Delay<Bit>,
     array: Array,
     accumulate_delay: Delay<AccumulateControl>,
@@ -102,6 +103,8 @@ pub struct Accelerator {
     _lanes: usize,
     _word_channels: usize,
     _port_bytes: usize,
+    _crossing_bytes: usize,
+    _others: usize,
 }
 
 impl Accelerator {
@@ -109,6 +112,8 @@ impl Accelerator {
     pub fn new(design: &Design) -> Self {
         let config = design.array();
         let (rows, cols, lanes) = (config.rows(), config.cols(), config.lanes());
+        let (array, selector) = (Array::new(design), Selector::new(config));
+        let (n_crossing_bytes, n_others) = (array.crossing.len(), array.other.len());
         Self {
             clock: Signal::default(),
             reset: Signal::default(),
@@ -138,12 +143,13 @@ impl Accelerator {
             streamer: Streamer::default(),
             loader: Loader::new(config),
             activation_memory: ActivationMemory::new(config),
-            selector: Selector::new(config),
+            selector,
             swap_delay: Delay::new(2),
             diagonal_mask: DiagonalMask::new(config),
             weight_delay: (0..cols).map(|_| Delay::new(1)).collect(),
+            crossing_delay: (0..n_crossing_bytes).map(|_| Delay::new(2)).collect(),
             load_delay: Delay::new(3),
-            array: Array::new(design),
+            array,
             accumulate_delay: Delay::new(rows + 2),
             accumulate_line: (0..cols + 2).map(|_| Delay::new(1)).collect(),
             accumulator: (0..cols).map(|_| Accumulator::new(config)).collect(),
@@ -163,6 +169,8 @@ impl Accelerator {
             _lanes: lanes,
             _word_channels: config.word_channels(),
             _port_bytes: config.port_bytes(),
+            _crossing_bytes: n_crossing_bytes,
+            _others: n_others,
         }
     }
 }
@@ -292,6 +300,13 @@ impl Logic for Accelerator {
             self.weight_delay[i].d.next = self.diagonal_mask.weight[i].val();
             self.array.weight[i].next = self.weight_delay[i].q.val();
         }
+        for n in self._cols..(self._cols + 1) {
+            for i in 0..self._crossing_bytes {
+                self.crossing_delay[i].clock.next = self.clock.val();
+                self.crossing_delay[i].d.next = self.weight_memory.data[n + i].val();
+                self.array.crossing[i].next = self.crossing_delay[i].q.val();
+            }
+        }
         self.load_delay.d.next = self.weight_loader.load.val();
         self.array.load.next = self.load_delay.q.val();
 
@@ -319,6 +334,9 @@ impl Logic for Accelerator {
         }
         for i in 0..self._rows {
             self.array.activation[i].next = self.selector.activation[i].val();
+        }
+        for i in 0..self._others {
+            self.array.other[i].next = self.selector.other[i].val();
         }
         self.swap_delay.d.next = self.streamer.swap.val();
         self.array.swap.next = self.swap_delay.q.val();

@@ -4,6 +4,7 @@ pub mod accumulator;
 pub mod array;
 pub mod bare_array;
 pub mod bounds;
+pub mod crossing;
 pub mod diagonal_mask;
 pub mod lane_select;
 pub mod pe;

@@ -90,6 +90,9 @@ pub struct ArrayReport {
     pub lanes: usize,
     /// Bytes that the input port takes a cycle.
     pub port_bytes: usize,
+    /// Columns that share a mask, where not all do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask_columns: Option<usize>,
 }
 
 /// The cycles of an image under one schedule.

@@ -138,6 +138,7 @@ impl Tally {
                 cols: config.cols(),
                 lanes: config.lanes(),
                 port_bytes: config.port_bytes(),
+                mask_columns: (config.n_sections() > 1).then_some(config.mask_columns()),
             },
             schedule,
             dense_schedule,

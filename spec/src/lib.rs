@@ -14,7 +14,7 @@ mod shown;
 pub use digest::hex_digest;
 pub use machine::{
     ArrayConfig, ConfigError, Design, LayerInfo, Memories, Memory, OutputInfo, Parameter,
-    ParameterField, Program, ProgramError, Region, Technology, isa, status,
+    ParameterField, Program, ProgramError, Region, Technology, WeightRow, isa, status,
 };
 pub use network::{
     Add, Addend, Bounds, Conv, FORMAT_1_MAX_MULTIPLIER, FORMAT_1_MAX_SHIFT, Foreign, FoundSparsity,

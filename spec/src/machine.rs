@@ -14,4 +14,4 @@ pub use config::{ArrayConfig, ConfigError};
 pub use design::{Design, Technology};
 pub use memories::{Memories, Memory};
 pub use parameter::{Parameter, ParameterField};
-pub use program::{LayerInfo, OutputInfo, Program, ProgramError, Region};
+pub use program::{LayerInfo, OutputInfo, Program, ProgramError, Region, WeightRow};

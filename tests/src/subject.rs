@@ -54,6 +54,8 @@ struct LayerCase {
     lanes: Option<usize>,
     /// Bytes that the input port takes a cycle.
     port_bytes: Option<usize>,
+    /// Columns that share a mask; all by default.
+    mask_columns: Option<usize>,
     #[serde(default)]
     schedule: Schedule,
     seed: u64,
@@ -183,7 +185,8 @@ impl Subject {
         let network = case.network(name).map_err(|reason| failed(name, reason))?;
         let port_bytes = case.port_bytes.unwrap_or(ArrayConfig::DEFAULT_PORT_BYTES);
         let config = ArrayConfig::new(case.rows, case.cols, Memories::default())
-            .and_then(|config| config.with_port_bytes(port_bytes));
+            .and_then(|config| config.with_port_bytes(port_bytes))
+            .and_then(|config| config.with_mask_columns(case.mask_columns.unwrap_or(case.cols)));
         let config = config.and_then(|config| match case.lanes {
             Some(lanes) => config.with_lanes(lanes),
             None => Ok(config),

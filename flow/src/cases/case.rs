@@ -50,6 +50,9 @@ pub struct Case {
     /// Bytes that its input port takes a cycle.
     #[serde(default = "default_port_bytes")]
     pub port_bytes: usize,
+    /// Columns that share a mask; all by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask_columns: Option<usize>,
     /// Depths of its memories.
     #[serde(default)]
     pub memories: Memories,
@@ -151,7 +154,8 @@ impl Case {
     /// A size that the accelerator cannot have.
     pub fn config(&self) -> Result<ArrayConfig, ConfigError> {
         let config = ArrayConfig::new(self.rows, self.cols, self.memories.clone())?
-            .with_port_bytes(self.port_bytes)?;
+            .with_port_bytes(self.port_bytes)?
+            .with_mask_columns(self.mask_columns.unwrap_or(self.cols))?;
         match self.lanes {
             Some(lanes) => config.with_lanes(lanes),
             None => Ok(config),

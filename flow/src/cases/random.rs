@@ -28,7 +28,7 @@ impl Default for Size {
     }
 }
 
-/// An array of random size, with an input port of random width and the default memories.
+/// An array of random size, with an input port and sections of columns of random widths and the default memories.
 pub fn random_config(seed: u64) -> ArrayConfig {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x61_72_72_61_79);
     let rows = rng.random_range(ArrayConfig::ROWS.0..=ArrayConfig::ROWS.1);
@@ -39,7 +39,10 @@ pub fn random_config(seed: u64) -> ArrayConfig {
     let lanes = *lanes.choose(&mut rng).expect("two lanes are always possible");
     let port_bytes = *ArrayConfig::PORT_BYTES.choose(&mut rng).expect("there are widths");
     let config = config.with_lanes(lanes).and_then(|config| config.with_port_bytes(port_bytes));
-    config.expect("they are possible")
+    let config = config.expect("they are possible");
+    // Every other array has one mask for all columns.
+    let mask_columns = if rng.random() { cols } else { rng.random_range(1..=cols) };
+    config.with_mask_columns(mask_columns).expect("so many columns there are")
 }
 
 /// An image of int8 noise; every eighth value is a corner, -128, 127 or 0.
@@ -93,7 +96,8 @@ struct Random<'a> {
     word_channels: usize,
     /// Words that a map may have.
     words: usize,
-    cols: usize,
+    /// Output channels that share a mask in the array.
+    mask_channels: usize,
     maps: Vec<TensorRef>,
     /// What of format 2 is drawn.
     has: &'a dyn Fn(Feature) -> bool,
@@ -126,7 +130,10 @@ impl<'a> Random<'a> {
             size,
             word_channels,
             words,
-            cols: config.group_channels(),
+            mask_channels: match config.n_sections() {
+                1 => config.group_channels(),
+                _ => config.mask_columns(),
+            },
             maps: vec![TensorRef::Input],
             has,
         }

@@ -29,6 +29,8 @@ pub struct BareArray {
     pub word: Vec<Signal<In, Bits<8>>>,
     /// int8, one a column.
     pub weight: Vec<Signal<In, Bits<8>>>,
+    /// With several sections, their crossings as [`Array`] wants them.
+    pub crossing: Vec<Signal<In, Bits<8>>>,
     /// int32, one a column.
     pub psum: Vec<Signal<Out, Bits<32>>>,
     selector: Selector,
@@ -36,12 +38,15 @@ pub struct BareArray {
     _rows: usize,
     _cols: usize,
     _word_channels: usize,
+    _crossing_bytes: usize,
+    _others: usize,
 }
 
 impl BareArray {
     /// Of a design.
     pub fn new(design: &Design) -> Self {
         let config = design.array();
+        let (array, selector) = (Array::new(design), Selector::new(config));
         Self {
             clock: Signal::default(),
             load: Signal::default(),
@@ -51,12 +56,15 @@ impl BareArray {
             fill: Signal::default(),
             word: ports(config.word_channels()),
             weight: ports(config.cols()),
+            crossing: ports(array.crossing.len()),
             psum: ports(config.cols()),
-            selector: Selector::new(config),
-            array: Array::new(design),
             _rows: config.rows(),
             _cols: config.cols(),
             _word_channels: config.word_channels(),
+            _crossing_bytes: array.crossing.len(),
+            _others: array.other.len(),
+            selector,
+            array,
         }
     }
 }
@@ -77,6 +85,12 @@ impl Logic for BareArray {
         self.array.swap.next = self.swap.val();
         for r in 0..self._rows {
             self.array.activation[r].next = self.selector.activation[r].val();
+        }
+        for r in 0..self._others {
+            self.array.other[r].next = self.selector.other[r].val();
+        }
+        for i in 0..self._crossing_bytes {
+            self.array.crossing[i].next = self.crossing[i].val();
         }
         for c in 0..self._cols {
             self.array.weight[c].next = self.weight[c].val();

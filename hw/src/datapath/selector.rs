@@ -1,13 +1,13 @@
 //! The selector at the array's edge: one channel of each pair of a word goes to the rows.
 //!
-//! This is all that the hardware has of sparsity.
+//! This is all that the hardware has of sparsity, where all columns share a mask; else see [`super::crossing`].
 
 use crate::leaf::{Drive, ports, verilog};
 use rust_hdl_core::prelude::*;
 use spec::ArrayConfig;
 use std::fmt::Write;
 
-/// `activation[r] = outside ? fill : word[2r + mask[r]]`.
+/// `activation[r] = outside ? fill : word[2r + mask[r]]`; `other[r]` is the other channel of the pair.
 ///
 /// Latency: 2 cycles from `mask`, `outside` and `fill`, 1 cycle from `word`, which comes out of a memory and therefore a cycle
 /// after its control. No reset.
@@ -25,6 +25,8 @@ pub struct Selector {
     pub word: Vec<Signal<In, Bits<8>>>,
     /// int8, one a row.
     pub activation: Vec<Signal<Out, Bits<8>>>,
+    /// int8, one a row if the array has several sections, else none.
+    pub other: Vec<Signal<Out, Bits<8>>>,
     _mask: u64,
     _outside: bool,
     _fill: Bits<8>,
@@ -40,6 +42,7 @@ impl Selector {
             fill: Signal::default(),
             word: ports(config.word_channels()),
             activation: ports(config.rows()),
+            other: ports(if config.n_sections() > 1 { config.rows() } else { 0 }),
             _mask: 0,
             _outside: false,
             _fill: Bits::default(),
@@ -52,9 +55,13 @@ impl Logic for Selector {
         if !self.clock.pos_edge() {
             return;
         }
+        let (mask, outside, fill, word) = (self._mask, self._outside, self._fill, &self.word);
+        let channel = |r: usize, odd: usize| if outside { fill } else { word[2 * r + odd].val() };
         for (r, activation) in self.activation.iter_mut().enumerate() {
-            let odd = (self._mask >> r & 1) as usize;
-            activation.next = if self._outside { self._fill } else { self.word[2 * r + odd].val() };
+            activation.next = channel(r, (mask >> r & 1) as usize);
+        }
+        for (r, other) in self.other.iter_mut().enumerate() {
+            other.next = channel(r, 1 - (mask >> r & 1) as usize);
         }
         self._mask = self.mask.val().to_u64();
         self._outside = self.outside.val();
@@ -63,6 +70,7 @@ impl Logic for Selector {
 
     fn connect(&mut self) {
         self.activation.drive();
+        self.other.drive();
     }
 
     fn hdl(&self) -> Verilog {
@@ -75,6 +83,14 @@ impl Logic for Selector {
             let _ = writeln!(
                 clocked,
                 "    activation_{r} <= outside_1 ? fill_1 : mask_1[{r}] ? word_{odd} : word_{even};"
+            );
+        }
+        for r in 0..self.other.len() {
+            let _ = writeln!(initial, "    other_{r} = 8'd0;");
+            let (even, odd) = (2 * r, 2 * r + 1);
+            let _ = writeln!(
+                clocked,
+                "    other_{r} <= outside_1 ? fill_1 : mask_1[{r}] ? word_{even} : word_{odd};"
             );
         }
         let range = format!("[{}:0]", rows - 1);
@@ -97,7 +113,8 @@ mod tests {
     #[test]
     fn picks_one_channel_of_each_pair() {
         let config = ArrayConfig::new(5, 4, Memories::default()).unwrap();
-        let mut selector = Selector::new(&config);
+        assert!(Selector::new(&config).other.is_empty());
+        let mut selector = Selector::new(&config.with_mask_columns(2).unwrap());
         let mut random = Random::new(1);
         let mut before = (0, false, 0);
         for _ in 0..200 {
@@ -118,6 +135,9 @@ mod tests {
                 let chosen = if mask_before & 1 << r != 0 { pair[1] } else { pair[0] };
                 let expected = if outside_before { fill_before } else { chosen };
                 assert_eq!(selector.activation[r].val().to_u8(), expected);
+                let left = if mask_before & 1 << r != 0 { pair[0] } else { pair[1] };
+                let expected = if outside_before { fill_before } else { left };
+                assert_eq!(selector.other[r].val().to_u8(), expected);
             }
         }
     }

@@ -48,6 +48,7 @@ struct DataPath {
     pub multiplier: Signal<In, Bits<24>>,
     pub shift: Signal<In, Bits<6>>,
     pub weight: Vec<Signal<In, Bits<8>>>,
+    pub crossing: Vec<Signal<In, Bits<8>>>,
     pub word: Vec<Signal<In, Bits<8>>>,
     pub psum: Vec<Signal<Out, Bits<32>>>,
     pub sum: Vec<Signal<Out, Bits<32>>>,
@@ -64,12 +65,16 @@ struct DataPath {
     _rows: usize,
     _cols: usize,
     _lanes: usize,
+    _others: usize,
+    _crossing_bytes: usize,
 }
 
 impl DataPath {
     fn new(design: &Design) -> Self {
         let config = design.array();
         let (rows, cols, lanes) = (config.rows(), config.cols(), config.lanes());
+        let array = Array::new(design);
+        let (others, crossing_bytes) = (array.other.len(), array.crossing.len());
         Self {
             clock: Default::default(),
             reset: Default::default(),
@@ -98,13 +103,14 @@ impl DataPath {
             multiplier: Default::default(),
             shift: Default::default(),
             weight: ports(cols),
+            crossing: ports(crossing_bytes),
             word: ports(2 * rows),
             psum: ports(cols),
             sum: ports(cols),
             value: ports(lanes),
             maximum: ports(lanes),
             selector: Selector::new(config),
-            array: Array::new(design),
+            array,
             accumulate_line: (0..cols + 2).map(|_| ControlDelay::new(1)).collect(),
             accumulator: (0..cols).map(|_| Accumulator::new(config)).collect(),
             lane_select: LaneSelect::new(config),
@@ -114,6 +120,8 @@ impl DataPath {
             _rows: rows,
             _cols: cols,
             _lanes: lanes,
+            _others: others,
+            _crossing_bytes: crossing_bytes,
         }
     }
 }
@@ -133,6 +141,12 @@ impl Logic for DataPath {
         self.array.swap.next = self.swap.val();
         for r in 0..self._rows {
             self.array.activation[r].next = self.selector.activation[r].val();
+        }
+        for r in 0..self._others {
+            self.array.other[r].next = self.selector.other[r].val();
+        }
+        for i in 0..self._crossing_bytes {
+            self.array.crossing[i].next = self.crossing[i].val();
         }
         for i in 0..(self._cols + 2) {
             self.accumulate_line[i].clock.next = self.clock.val();
@@ -235,7 +249,9 @@ fn row(config: &ArrayConfig, random: &mut Random, cycle: usize) -> Vec<u64> {
     row.extend([corner(random, 8), residual_multiplier, corner(random, 24)]);
     // Results of every size: the largest shift that leaves some of a product, and any.
     row.push([random.below(56), 20 + random.below(28)][random.below(2) as usize]);
-    row.extend((0..config.cols() + config.word_channels()).map(|_| corner(random, 8)));
+    row.extend((0..config.cols()).map(|_| corner(random, 8)));
+    row.extend((0..config.n_crossings().div_ceil(8)).map(|_| random.below(256)));
+    row.extend((0..config.word_channels()).map(|_| corner(random, 8)));
     row
 }
 
@@ -277,6 +293,7 @@ fn native(block: &mut DataPath, row: &[u64]) -> Vec<u64> {
     block.multiplier.next = bits(take());
     block.shift.next = bits(take());
     block.weight.iter_mut().for_each(|weight| weight.next = bits(take()));
+    block.crossing.iter_mut().for_each(|crossing| crossing.next = bits(take()));
     block.word.iter_mut().for_each(|byte| byte.next = bits(take()));
     assert!(next.next().is_none());
     tick(block, |block| &mut block.clock).unwrap();
@@ -294,11 +311,13 @@ fn verilog(block: &mut DataPath, technology: Technology) -> Verilog {
     verilog
 }
 
-fn check(rows: usize, cols: usize, accumulator: usize, technology: Technology) {
-    let config =
-        ArrayConfig::new(rows, cols, Memories { accumulator, ..Memories::default() }).unwrap();
-    let mut random = Random::new(rows as u64);
-    let inputs: Vec<Vec<u64>> = (0..6000).map(|cycle| row(&config, &mut random, cycle)).collect();
+fn sized(rows: usize, cols: usize, accumulator: usize) -> ArrayConfig {
+    ArrayConfig::new(rows, cols, Memories { accumulator, ..Memories::default() }).unwrap()
+}
+
+fn check(config: &ArrayConfig, technology: Technology) {
+    let mut random = Random::new(config.rows() as u64);
+    let inputs: Vec<Vec<u64>> = (0..6000).map(|cycle| row(config, &mut random, cycle)).collect();
     let mut block = DataPath::new(&Design::of(config.clone()).with_technology(technology));
     let verilog = verilog(&mut block, technology);
     lint(&verilog);
@@ -317,32 +336,50 @@ fn check(rows: usize, cols: usize, accumulator: usize, technology: Technology) {
 
 #[test]
 fn inferred_multipliers_run_alike() {
-    check(2, 5, 8, Technology::Generic);
+    check(&sized(2, 5, 8), Technology::Generic);
 }
 
 #[test]
 fn ecp5_multipliers_run_alike() {
-    check(3, 4, 5, Technology::Ecp5);
+    check(&sized(3, 4, 5), Technology::Ecp5);
+}
+
+#[test]
+fn sections_of_columns_run_alike() {
+    for (mask_columns, technology) in [(2, Technology::Generic), (1, Technology::Ecp5)] {
+        check(&sized(3, 5, 8).with_mask_columns(mask_columns).unwrap(), technology);
+    }
 }
 
 #[test]
 fn every_size_lints() {
-    for (rows, cols, accumulator) in [(8, 16, 256), (16, 32, 200), (2, 2, 2), (5, 31, 3)] {
-        let design =
-            Design::new(rows, cols, Memories { accumulator, ..Memories::default() }).unwrap();
+    let sizes = [(8, 16, 256), (16, 32, 200), (2, 2, 2), (5, 31, 3)];
+    let plain = sizes.map(|(rows, cols, accumulator)| sized(rows, cols, accumulator));
+    for config in plain {
+        let design = Design::of(config);
         for technology in [Technology::Generic, Technology::Ecp5] {
             let design = design.clone().with_technology(technology);
             lint(&verilog(&mut DataPath::new(&design), technology));
         }
+    }
+    for (rows, cols, mask_columns) in [(4, 32, 16), (2, 2, 1), (3, 11, 4)] {
+        let config = sized(rows, cols, 4).with_mask_columns(mask_columns).unwrap();
+        lint(&verilog(&mut DataPath::new(&Design::of(config)), Technology::Generic));
     }
 }
 
 /// What `make bench` holds the whole accelerator against is the array, not something that is easier to simulate.
 #[test]
 fn the_bare_array_runs_alike() {
-    let design = Design::new(3, 4, Memories::default()).unwrap();
+    let config = ArrayConfig::new(3, 4, Memories::default()).unwrap();
+    for config in [config.clone(), config.with_mask_columns(1).unwrap()] {
+        check_bare_array(&Design::of(config));
+    }
+}
+
+fn check_bare_array(design: &Design) {
     let mut random = Random::new(7);
-    let mut block = BareArray::new(&design);
+    let mut block = BareArray::new(design);
     let verilog = emit(&mut block, "bare_array", "").unwrap();
     lint(&verilog);
     let inputs: Vec<Vec<u64>> = (0..2000u64)
@@ -350,7 +387,8 @@ fn the_bare_array_runs_alike() {
             let control = [u64::from(cycle % 8 == 0), u64::from(cycle % 8 == 2)];
             let outside = u64::from(random.below(9) == 0);
             let choice = [random.below(1 << 16), outside, random.below(256)];
-            let bytes = (0..2 * 3 + 4).map(|_| random.below(256));
+            let n_bytes = 2 * 3 + 4 + design.array().n_crossings().div_ceil(8);
+            let bytes = (0..n_bytes).map(|_| random.below(256));
             control.into_iter().chain(choice).chain(bytes).collect()
         })
         .collect();
@@ -362,7 +400,7 @@ fn the_bare_array_runs_alike() {
             block.mask.next = bits(row[2]);
             block.outside.next = row[3] == 1;
             block.fill.next = bits(row[4]);
-            let bytes = block.word.iter_mut().chain(&mut block.weight);
+            let bytes = block.word.iter_mut().chain(&mut block.weight).chain(&mut block.crossing);
             bytes.zip(&row[5..]).for_each(|(port, byte)| port.next = bits(*byte));
             tick(&mut block, |block| &mut block.clock).unwrap();
             block.psum.iter().map(|port| port.val().to_u64()).collect()

@@ -14,6 +14,7 @@ use twofold_hw::context::{
 use twofold_hw::control::status_select::StatusSelect;
 use twofold_hw::datapath::accumulator::Accumulator;
 use twofold_hw::datapath::array::Array;
+use twofold_hw::datapath::crossing::{Crossing, CrossingSkew};
 use twofold_hw::datapath::diagonal_mask::DiagonalMask;
 use twofold_hw::datapath::lane_select::LaneSelect;
 use twofold_hw::datapath::pe::Pe;
@@ -129,6 +130,16 @@ fn the_smallest_array() {
     insta::assert_snapshot!(text(Array::new(&design(2, 2)), "array"));
 }
 
+#[test]
+fn an_array_of_sections() {
+    let config = array(2, 5).with_mask_columns(2).unwrap();
+    let mut all = text(Selector::new(&config), "selector");
+    all += &text(Crossing::new(&config), "crossing_2");
+    all += &text(CrossingSkew::new(&config), "crossing_skew");
+    all += &text(Array::new(&Design::of(config)), "array");
+    insta::assert_snapshot!(all);
+}
+
 fn accelerator(rows: usize, cols: usize) -> Verilog {
     twofold_hw::design::emit(&design(rows, cols)).unwrap()
 }
@@ -181,6 +192,8 @@ fn the_accelerator_lints_at_every_kind_of_size() {
         [(2, 2), (5, 7), (8, 16), (16, 32), (2, 32)].into_iter().zip(ports)
     {
         let array = array(rows, cols).with_port_bytes(port_bytes).unwrap();
+        let sectioned = array.clone().with_mask_columns(cols.div_ceil(4)).unwrap();
+        lint(&twofold_hw::design::emit(&Design::of(sectioned)).unwrap());
         let design = twofold_hw::design::emit(&Design::of(array)).unwrap();
         let top = &design.top().text;
         let bits = |n: usize| if n == 1 { String::new() } else { format!("[{}:0] ", n - 1) };

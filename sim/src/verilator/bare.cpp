@@ -30,7 +30,7 @@ constexpr unsigned n_rows = 64 * n_tile_cycles;
 
 struct Row {
     uint8_t word[32];
-    uint8_t weight[32];
+    uint8_t weight[32 + 4];
     uint16_t mask;
 };
 

@@ -90,6 +90,12 @@ fn unity_source(names: &[String], header: &str, config: &ArrayConfig) -> String 
         for position in 0..n {
             let _ = write!(text, " X({position}, {port}_{position})");
         }
+        if port == "weight" {
+            // Crossings of sections come with the weights.
+            for byte in 0..config.n_crossings().div_ceil(8) {
+                let _ = write!(text, " X({}, crossing_{byte})", n + byte);
+            }
+        }
         text.push('\n');
     }
     text + "#line 1 \"bare.cpp\"\n" + DRIVER

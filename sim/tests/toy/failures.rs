@@ -47,7 +47,7 @@ fn programs_that_do_not_fit_are_refused() {
     assert!(run(&mut machine).starts_with("no program is loaded;"));
 
     let mut long = program();
-    long.weights = vec![vec![0, 0]; 33];
+    long.weights = vec![vec![0, 0].into(); 33];
     let error = machine.load(&long).unwrap_err().to_string();
     assert!(
         error.starts_with("weight_memory: 33 rows of 2 bytes do not fit a memory of 32 rows"),

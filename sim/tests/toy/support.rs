@@ -69,7 +69,7 @@ pub(crate) fn program() -> Program {
         instructions,
         // Register 10, idle PE-cycles, is the sum of a tile's and the lane table's lowest bits.
         tiles: vec![[1, 0], [2, 0], [3, 0], [5, 0], [0, 0], [0, 1 << 12]],
-        weights: ADD.iter().map(|add| vec![*add, 55]).collect(),
+        weights: ADD.iter().map(|add| vec![*add, 55].into()).collect(),
         parameters: vec![vec![Parameter { bias: BIAS, ..Parameter::default() }; 2]],
         lanes: vec![[1, 0]],
         layers: (0..=ADD.len()).map(layer).collect(),

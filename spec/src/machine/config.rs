@@ -9,18 +9,19 @@ use super::parameter::Parameter;
 /// A validated accelerator size: every number that hardware and compiler share derives from it.
 ///
 /// A word holds `2 * rows` int8 channels, that is `rows` pairs. `lanes` channels are requantized and written a cycle,
-/// `port_bytes` bytes of an image are received.
+/// `port_bytes` bytes of an image are received. Each *section* of `mask_columns` columns takes a channel of each pair of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, try_from = "RawConfig")]
+#[serde(deny_unknown_fields, try_from = "RawConfig", into = "RawConfig")]
 pub struct ArrayConfig {
     rows: usize,
     cols: usize,
     lanes: usize,
     port_bytes: usize,
+    mask_columns: usize,
     memories: Memories,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawConfig {
     rows: usize,
@@ -28,6 +29,9 @@ struct RawConfig {
     lanes: Option<usize>,
     #[serde(default = "default_port_bytes")]
     port_bytes: usize,
+    /// All where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mask_columns: Option<usize>,
     #[serde(default)]
     memories: Memories,
 }
@@ -41,8 +45,19 @@ impl TryFrom<RawConfig> for ArrayConfig {
 
     fn try_from(raw: RawConfig) -> Result<Self, ConfigError> {
         let config = Self::new(raw.rows, raw.cols, raw.memories)?;
-        let config = config.with_port_bytes(raw.port_bytes)?;
-        raw.lanes.map_or(Ok(config.clone()), |lanes| config.with_lanes(lanes))
+        let mut config = config.with_port_bytes(raw.port_bytes)?;
+        if let Some(lanes) = raw.lanes {
+            config = config.with_lanes(lanes)?;
+        }
+        config.with_mask_columns(raw.mask_columns.unwrap_or(raw.cols))
+    }
+}
+
+impl From<ArrayConfig> for RawConfig {
+    fn from(config: ArrayConfig) -> Self {
+        let mask_columns = (config.n_sections() > 1).then_some(config.mask_columns);
+        let ArrayConfig { rows, cols, lanes, port_bytes, memories, .. } = config;
+        Self { rows, cols, lanes: Some(lanes), port_bytes, mask_columns, memories }
     }
 }
 
@@ -87,6 +102,17 @@ pub enum ConfigError {
     PortBytes {
         /// What was asked for.
         value: usize,
+    },
+    /// No column, or more than there are, would share a mask.
+    #[error(
+        "array: mask_columns = {mask_columns} is outside 1..={cols}, the columns of the array; help: choose --mask-columns \
+         between 1 (each column for itself) and {cols} (one mask for all)"
+    )]
+    MaskColumns {
+        /// What was asked for.
+        mask_columns: usize,
+        /// Columns of the array.
+        cols: usize,
     },
     /// A memory is empty or deeper than its address field.
     #[error(
@@ -139,7 +165,7 @@ impl ArrayConfig {
         }
         let lanes = if rows.is_multiple_of(2) && cols >= 4 { 4 } else { 2 };
         let port_bytes = Self::DEFAULT_PORT_BYTES;
-        Ok(Self { rows, cols, lanes, port_bytes, memories })
+        Ok(Self { rows, cols, lanes, port_bytes, mask_columns: cols, memories })
     }
 
     /// The same array with so many lanes.
@@ -160,8 +186,8 @@ impl ArrayConfig {
     /// # Errors
     /// A memory that the ISA cannot address.
     pub fn with_memories(self, memories: Memories) -> Result<Self, ConfigError> {
-        let config = Self::new(self.rows, self.cols, memories)?;
-        Ok(Self { lanes: self.lanes, port_bytes: self.port_bytes, ..config })
+        let Self { memories, .. } = Self::new(self.rows, self.cols, memories)?;
+        Ok(Self { memories, ..self })
     }
 
     /// Lanes that an array of these rows and columns can have: pairs of channels that divide a word, with a column for each. Groups
@@ -184,6 +210,18 @@ impl ArrayConfig {
         Ok(Self { port_bytes, ..self })
     }
 
+    /// The same array with another mask for each so many columns.
+    ///
+    /// # Errors
+    /// None, or more columns than there are.
+    pub fn with_mask_columns(self, mask_columns: usize) -> Result<Self, ConfigError> {
+        let cols = self.cols;
+        if !(1..=cols).contains(&mask_columns) {
+            return Err(ConfigError::MaskColumns { mask_columns, cols });
+        }
+        Ok(Self { mask_columns, ..self })
+    }
+
     /// Reduction lanes.
     pub fn rows(&self) -> usize {
         self.rows
@@ -197,6 +235,22 @@ impl ArrayConfig {
     /// Bytes that the input port takes a cycle, and that the loader packs.
     pub fn port_bytes(&self) -> usize {
         self.port_bytes
+    }
+
+    /// Columns that take the same channel of each pair: a section, from column 0 on; the last may be narrower.
+    pub fn mask_columns(&self) -> usize {
+        self.mask_columns
+    }
+
+    /// Sections of columns, `ceil(cols / mask_columns)`. With more than one both channels of a pair travel along the rows, and
+    /// a weight row has a crossing for each section but the first.
+    pub fn n_sections(&self) -> usize {
+        self.cols.div_ceil(self.mask_columns)
+    }
+
+    /// Crossings of a weight row: sections that may take the other channel of a pair than the section before.
+    pub fn n_crossings(&self) -> usize {
+        self.n_sections() - 1
     }
 
     /// Depths of the memories.
@@ -241,7 +295,7 @@ impl Memory {
         match self {
             Self::Program => 32 * INSTRUCTION_WORDS,
             Self::Tile => 32 * TILE_WORDS,
-            Self::Weight => 8 * config.cols(),
+            Self::Weight => 8 * (config.cols() + config.n_crossings().div_ceil(8)),
             Self::Parameter => Parameter::BITS * config.lanes(),
             Self::Lane => 32 * LANE_WORDS,
             Self::Image => 8,
@@ -282,6 +336,27 @@ mod tests {
         let error = ArrayConfig::default().with_lanes(5).unwrap_err().to_string();
         assert!(error.ends_with("help: choose --lanes among 2, 4, 8, 16"), "{error}");
         assert!(read(r#"{"rows":16,"cols":16,"lanes":32}"#).is_err());
+    }
+
+    #[test]
+    fn sections_of_columns_are_said_or_one() {
+        let read = |text: &str| serde_json::from_str::<ArrayConfig>(text);
+        let one = ArrayConfig::default();
+        assert_eq!((one.mask_columns(), one.n_sections(), one.n_crossings()), (16, 1, 0));
+        assert_eq!(Memory::Weight.bits(&one), 128);
+        assert!(!serde_json::to_string(&one).unwrap().contains("mask_columns"));
+        let six = read(r#"{"rows":8,"cols":16,"lanes":16,"mask_columns":3}"#).unwrap();
+        assert_eq!((six.lanes(), six.n_sections(), six.n_crossings()), (16, 6, 5));
+        assert_eq!(Memory::Weight.bits(&six), 136);
+        assert_eq!(read(&serde_json::to_string(&six).unwrap()).unwrap(), six);
+        assert_eq!(six.clone().with_memories(Memories::default()).unwrap(), six);
+        let free = one.with_mask_columns(1).unwrap();
+        assert_eq!((free.n_crossings(), Memory::Weight.bits(&free)), (15, 144));
+        for mask_columns in [0, 17] {
+            let error = free.clone().with_mask_columns(mask_columns).unwrap_err().to_string();
+            assert!(error.contains("between 1") && error.contains("16 (one"), "{error}");
+        }
+        assert!(read(r#"{"rows":8,"cols":16,"mask_columns":17}"#).is_err());
     }
 
     #[test]

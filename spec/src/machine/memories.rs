@@ -12,7 +12,7 @@ pub enum Memory {
     Program,
     /// Tile records.
     Tile,
-    /// Weight rows of `cols` bytes.
+    /// Weight rows of `cols` bytes, and the crossings of sections.
     Weight,
     /// Parameter rows of `lanes` channels.
     Parameter,
@@ -152,7 +152,8 @@ pub struct Memories {
     pub program: usize,
     /// Tile records of 64 bits.
     pub tile: usize,
-    /// Weight rows of `cols` bytes; a tile takes [`super::ArrayConfig::tile_rows`] of them.
+    /// Weight rows of `cols` bytes and, with several sections, a bit for each section but the first; a tile takes
+    /// [`super::ArrayConfig::tile_rows`] of them.
     pub weight: usize,
     /// Parameter rows: bias, multiplier, shift and residual multiplier of `lanes` channels.
     pub parameter: usize,

@@ -3,5 +3,5 @@
 mod contents;
 mod rom;
 
-pub use contents::{LayerInfo, OutputInfo, Program, Region};
+pub use contents::{LayerInfo, OutputInfo, Program, Region, WeightRow};
 pub use rom::ProgramError;

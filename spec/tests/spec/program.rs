@@ -9,18 +9,27 @@ use spec::files::{
     FileError, read_network, read_program, write_atomically, write_network, write_own_network,
     write_program,
 };
-use spec::{ArrayConfig, LayerInfo, Memories, OutputInfo, Parameter, Program, Region};
+use spec::{ArrayConfig, LayerInfo, Memories, OutputInfo, Parameter, Program, Region, WeightRow};
 
 use crate::support::{Random, toy};
 
 fn program(rows: usize, cols: usize, seed: u64) -> Program {
     let config = ArrayConfig::new(rows, cols, Memories::default()).unwrap();
+    program_on(config, seed)
+}
+
+fn program_on(config: ArrayConfig, seed: u64) -> Program {
+    let cols = config.cols();
     let mut random = Random::new(seed);
     let mut word = || random.range(0, u32::MAX.into()) as u32;
     let instructions = (0..3).map(|_| [word(), word(), word(), word(), word()]).collect();
     let tiles = (0..5).map(|_| [word(), word()]).collect();
     let lanes = (0..4).map(|_| [word(), word()]).collect();
-    let weights = (0..7).map(|_| random.image(cols)).collect();
+    let mut row = || WeightRow {
+        weights: random.image(cols),
+        crossings: random.range(0, (1 << config.n_crossings()) - 1) as u32,
+    };
+    let weights = (0..7).map(|_| row()).collect();
     let mut parameter = || Parameter {
         bias: random.range(i32::MIN.into(), i32::MAX.into()) as i32,
         multiplier: random.range(0, 0xff_ffff) as u32,
@@ -85,8 +94,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn round_trips(rows in 2usize..=16, cols in 2usize..=32, seed: u64) {
-        let program = program(rows, cols, seed);
+    fn round_trips(rows in 2usize..=16, cols in 2usize..=32, mask_columns in 1usize..=32, seed: u64) {
+        let config = ArrayConfig::new(rows, cols, Memories::default()).unwrap();
+        let program = program_on(config.with_mask_columns(mask_columns.min(cols)).unwrap(), seed);
         prop_assert_eq!(read_changed(&program, "", str::to_owned), Ok(program));
     }
 }
@@ -96,7 +106,7 @@ fn rows_have_the_documented_bits() {
     let mut program = program(2, 4, 0);
     program.instructions = vec![[0x0123_4567, 0x89ab_cdef, 2, 0xf000_0000, 0x0000_0080]];
     program.tiles = vec![[1, 0x8000_0000]];
-    program.weights = vec![vec![1, -1, -128, 127]];
+    program.weights = vec![vec![1, -1, -128, 127].into()];
     let parameter =
         Parameter { bias: -2, multiplier: 0xff_ff7f, shift: 55, residual_multiplier: 0xab_cdef };
     program.parameters =
@@ -110,6 +120,20 @@ fn rows_have_the_documented_bits() {
     let (some, none) = ("abcdef37ffff7ffffffffe", "0000000000000000000000");
     assert_eq!(text("parameter.hex"), format!("{some}{none}{none}{some}\n"));
     assert_eq!(text("lane.hex"), "00010203deadbeef\n");
+}
+
+#[test]
+fn crossings_are_the_highest_bits_of_a_weight_row() {
+    let config = ArrayConfig::new(2, 10, Memories::default()).unwrap();
+    let mut program = program_on(config.with_mask_columns(1).unwrap(), 0);
+    program.weights = vec![WeightRow { weights: vec![-2; 10], crossings: 0b1_0000_0110 }];
+    let files = program.to_files();
+    let text = files.iter().find(|(file, _)| *file == "weight.hex").unwrap().1.as_str();
+    assert_eq!(text, format!("0106{}\n", "fe".repeat(10)));
+    assert_eq!(read_changed(&program, "", str::to_owned), Ok(program.clone()));
+    let beyond = read_changed(&program, "weight.hex", |text| text.replacen("01", "02", 1));
+    let message = beyond.unwrap_err();
+    assert!(message.starts_with("weight.hex, line 1: an unused bit is set;"), "{message}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A program put together by hand, its results worked out by hand, and every rule broken once.
 
 use spec::isa::{Block, Drain, End, INSTRUCTION_WORDS, Instruction, Lane, Load, Stream, Tile};
-use spec::{ArrayConfig, LayerInfo, Memories, OutputInfo, Parameter, Program, Region};
+use spec::{ArrayConfig, LayerInfo, Memories, OutputInfo, Parameter, Program, Region, WeightRow};
 
 use super::{Problem, interpret};
 
@@ -19,8 +19,8 @@ fn lane(lane: Lane) -> [u32; 2] {
     lane.encode().unwrap()
 }
 
-fn weights(rows: [[i8; 2]; 2]) -> Vec<Vec<i8>> {
-    vec![rows[0].to_vec(), rows[1].to_vec(), vec![0; 2], vec![0; 2]]
+fn weights(rows: [[i8; 2]; 2]) -> Vec<WeightRow> {
+    [rows[0], rows[1], [0; 2], [0; 2]].map(|row| row.to_vec().into()).into()
 }
 
 /// On a 2x2 array, whose words hold 4 channels: a 1x1 convolution of 2x2 pixels from channels `(a, b)` to `(a, b, a + b, a - b)`, then
@@ -158,7 +158,7 @@ fn diagonal_tiles_share_a_weight_row() {
     let copy = Tile { active: 2, diagonal: true, ..Tile::default() };
     program.tiles[0] = tile(Tile { keep_row: true, ..copy });
     program.tiles[1] = tile(Tile { mask: 3, last: true, ..copy });
-    program.weights.splice(..8, [vec![1, 1]]);
+    program.weights.splice(..8, [vec![1, 1].into()]);
     set!(program, 4, Stream.weight_base, 9);
     let by_hand = interpret(&self::program(), &IMAGE).unwrap();
     assert_eq!(interpret(&program, &IMAGE).unwrap(), by_hand);
@@ -181,6 +181,40 @@ fn diagonal_tiles_share_a_weight_row() {
     let first: Vec<&[i8]> = pixels.chunks(4).map(|pixel| &pixel[..2]).collect();
     // Both passes add the second image channel.
     assert_eq!(first, [[4, 0], [-8, 0], [12, 0], [16, 0]]);
+}
+
+#[test]
+fn a_crossing_has_the_sections_behind_it_take_the_other_channel() {
+    let mut program = program();
+    program.config = program.config.with_mask_columns(1).unwrap();
+    // Column 0 takes channel a and column 1 channel b, so that the first group takes one tile and not two; then the second
+    // group's `a - b` and `a + b` are made of (a, b) and (b, a).
+    let crossed = |row: [i8; 2]| {
+        let mut rows = weights([row, [0, 0]]);
+        rows[0].crossings = 1;
+        rows
+    };
+    program.tiles.remove(0);
+    program.tiles[0] = tile(Tile { active: 2, last: true, ..Tile::default() });
+    let rows = [crossed([1, 1]), crossed([1, -1]), crossed([1, 1])].concat();
+    program.weights.splice(..16, rows);
+    set!(program, 4, Stream.tile_base, 3);
+    set!(program, 4, Stream.weight_base, 12);
+    let by_hand = interpret(&self::program(), &IMAGE).unwrap();
+    let execution = interpret(&program, &IMAGE).unwrap();
+    assert_eq!((&execution.logits, execution.class), (&by_hand.logits, by_hand.class));
+    assert_eq!(execution.layers[0].output, by_hand.layers[0].output);
+    // The mask says which weight of a diagonal tile is kept, and the crossing which channel it meets: a for both columns.
+    let copy = Tile { active: 2, diagonal: true, ..Tile::default() };
+    program.tiles[0] = tile(Tile { keep_row: true, ..copy });
+    program.tiles.insert(1, tile(Tile { mask: 3, last: true, ..copy }));
+    program.weights.splice(..4, [WeightRow { weights: vec![1, 1], crossings: 1 }]);
+    set!(program, 4, Stream.tile_base, 4);
+    set!(program, 4, Stream.weight_base, 9);
+    let execution = interpret(&program, &IMAGE).unwrap();
+    let pixels = execution.layers[0].output.clone().unwrap();
+    let first: Vec<&[i8]> = pixels.chunks(4).map(|pixel| &pixel[..2]).collect();
+    assert_eq!(first, [[1, 1], [3, 3], [5, 5], [-7, -7]]);
 }
 
 #[test]

@@ -51,12 +51,12 @@ impl Machine<'_> {
             let record =
                 record.ok_or(Problem::Address { memory: "tile memory", address, depth })?;
             let record = Tile::of(record);
-            let weights = tile_weights(program, &record, &mut next.weight_row)?;
+            let rows = tile_rows(program, &record, &mut next.weight_row)?;
             if block.waits.late && record.after > 0 {
                 let n_written = self.first_unit.saturating_sub(record.after as u64);
                 self.n_written = self.n_written.max(n_written);
             }
-            self.stream_tile(layer, block, &record, &weights, &mut accumulators)?;
+            self.stream_tile(layer, block, &record, &rows, &mut accumulators)?;
             let n_pixels = (block.height * block.width) as u64;
             self.n_useful_macs += record.active as u64 * n_pixels;
             next.tile += 1;
@@ -72,21 +72,17 @@ impl Machine<'_> {
         layer: &LayerState,
         block: &BlockState,
         record: &Tile,
-        weights: &[Vec<i8>],
+        rows: &[Row],
         accumulators: &mut Accumulators,
     ) -> Result<(), Problem> {
         let Tile { mask, offset, ky, kx, .. } = *record;
-        if mask >> weights.len() != 0 {
+        if mask >> rows.len() != 0 {
             return Err(Problem::Value {
                 field: "TILE.mask",
                 value: mask,
                 why: "bits beyond R are 0",
             });
         }
-        let selected: Vec<usize> =
-            (0..weights.len()).map(|row| 2 * row + (mask >> row & 1)).collect();
-        let used: Vec<bool> =
-            weights.iter().map(|row| row.iter().any(|weight| *weight != 0)).collect();
         for (py, px) in (0..block.height).flat_map(|py| (0..block.width).map(move |px| (py, px))) {
             self.place.pixel = Some((py, px));
             let coordinate = |start: i64, tap, steps| {
@@ -106,28 +102,27 @@ impl Machine<'_> {
                 }
             };
             let index = if layer.sum { 0 } else { py * block.width + px };
-            for (row, &byte) in selected.iter().enumerate().filter(|(row, _)| used[*row]) {
-                let activation = match word {
-                    None => i32::from(layer.fill),
-                    Some((bytes, writers)) => {
-                        let (bank, word) = (layer.in_bank, address);
-                        match writers[byte] {
-                            Writer::Nobody => return Err(Problem::Unwritten { bank, word, byte }),
-                            Writer::Unit(unit) | Writer::Cleared(unit)
-                                if !self.is_written(unit) =>
-                            {
-                                return Err(Problem::NotYetWritten { bank, word, byte });
-                            }
-                            _ => i32::from(bytes[byte]),
+            let read = |byte: usize| match word {
+                None => Ok(i32::from(layer.fill)),
+                Some((bytes, writers)) => {
+                    let (bank, word) = (layer.in_bank, address);
+                    match writers[byte] {
+                        Writer::Nobody => Err(Problem::Unwritten { bank, word, byte }),
+                        Writer::Unit(unit) | Writer::Cleared(unit) if !self.is_written(unit) => {
+                            Err(Problem::NotYetWritten { bank, word, byte })
                         }
+                        _ => Ok(i32::from(bytes[byte])),
                     }
-                };
-                for (column, (sum, weight)) in
-                    accumulators[index].iter_mut().zip(&weights[row]).enumerate()
-                {
+                }
+            };
+            for (r, row) in rows.iter().enumerate() {
+                // What no weight is multiplied with may be anything.
+                for (c, &weight) in row.weights.iter().enumerate().filter(|(_, w)| **w != 0) {
+                    let activation = read(2 * r + row.odd[c])?;
+                    let sum = &mut accumulators[index][c];
                     *sum = sum
-                        .checked_add(activation * i32::from(*weight))
-                        .ok_or(Problem::Overflow { accumulator: index, column })?;
+                        .checked_add(activation * i32::from(weight))
+                        .ok_or(Problem::Overflow { accumulator: index, column: c })?;
                 }
             }
         }
@@ -288,12 +283,16 @@ impl Machine<'_> {
     }
 }
 
+/// What a row of the array does in a tile.
+struct Row {
+    /// Of each column.
+    weights: Vec<i8>,
+    /// Which channel of the pair each column takes.
+    odd: Vec<usize>,
+}
+
 /// Row `r` of the tile for array row `r`. The pointer then goes on to the next tile's.
-fn tile_weights(
-    program: &Program,
-    tile: &Tile,
-    pointer: &mut usize,
-) -> Result<Vec<Vec<i8>>, Problem> {
+fn tile_rows(program: &Program, tile: &Tile, pointer: &mut usize) -> Result<Vec<Row>, Problem> {
     let (config, depth) = (&program.config, program.weights.len());
     let first = *pointer;
     let (n_rows, step) = match (tile.diagonal, tile.keep_row) {
@@ -312,14 +311,22 @@ fn tile_weights(
     if last >= depth {
         return Err(Problem::Address { memory: "weight memory", address: last, depth });
     }
-    if !tile.diagonal {
-        return Ok(program.weights[first..first + config.rows()].to_vec());
-    }
-    let stored = &program.weights[first];
     let row = |r: usize| {
-        let column = 2 * (tile.diagonal_column + r as i64) + (tile.mask >> r & 1) as i64;
-        let kept = |(c, weight): (usize, &i8)| if c as i64 == column { *weight } else { 0 };
-        stored.iter().enumerate().map(kept).collect()
+        let stored = &program.weights[if tile.diagonal { first } else { first + r }];
+        let mask_bit = tile.mask >> r & 1;
+        let kept = 2 * (tile.diagonal_column + r as i64) + mask_bit as i64;
+        let weight = |(c, weight): (usize, &i8)| {
+            if tile.diagonal && c as i64 != kept { 0 } else { *weight }
+        };
+        let odd = |c: usize| {
+            let section = c / config.mask_columns();
+            // Bit s - 1 is the crossing between sections s - 1 and s.
+            (1..=section).fold(mask_bit, |odd, s| odd ^ (stored.crossings >> (s - 1) & 1) as usize)
+        };
+        Row {
+            weights: stored.weights.iter().enumerate().map(weight).collect(),
+            odd: (0..config.cols()).map(odd).collect(),
+        }
     };
     Ok((0..config.rows()).map(row).collect())
 }

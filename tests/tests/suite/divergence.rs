@@ -48,8 +48,19 @@ struct Toy {
 
 impl Toy {
     fn new(name: &str) -> Self {
+        let config = case(name).config().expect("the case has an array");
+        Self::on(name, config)
+    }
+
+    /// With a mask for each so many columns.
+    fn sectioned(name: &str, mask_columns: usize) -> Self {
+        let config = case(name).config().expect("the case has an array");
+        Self::on(name, config.with_mask_columns(mask_columns).expect("there are more columns"))
+    }
+
+    fn on(name: &str, config: ArrayConfig) -> Self {
         let case = case(name);
-        let (network, config) = (case.build(), case.config().expect("the case has an array"));
+        let network = case.build();
         let program =
             codegen::compile(&network, &config, &case.options()).expect("the case compiles");
         let machine = machine(&config);
@@ -145,7 +156,7 @@ fn a_wrong_weight_is_found_in_the_unit_of_its_tile() {
                 }
                 let whole = toy.program.clone();
                 let row = weight_row(&toy, tile);
-                toy.program.weights[row][1] ^= 0x7f;
+                toy.program.weights[row].weights[1] ^= 0x7f;
                 if let Some(found) = toy.divergence(&image) {
                     n_found += 1;
                     assert_eq!(found.layer, toy.program.layers[layer].name, "{name}, tile {tile}");
@@ -185,6 +196,22 @@ fn a_wrong_mask_is_found_in_the_unit_of_its_tile() {
 }
 
 #[test]
+fn a_wrong_crossing_is_found_behind_it_in_the_unit_of_its_tile() {
+    let mut toy = Toy::sectioned("toy-uhp-free", 1);
+    let image = random_image(&toy.network, 4);
+    assert_eq!(toy.divergence(&image), None);
+    let layer = 1;
+    let tile = toy.tile(layer, 2);
+    let row = weight_row(&toy, tile);
+    toy.program.weights[row].crossings ^= 0b100;
+    let found = toy.divergence(&image).unwrap();
+    assert_eq!(found.layer, toy.program.layers[layer].name);
+    assert!(found.channel % toy.config.group_channels() >= 3, "sections 3 and on: {found}");
+    let unit = found.unit.unwrap();
+    assert!((unit.first_tile..=unit.last_tile).contains(&tile), "{unit:?}");
+}
+
+#[test]
 fn the_block_is_that_of_the_pixel() {
     let mut toy = Toy::new("toy-uhp");
     let input = &toy.network.input;
@@ -196,7 +223,7 @@ fn the_block_is_that_of_the_pixel() {
     assert!(last_block > 0, "the map is cut into blocks");
     let rows = ..toy.program.layers[0].n_tiles * toy.config.tile_rows();
     // Rows beyond the last channel hold zeros and stay so.
-    let weights = toy.program.weights[rows].iter_mut().flatten();
+    let weights = toy.program.weights[rows].iter_mut().flat_map(|row| &mut row.weights);
     weights.filter(|weight| **weight != 0).for_each(|weight| *weight = weight.wrapping_add(90));
     let found = toy.divergence(&image).unwrap();
     assert_eq!(found.layer, toy.network.layers[0].name);

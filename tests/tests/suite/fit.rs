@@ -256,7 +256,7 @@ fn what_costs_cycles_is_noted() {
         vec![DenseRate::FreePositions { tile_channels: 16 }; 19]
     );
     let wide = reasons(Pattern::UhpShared, 32);
-    assert_eq!(wide[0], DenseRate::Groups { group: 16, tile_channels: 32 });
+    assert_eq!(wide[0], DenseRate::Groups { group: 16, tile_channels: 32, mask_columns: 16 });
     let case = Case::read(
         std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/cases")),
         "toy-small-array",

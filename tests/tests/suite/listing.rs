@@ -12,7 +12,7 @@ fn listing(name: &str) -> String {
     let program = program.expect("the case compiles");
     let rows = |rows: &[String]| rows.join("\n");
     let parameters: Vec<_> = program.parameters.iter().map(|row| format!("{row:?}")).collect();
-    let weights: Vec<_> = program.weights.iter().map(|row| format!("{row:?}")).collect();
+    let weights: Vec<_> = program.weights.iter().map(|row| format!("{:?}", row.weights)).collect();
     let records = codegen::disassemble(&program);
     format!("{records}parameters\n{}\nweights\n{}\n", rows(&parameters), rows(&weights))
 }

@@ -161,6 +161,36 @@ fn rates_of(network: &QuantNetwork, config: &ArrayConfig) -> Rates {
     rates(network, config, &Options::default())
 }
 
+/// A 3x3 layer over whole words behind a dense one, its masks shared by `group` output channels.
+fn grouped(pattern: Pattern, group: usize) -> QuantNetwork {
+    let mut builder = Builder::new([8, 8, 3], 1, 5);
+    let dense = ConvSpec::same(16, 1, Sparsity::default());
+    let first = builder.conv("first", TensorRef::Input, &dense);
+    let pruned = ConvSpec::same(16, 3, Sparsity { pattern, group });
+    let map = builder.conv("pruned", first, &pruned);
+    builder.fully_connected("logits", map, 4, Sparsity::default(), false);
+    builder.finish("grouped")
+}
+
+#[test]
+fn masks_narrower_than_the_columns_take_the_cycles_of_wide_ones() {
+    let whole = array(4, 8);
+    let wide = measured(&grouped(Pattern::UhpShared, 8), &whole, &Options::default());
+    for (pattern, group, mask_columns) in
+        [(Pattern::UhpShared, 4, 4), (Pattern::UhpShared, 4, 2), (Pattern::UhpFree, 0, 1)]
+    {
+        let network = grouped(pattern, group);
+        let halved = measured(&network, &whole, &Options::default())[1];
+        assert!(halved > wide[1] * 3 / 2, "{pattern:?}: one mask for all columns");
+        let sections = whole.clone().with_mask_columns(mask_columns).unwrap();
+        let narrow = measured(&network, &sections, &Options::default());
+        assert_eq!(narrow, wide, "{pattern:?} in groups of {group} by {mask_columns}");
+        let image = random_image(&network, 2);
+        compare(&network, &sections, &Options::default(), &image).unwrap();
+        assert_eq!(rates_of(&network, &sections).layers[1].dense_rate, None);
+    }
+}
+
 #[test]
 fn memories_made_to_fit_leave_the_speed_up_to_be_measured() {
     let args = ["sim", "--case", "tiny-uhp", "--images", "1", "--fit", "--format", "json"];
@@ -192,7 +222,7 @@ fn every_reason_for_the_dense_rate_is_told() {
         Some(DenseRate::Unstructured { tile_channels })
     );
     assert_eq!(reason(Pattern::UhpFree, 0, 16), Some(DenseRate::FreePositions { tile_channels }));
-    let groups = DenseRate::Groups { group: 8, tile_channels };
+    let groups = DenseRate::Groups { group: 8, tile_channels, mask_columns: 8 };
     assert_eq!(reason(Pattern::UhpShared, 8, 16), Some(groups));
     assert_eq!(reason(Pattern::UhpShared, 16, 1), Some(DenseRate::FewChannels { channels: 1 }));
 
@@ -207,8 +237,18 @@ fn every_reason_for_the_dense_rate_is_told() {
         findings.iter().any(|line| line.contains("\"classes\" is bound by weight load")),
         "{findings:?}"
     );
-    let wide = rates_of(&photographs(16, 1), &array(8, 32));
-    assert!(wide.findings(&array(8, 32)).iter().any(|line| line.contains("--cols 16")), "{wide:?}");
+    assert!(findings[0].contains("--mask-columns 1"), "{findings:?}");
+    let help = |config: &ArrayConfig| {
+        let rates = rates_of(&photographs(16, 1), config);
+        rates.findings(config).into_iter().find(|line| line.contains("--cols 16"))
+    };
+    let wide = help(&array(8, 32)).unwrap();
+    assert!(wide.contains("--mask-columns 16"), "{wide}");
+    // Sections that straddle groups do not help, and what is said is what does.
+    let straddling = help(&array(8, 32).with_mask_columns(12).unwrap()).unwrap();
+    assert!(straddling.contains("--mask-columns 16"), "{straddling}");
+    assert_eq!(help(&array(8, 32).with_mask_columns(16).unwrap()), None);
+    assert_eq!(help(&array(8, 32).with_mask_columns(4).unwrap()), None);
 }
 
 #[test]

@@ -134,7 +134,7 @@ impl Random<'_> {
             Pattern::UhpFree,
         ];
         let pattern = *patterns.choose(self.builder.rng()).unwrap_or(&Pattern::Dense);
-        let group = if self.flip() { self.cols } else { self.pick(1..=40) };
+        let group = if self.flip() { self.mask_channels } else { self.pick(1..=40) };
         Sparsity { pattern, group: if pattern == Pattern::UhpShared { group } else { 0 } }
     }
 

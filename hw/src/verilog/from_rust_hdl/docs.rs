@@ -3,11 +3,10 @@
 //! A block is known by its ports: it is the one structure with ports of these names, in this order and of these directions.
 
 use super::frame::Port;
-use std::collections::HashMap;
 use std::sync::OnceLock;
 
 /// Every file with blocks. A test finds the one that is missing.
-pub(super) const SOURCES: [&str; 37] = [
+pub(super) const SOURCES: [&str; 38] = [
     include_str!("../../accelerator.rs"),
     include_str!("../../context.rs"),
     include_str!("../../control/counters.rs"),
@@ -24,6 +23,7 @@ pub(super) const SOURCES: [&str; 37] = [
     include_str!("../../datapath/array.rs"),
     include_str!("../../datapath/bare_array.rs"),
     include_str!("../../datapath/bounds.rs"),
+    include_str!("../../datapath/crossing.rs"),
     include_str!("../../datapath/diagonal_mask.rs"),
     include_str!("../../datapath/lane_select.rs"),
     include_str!("../../datapath/pe.rs"),
@@ -47,29 +47,24 @@ pub(super) const SOURCES: [&str; 37] = [
     include_str!("../../memory/output/logit_select.rs"),
 ];
 
-/// A port as a source declares it: name, whether it is an input, what is said of it.
-type Declared = (String, bool, String);
+/// A port as a source declares it.
+#[derive(Debug, PartialEq, Eq)]
+struct Declared {
+    name: String,
+    input: bool,
+    /// It may be of no lane, and then is no port.
+    is_vector: bool,
+    doc: String,
+}
 
 /// What a block is known by: names of its ports, and whether each is an input.
 type Shape = Vec<(String, bool)>;
 
 /// What is said of each port; empty where no source declares such a block, or several do and say different things of it.
 pub(super) fn of_ports(ports: &[Port]) -> Vec<String> {
-    static BLOCKS: OnceLock<HashMap<Shape, Vec<String>>> = OnceLock::new();
-    let blocks = BLOCKS.get_or_init(|| {
-        let mut blocks = HashMap::new();
-        for block in SOURCES.iter().flat_map(|source| declared(source)) {
-            let key = block.iter().map(|(name, input, _)| (name.clone(), *input)).collect();
-            let docs: Vec<String> = block.into_iter().map(|(.., doc)| doc).collect();
-            let known = blocks.entry(key).or_insert_with(|| docs.clone());
-            for (known, doc) in known.iter_mut().zip(docs) {
-                if *known != doc {
-                    known.clear();
-                }
-            }
-        }
-        blocks
-    });
+    static BLOCKS: OnceLock<Vec<Vec<Declared>>> = OnceLock::new();
+    let blocks =
+        BLOCKS.get_or_init(|| SOURCES.iter().flat_map(|source| declared(source)).collect());
     let mut key: Shape = vec![];
     let mut of_port = vec![];
     for port in ports {
@@ -80,9 +75,30 @@ pub(super) fn of_ports(ports: &[Port]) -> Vec<String> {
         }
         of_port.push(is_next.then(|| key.len() - 1));
     }
-    let docs = blocks.get(&key);
-    let doc = |at: Option<usize>| at.and_then(|at| docs?.get(at).cloned()).unwrap_or_default();
-    of_port.into_iter().map(doc).collect()
+    let matching = || blocks.iter().filter_map(|block| docs(block, &key));
+    let fewest = matching().map(|(n_absent, _)| n_absent).min();
+    let docs = matching().filter(|(n_absent, _)| Some(*n_absent) == fewest).map(|(_, docs)| docs);
+    let docs = docs.reduce(|known, docs| {
+        let same = |(known, doc)| if known == doc { known } else { "" };
+        known.into_iter().zip(docs).map(same).collect()
+    });
+    let doc = |at: Option<usize>| docs.as_ref().and_then(|docs| docs.get(at?)).copied();
+    of_port.into_iter().map(|at| doc(at).unwrap_or_default().to_owned()).collect()
+}
+
+/// How many vectors of a block of this shape are empty, and what is said of the other ports; `None` of another block.
+fn docs<'a>(block: &'a [Declared], key: &Shape) -> Option<(usize, Vec<&'a str>)> {
+    let mut docs = vec![];
+    for port in block {
+        match key.get(docs.len()) {
+            Some((name, input)) if *name == port.name && *input == port.input => {
+                docs.push(port.doc.as_str());
+            }
+            _ if port.is_vector => {}
+            _ => return None,
+        }
+    }
+    (docs.len() == key.len()).then(|| (block.len() - docs.len(), docs))
 }
 
 /// The ports of each structure of a source.
@@ -101,8 +117,13 @@ fn declared(source: &str) -> Vec<Vec<Declared>> {
                 doc.push(text.trim());
                 continue;
             }
-            if let Some((name, input)) = port(field) {
-                block.push((name.to_owned(), input, doc.join(" ")));
+            if let Some((name, input, is_vector)) = port(field) {
+                block.push(Declared {
+                    name: name.to_owned(),
+                    input,
+                    is_vector,
+                    doc: doc.join(" "),
+                });
             }
             doc.clear();
         }
@@ -110,16 +131,17 @@ fn declared(source: &str) -> Vec<Vec<Declared>> {
     blocks
 }
 
-/// Name and direction of `pub name: Signal<In, ..`, or of a vector of such.
-fn port(field: &str) -> Option<(&str, bool)> {
+/// Name and direction of `pub name: Signal<In, ..`, or of a vector of such, and which it is.
+fn port(field: &str) -> Option<(&str, bool, bool)> {
     let field = ["pub(crate) ", "pub(super) ", "pub "]
         .iter()
         .find_map(|visible| field.strip_prefix(visible))
         .unwrap_or(field);
     let (name, ty) = field.split_once(": ")?;
+    let is_vector = ty.starts_with("Vec<");
     let ty = ty.trim_start_matches("Vec<").strip_prefix("Signal<")?;
     let input = ty.starts_with("In,");
-    (input || ty.starts_with("Out,")).then_some((name, input))
+    (input || ty.starts_with("Out,")).then_some((name, input, is_vector))
 }
 
 #[cfg(test)]
@@ -166,12 +188,27 @@ pub struct Block {
     pub plain: Signal<Out, Bit>,
 }
 ";
-        let port = |name: &str, input, doc: &str| (name.to_string(), input, doc.to_string());
+        let port = |name: &str, input, is_vector, doc: &str| Declared {
+            name: name.to_string(),
+            input,
+            is_vector,
+            doc: doc.to_string(),
+        };
         let ports = vec![
-            port("clock", true, "Rising edge."),
-            port("word", false, "One byte a lane."),
-            port("plain", false, ""),
+            port("clock", true, false, "Rising edge."),
+            port("word", false, true, "One byte a lane."),
+            port("plain", false, false, ""),
         ];
         assert_eq!(declared(source), [ports]);
+        let shape = |names: &[&str]| -> Shape {
+            names.iter().map(|name| (name.to_string(), *name == "clock")).collect()
+        };
+        let docs = |names: &[&str]| {
+            docs(&declared(source)[0], &shape(names)).map(|(n, docs)| (n, docs.len()))
+        };
+        assert_eq!(docs(&["clock", "word", "plain"]), Some((0, 3)));
+        assert_eq!(docs(&["clock", "plain"]), Some((1, 2)), "a vector of no lane");
+        assert_eq!(docs(&["clock", "word"]), None);
+        assert_eq!(docs(&["clock", "plain", "word"]), None);
     }
 }

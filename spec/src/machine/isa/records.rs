@@ -194,7 +194,7 @@ records! {
 
     /// An entry of the tile memory.
     Tile, "TILE", TileLayout, TILE_WORDS {
-        0 [15:0] mask: usize, "bit r: row r takes the odd channel 2r+1 of its pair, else the even one";
+        0 [15:0] mask: usize, "bit r: the first section of row r takes the odd channel 2r+1 of its pair, else the even one";
         0 [31:16] offset: usize, "words added to the block's input address";
         1 [5:0] ky: usize, "tap row, added to y0";
         1 [11:6] kx: usize, "tap column, added to x0";

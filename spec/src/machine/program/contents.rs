@@ -95,6 +95,23 @@ pub struct LayerInfo {
     pub n_blocks: usize,
 }
 
+/// A row of the weight ROM.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WeightRow {
+    /// `cols` weights.
+    pub weights: Vec<i8>,
+    /// Bit `s - 1`: section `s` of columns takes the other channel of the pair than section `s - 1`. Section 0 takes what the
+    /// tile's mask says.
+    pub crossings: u32,
+}
+
+impl From<Vec<i8>> for WeightRow {
+    /// Weights of columns that all take the same channel.
+    fn from(weights: Vec<i8>) -> Self {
+        Self { weights, crossings: 0 }
+    }
+}
+
 /// The contents of every ROM, least significant word first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
@@ -112,8 +129,8 @@ pub struct Program {
     pub instructions: Vec<[u32; INSTRUCTION_WORDS]>,
     /// Tile ROM.
     pub tiles: Vec<[u32; TILE_WORDS]>,
-    /// Weight ROM: rows of `cols` weights, `tile_rows` rows a tile, row `r` of a tile for array row `r`.
-    pub weights: Vec<Vec<i8>>,
+    /// Weight ROM: `tile_rows` rows a tile, row `r` of a tile for array row `r`.
+    pub weights: Vec<WeightRow>,
     /// Parameter ROM: rows of `lanes` channels.
     pub parameters: Vec<Vec<Parameter>>,
     /// Lane table of the loader.

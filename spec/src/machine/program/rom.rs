@@ -5,7 +5,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::contents::{LayerInfo, OutputInfo, Program};
+use super::contents::{LayerInfo, OutputInfo, Program, WeightRow};
 use crate::digest::hex_digest;
 use crate::machine::config::ArrayConfig;
 use crate::machine::memories::Memory;
@@ -192,8 +192,8 @@ impl Program {
             Memory::Program => self.instructions.iter().map(|words| word_bytes(words)).collect(),
             Memory::Tile => self.tiles.iter().map(|words| word_bytes(words)).collect(),
             Memory::Weight => {
-                let bytes = |row: &Vec<i8>| row.iter().map(|weight| *weight as u8).collect();
-                self.weights.iter().map(bytes).collect()
+                let n_bytes = memory.bits(&self.config) / 8;
+                self.weights.iter().map(|row| weight_bytes(row, n_bytes)).collect()
             }
             Memory::Parameter => self.parameters.iter().map(|row| parameter_bytes(row)).collect(),
             Memory::Lane => self.lanes.iter().map(|words| word_bytes(words)).collect(),
@@ -238,10 +238,7 @@ impl Program {
             n_input_bytes: manifest.n_input_bytes,
             instructions: instructions.iter().map(|row| bytes_words(row)).collect(),
             tiles: tiles.iter().map(|row| bytes_words(row)).collect(),
-            weights: weights
-                .iter()
-                .map(|row| row.iter().map(|byte| *byte as i8).collect())
-                .collect(),
+            weights: bytes_weights(&weights, &config)?,
             parameters: bytes_parameters(&parameters)?,
             lanes: lanes.iter().map(|row| bytes_words(row)).collect(),
             layers: manifest.layers,
@@ -314,6 +311,27 @@ fn bytes_words<const N: usize>(bytes: &[u8]) -> [u32; N] {
     std::array::from_fn(|index| u32::from_le_bytes(words[index]))
 }
 
+fn weight_bytes(WeightRow { weights, crossings }: &WeightRow, n_bytes: usize) -> Vec<u8> {
+    let weights = weights.iter().map(|weight| *weight as u8);
+    weights.chain(crossings.to_le_bytes()).take(n_bytes).collect()
+}
+
+fn bytes_weights(rows: &[Vec<u8>], config: &ArrayConfig) -> Result<Vec<WeightRow>, ProgramError> {
+    let row_weights = |(index, row): (usize, &Vec<u8>)| {
+        let (weights, crossings) = row.split_at(config.cols());
+        let crossings = crossings.iter().rev().fold(0, |bits, byte| bits << 8 | u32::from(*byte));
+        if u64::from(crossings) >> config.n_crossings() != 0 {
+            return Err(unused_bit(Memory::Weight, index));
+        }
+        Ok(WeightRow { weights: weights.iter().map(|byte| *byte as i8).collect(), crossings })
+    };
+    rows.iter().enumerate().map(row_weights).collect()
+}
+
+fn unused_bit(memory: Memory, row: usize) -> ProgramError {
+    ProgramError::UnusedBit { file: rom_file(memory).to_owned(), line: row + 1 }
+}
+
 fn parameter_bytes(row: &[Parameter]) -> Vec<u8> {
     let channel = |parameter: &Parameter| {
         parameter.to_bits().to_le_bytes().into_iter().take(Parameter::BYTES)
@@ -328,10 +346,7 @@ fn bytes_parameters(rows: &[Vec<u8>]) -> Result<Vec<Vec<Parameter>>, ProgramErro
     let row_parameters = |(index, row): (usize, &Vec<u8>)| {
         let (channels, _) = row.as_chunks();
         let row: Option<Vec<Parameter>> = channels.iter().map(channel).collect();
-        row.ok_or_else(|| ProgramError::UnusedBit {
-            file: rom_file(Memory::Parameter).to_owned(),
-            line: index + 1,
-        })
+        row.ok_or_else(|| unused_bit(Memory::Parameter, index))
     };
     rows.iter().enumerate().map(row_parameters).collect()
 }
