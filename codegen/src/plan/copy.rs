@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use spec::{Bounds, Parameter, Rounding, Shape, TensorRef};
+use spec::{Bounds, Op, Parameter, Rounding, Shape, TensorRef};
 
 use super::join::{Slice, parts};
 use super::planner::Planner;
@@ -29,7 +29,16 @@ impl Planner<'_> {
 
     /// A step that sends a map which other layers read, too.
     pub(super) fn copy_to_output(&mut self, layer: usize, map: MapId) {
-        let name = format!("{} (output)", self.network.layers[layer].name);
+        let name = &self.network.layers[layer].name;
+        let why = match self.network.layers[layer].op {
+            Op::Concat(_) => "a concatenation",
+            _ => "read by layers",
+        };
+        self.notes.push(format!(
+            "layer {name:?} is an output and {why}: a copy of it is sent, which takes 2 cycles a pixel and word; help: leave it \
+             out of the outputs to save it"
+        ));
+        let name = format!("{name} (output)");
         let target = Target::Output { address: self.output_address(layer) };
         let step = self.copy(name, map, self.shapes[layer], target);
         self.steps.push(step);

@@ -5,7 +5,7 @@ use codegen::Options;
 use flow::cases::random_image;
 use rand::RngExt;
 use rand::seq::IndexedRandom;
-use spec::{ArrayConfig, Conv, Memories, QuantNetwork, Shape, TensorRef, Window};
+use spec::{ArrayConfig, Bounds, Conv, Memories, QuantNetwork, Shape, TensorRef, Window};
 use twofold_tests::executor::{Executor, Interpreter, Reference, VerilatedRtl, first_difference};
 use twofold_tests::sketch::Sketch;
 use twofold_tests::subject::Subject;
@@ -160,6 +160,33 @@ fn several_outputs_and_maps_that_are_sent() {
         let outputs = all.choose(sketch.rng()).expect("there are choices").clone();
         sketch.finish_with(&outputs)
     });
+}
+
+#[test]
+fn copies_that_are_sent_are_told_of() {
+    let mut sketch = Sketch::new("copied", [3, 3, 4], 1);
+    let first = sketch.conv(TensorRef::Input, 4, [1; 2], |_| ());
+    sketch.conv(first, 4, [1; 2], |_| ());
+    let notes = |outputs: &[usize]| {
+        let network = sketch.clone().finish_with(outputs);
+        codegen::check(&network, &ArrayConfig::default(), &Options::default()).notes
+    };
+    assert_eq!(notes(&[1]), Vec::<String>::new());
+    let [note] = &notes(&[1, 0])[..] else { panic!("there is one copy") };
+    assert!(note.starts_with("layer \"layer0\" is an output and read by layers: a copy"), "{note}");
+}
+
+#[test]
+fn networks_that_are_not_compiled_have_rates() {
+    let mut sketch = Sketch::new("refused", [130, 130, 1], 1);
+    let window = Window { kernel: [130; 2], stride: [1; 2], padding: [0; 4] };
+    let mean = sketch.average_pool(TensorRef::Input, window);
+    sketch.requantize(mean);
+    let mut network = sketch.finish_with(&[1]);
+    network.layers[1].bounds = Bounds { low: -300, high: 300 };
+    let (config, options) = (ArrayConfig::default(), Options::default());
+    assert!(!codegen::check(&network, &config, &options).problems.is_empty());
+    assert_eq!(codegen::rates(&network, &config, &options).layers.len(), 2);
 }
 
 #[test]
