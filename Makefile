@@ -24,6 +24,8 @@ DATA    ?=
 IMAGES  ?=
 # Not empty: memories just as deep as the network needs.
 FIT     ?=
+# Not empty: `make synth` and `make pnr` keep the accumulators in look-up tables, where block RAMs are short.
+LUT_ACCUMULATORS ?=
 # What runs the Verilog in `make sim`: verilator, or the machine's icarus, far slower, for small networks.
 SIMULATOR ?= verilator
 # How results are printed: table or json.
@@ -56,6 +58,7 @@ ARRAY_ARGS   = $(if $(ROWS),--rows $(ROWS)) $(if $(COLS),--cols $(COLS)) $(if $(
                $(if $(PORT_BYTES),--port-bytes $(PORT_BYTES)) $(if $(MASK_COLUMNS),--mask-columns $(MASK_COLUMNS))
 NETWORK_ARGS = $(if $(CASE),--case "$(CASE)") $(if $(NETWORK),--network "$(NETWORK)")
 RUN_ARGS     = $(NETWORK_ARGS) $(if $(DATA),--data "$(DATA)") $(ARRAY_ARGS) $(if $(FIT),--fit)
+SYNTH_ARGS   = $(if $(LUT_ACCUMULATORS),--lut-accumulators)
 TRAINER_FORMAT = $(if $(filter json,$(FORMAT)),--format json)
 
 .DEFAULT_GOAL = help
@@ -66,7 +69,7 @@ TRAINER_FORMAT = $(if $(filter json,$(FORMAT)),--format json)
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  Variables, explained in the Makefile: ROWS COLS LANES PORT_BYTES CASE NETWORK DATA IMAGES FIT SIMULATOR FORMAT N SEED CLOCK_MHZ TRAIN_ARGS"
+	@echo "  Variables, explained in the Makefile: ROWS COLS LANES PORT_BYTES CASE NETWORK DATA IMAGES FIT LUT_ACCUMULATORS SIMULATOR FORMAT N SEED CLOCK_MHZ TRAIN_ARGS"
 	@echo "  TABLE SEEDS JOBS TABLE_ARGS PYTORCH MUTANTS"
 
 sim: $(if $(filter icarus,$(SIMULATOR)),,verilator) ## Run a network (CASE, NETWORK) on images (DATA): check every bit of the RTL, report cycles between images.
@@ -100,10 +103,10 @@ fuzz: verilator ## Compare RTL and reference on N random layers, from SEED.
 	$(TWOFOLD) fuzz --n $(N) --seed $(SEED) $(ARRAY_ARGS) --format $(FORMAT)
 
 synth: synthesis ## Synthesize the accelerator for ECP5 with Yosys and check that everything maps.
-	$(TWOFOLD) synth $(NETWORK_ARGS) $(ARRAY_ARGS) --format $(FORMAT)
+	$(TWOFOLD) synth $(NETWORK_ARGS) $(ARRAY_ARGS) $(SYNTH_ARGS) --format $(FORMAT)
 
 pnr: synthesis ## Place and route it for the ULX3S-85F: cells, Fmax, the critical path.
-	$(TWOFOLD) pnr $(NETWORK_ARGS) $(ARRAY_ARGS) --clock-mhz $(CLOCK_MHZ) --format $(FORMAT)
+	$(TWOFOLD) pnr $(NETWORK_ARGS) $(ARRAY_ARGS) $(SYNTH_ARGS) --clock-mhz $(CLOCK_MHZ) --format $(FORMAT)
 
 train: libtorch ## Train the committed default network again from its seed.
 	$(TRAINER) train $(if $(TRAIN_ARGS),$(TRAIN_ARGS),--expect networks/sar-sim-s2d --output build/train --replace) $(TRAINER_FORMAT)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dataset::Band;
 use flow::{ArraySizes, ImageChoice, NetworkChoice, Schedule, SimulatorKind, WorkloadOptions};
-use spec::ArrayConfig;
+use spec::{AccumulatorMemory, ArrayConfig};
 
 /// A sparse CNN accelerator: from a quantized network to Verilog, checked bit by bit.
 #[derive(Debug, Parser)]
@@ -175,6 +175,20 @@ fn choice(case: Option<&String>, network: Option<&PathBuf>) -> NetworkChoice {
     }
 }
 
+/// `--lut-accumulators`.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub(crate) struct AccumulatorArgs {
+    /// Keep the accumulators in look-up tables, where block RAMs are short: one to two thousand of them a column.
+    #[arg(long)]
+    pub(crate) lut_accumulators: bool,
+}
+
+impl From<AccumulatorArgs> for AccumulatorMemory {
+    fn from(args: AccumulatorArgs) -> Self {
+        if args.lut_accumulators { Self::LookUpTables } else { Self::Automatic }
+    }
+}
+
 /// `--force`.
 #[derive(Clone, Copy, Debug, Default, Args)]
 pub(crate) struct ForceArgs {
@@ -201,6 +215,8 @@ pub(crate) struct CheckArgs {
     /// Make every memory just as deep as the network needs, in the dense schedule too where that fits.
     #[arg(long)]
     pub(crate) fit: bool,
+    #[command(flatten)]
+    pub(crate) accumulators: AccumulatorArgs,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
 }
@@ -239,6 +255,8 @@ pub(crate) struct VerilogArgs {
     /// Instantiate the ECP5's multipliers instead of leaving them to the tools.
     #[arg(long)]
     pub(crate) ecp5: bool,
+    #[command(flatten)]
+    pub(crate) accumulators: AccumulatorArgs,
     /// Folder for accelerator.v.
     #[arg(short, long, value_name = "DIR", default_value = "build/verilog")]
     pub(crate) out: PathBuf,
@@ -414,6 +432,8 @@ pub(crate) struct SynthArgs {
     /// Keep the memories' default depths instead of making them as deep as the network needs.
     #[arg(long)]
     pub(crate) full_memories: bool,
+    #[command(flatten)]
+    pub(crate) accumulators: AccumulatorArgs,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
 }

@@ -8,8 +8,12 @@ use crate::args::{CheckArgs, Format};
 use crate::output::{Output, formatted};
 
 pub(crate) fn run(args: &CheckArgs) -> Result<Output> {
-    let options =
-        CheckOptions { network: (&args.network).into(), array: args.array.into(), fit: args.fit };
+    let options = CheckOptions {
+        network: (&args.network).into(),
+        array: args.array.into(),
+        fit: args.fit,
+        accumulators: args.accumulators.into(),
+    };
     let report = match check(&options) {
         Ok(report) => report,
         // A program that reads the JSON gets its answer there; a person reads an error.

@@ -17,5 +17,6 @@ pub(crate) fn options(args: &SynthArgs) -> SynthOptions {
         network: (&args.network).into(),
         array: args.array.into(),
         full_memories: args.full_memories,
+        accumulators: args.accumulators.into(),
     }
 }

@@ -13,6 +13,7 @@ pub(crate) fn run(args: &VerilogArgs) -> Result<Output> {
         array: args.array.into(),
         fit: args.fit.clone().map(|path| (path, args.schedule.into())),
         technology: if args.ecp5 { Technology::Ecp5 } else { Technology::Generic },
+        accumulators: args.accumulators.into(),
     };
     let path = args.out.join("accelerator.v");
     let outputs = Outputs::new(args.force.force).reading(options.inputs());

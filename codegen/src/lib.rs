@@ -27,7 +27,10 @@ pub use cycles::{layer_tile_cycles, tile_cycles};
 pub use features::{Feature, features};
 pub use listing::disassemble;
 pub use options::{Options, Schedule};
-pub use rates::{Bound, DenseRate, LayerRate, Rates, rates};
+pub use rates::{
+    Bound, DenseRate, LayerChannels, LayerRate, Lift, Losses, Rates, Waits, layer_waits, lifts,
+    rates,
+};
 pub use report::{CompileErrors, Cures, Problem, Report, Requirement};
 
 /// Compiles `network` for the array `config`.

@@ -6,7 +6,7 @@ mod pack;
 mod packed;
 mod runs;
 
-pub(crate) use pack::pack;
+pub(crate) use pack::{Faster, pack};
 pub(crate) use packed::{Loader, PACK_LATENCY, View};
 
 /// The output of a convolution before pooling, for the tests of this wing.

@@ -4,64 +4,28 @@
 //! unit of `P` pixels and `S` drain steps is drained in `P * S` cycles, while other units stream; and an accumulator bank is
 //! held until the next unit in it cannot overtake the drain, of which there are two. A unit takes the largest of the three, and
 //! no less than half of a drain with its last write, since two units at most are being written. What layers wait for each
-//! other is not in them. [`Bound`] names the first two, which take whole layers; the banks bind units of few tiles and pixels.
+//! other is not in them: [`layer_waits`] finds it in a program, and [`Rates::with_waits`] adds it.
 
-use std::fmt;
+mod dense;
+mod findings;
+mod lift;
+mod losses;
+mod waits;
 
 use serde::Serialize;
-use spec::{ArrayConfig, Pattern, QuantNetwork, Sparsity};
+use spec::{ArrayConfig, Op, Pattern, Program, QuantNetwork};
+
+pub use dense::DenseRate;
+pub use lift::{Lift, lifts};
+pub use losses::{Bound, Losses};
+pub use waits::{Waits, layer_waits};
 
 use crate::loader::PACK_LATENCY;
 use crate::options::{Options, Schedule};
 use crate::plan::{Step, plan};
 use crate::tiling::Tile;
 use crate::unit::{Unit, units};
-
-/// What a layer spends most of its cycles on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Bound {
-    /// Streaming pixels through the array: the rate of the multipliers.
-    Array,
-    /// Loading the weights of the next tile, because a block has fewer pixels than a tile has weight rows.
-    WeightLoad,
-    /// Requantizing and writing the sums, `lanes` channels of a pixel a cycle.
-    Drain,
-}
-
-/// Why a layer gains nothing, or not all that it could, from its zeros.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "reason", rename_all = "kebab-case")]
-pub enum DenseRate {
-    /// Both passes of every tile were asked for.
-    Schedule,
-    /// The layer is not pruned.
-    NotPruned,
-    /// Zeros lie anywhere, so that some pair of nearly every tile has two survivors.
-    Unstructured {
-        /// Output channels of a tile.
-        tile_channels: usize,
-    },
-    /// Each output channel keeps positions of its own, and several columns share a mask.
-    FreePositions {
-        /// Output channels of a tile.
-        tile_channels: usize,
-    },
-    /// Masks are shared by other output channels than those of a section of columns.
-    Groups {
-        /// Output channels that share a mask.
-        group: usize,
-        /// Output channels of a tile.
-        tile_channels: usize,
-        /// The most columns of a section whose masks would match.
-        mask_columns: usize,
-    },
-    /// The input is so narrow that a dense layer takes no more passes.
-    FewChannels {
-        /// Channels of the input.
-        channels: usize,
-    },
-}
+use dense::reason;
 
 /// What a layer takes of one image, by the rules of this module.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -78,12 +42,14 @@ pub struct LayerRate {
     pub n_tile_cycles: u64,
     /// The same with both passes of every tile.
     pub n_tile_cycles_dense: u64,
-    /// Cycles of `n_tile_cycles` in which no pixel streams, because weights are being loaded.
-    pub n_weight_load_cycles: u64,
     /// Cycles of the drain alone.
     pub n_drain_cycles: u64,
-    /// What it spends most of its cycles on.
+    /// Where its cycles go, with those of waiting for other layers if they are known.
+    pub losses: Losses,
+    /// What it loses most cycles by.
     pub bound: Bound,
+    /// The channels of a convolution or a fully connected layer.
+    pub channels: Option<LayerChannels>,
     /// Words at a kernel position, over all channel groups, that are multiplied.
     pub n_words: usize,
     /// Those of them that take two passes.
@@ -96,6 +62,17 @@ pub struct LayerRate {
     pub n_drain_steps: usize,
 }
 
+/// Channels that are multiplied with each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct LayerChannels {
+    /// Of the input.
+    pub n_inputs: usize,
+    /// Of the output.
+    pub n_outputs: usize,
+    /// Groups, each of its own input and output channels.
+    pub n_groups: usize,
+}
+
 /// What a network takes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Rates {
@@ -103,6 +80,8 @@ pub struct Rates {
     pub layers: Vec<LayerRate>,
     /// Sum of the layers.
     pub n_cycles: u64,
+    /// Cycles in which layers wait for each other, 0 where that is not known.
+    pub n_wait_cycles: u64,
     /// Cycles to receive an image.
     pub n_receive_cycles: u64,
     /// Cycles to pack it into bank 0, if it is received.
@@ -112,124 +91,6 @@ pub struct Rates {
     /// Estimate of the cycles from one image to the next when images follow each other: without what layers wait for each
     /// other, for packing and for the output, which counts in a tiny network.
     pub n_cycles_between_images: u64,
-}
-
-impl fmt::Display for DenseRate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Schedule => write!(f, "the dense schedule was asked for"),
-            Self::NotPruned => write!(f, "it is not pruned (pattern \"dense\")"),
-            Self::Unstructured { tile_channels } => write!(
-                f,
-                "unstructured zeros leave some pair of a tile two survivors, which takes two passes; help: uhp-shared \
-                 with group = {tile_channels} takes one"
-            ),
-            Self::FreePositions { tile_channels } => write!(
-                f,
-                "under uhp-free each output channel keeps positions of its own, which takes two passes; help: \
-                 uhp-shared with group = {tile_channels} takes one, as does --mask-columns 1, a mask for each column"
-            ),
-            Self::Groups { group, tile_channels, mask_columns } => {
-                write!(
-                    f,
-                    "its masks are shared by {group} output channels, a tile has {tile_channels}; help: prune with a \
-                     multiple of {tile_channels} as group, or choose --mask-columns {mask_columns}"
-                )?;
-                let (least, most) = ArrayConfig::COLS;
-                if (least..=most).contains(group) {
-                    write!(f, " or --cols {group}")
-                } else {
-                    Ok(())
-                }
-            }
-            Self::FewChannels { channels } => {
-                write!(f, "a dense layer of {channels} input channel(s) takes no more passes")
-            }
-        }
-    }
-}
-
-impl LayerRate {
-    /// Whether it takes as many tile cycles as a dense layer.
-    pub fn is_dense_rate(&self) -> bool {
-        self.n_tile_cycles >= self.n_tile_cycles_dense
-    }
-
-    /// What keeps it from twice the dense rate, a sentence each.
-    fn findings(&self, config: &ArrayConfig) -> Vec<String> {
-        let Self { name, n_tile_cycles, n_tile_cycles_dense, n_words, n_two_pass_words, .. } = self;
-        let mut findings = Vec::new();
-        if let Some(reason) = &self.dense_rate {
-            findings.push(if self.is_dense_rate() {
-                format!("layer {name:?} runs at the dense rate, {n_tile_cycles} tile cycles: {reason}")
-            } else {
-                format!(
-                    "layer {name:?} runs at the dense rate in {n_two_pass_words} of {n_words} words, {n_tile_cycles} tile \
-                     cycles beside {n_tile_cycles_dense} dense: {reason}"
-                )
-            });
-        }
-        match self.bound {
-            Bound::Array => {}
-            Bound::WeightLoad => findings.push(format!(
-                "layer {name:?} is bound by weight load, {} of {n_tile_cycles} tile cycles: its blocks have {} pixel(s) at \
-                 most, and the weights of a tile take {} cycles to load",
-                self.n_weight_load_cycles,
-                self.n_block_pixels,
-                config.tile_rows()
-            )),
-            Bound::Drain => findings.push(format!(
-                "layer {name:?} is bound by the drain, {} cycles beside {n_tile_cycles} of its tiles: a pixel takes {} \
-                 steps of {} channels, and its tiles stream in fewer cycles{}",
-                self.n_drain_cycles,
-                self.n_drain_steps,
-                config.lanes(),
-                self.enough_lanes(config)
-                    .map_or_else(String::new, |lanes| format!("; help: --lanes {lanes} is enough"))
-            )),
-        }
-        findings
-    }
-
-    /// The fewest lanes with which the drain keeps up with the tiles.
-    fn enough_lanes(&self, config: &ArrayConfig) -> Option<usize> {
-        let n_channels = self.n_drain_steps * config.lanes();
-        let n_pixel_drains = self.n_drain_cycles / self.n_drain_steps as u64;
-        config
-            .possible_lanes()
-            .filter(|lanes| *lanes > config.lanes())
-            // Of others the channel groups are smaller, and the tiles more.
-            .filter(|lanes| {
-                let wider = config.clone().with_lanes(*lanes);
-                wider.is_ok_and(|wider| wider.group_channels() == config.group_channels())
-            })
-            .find(|lanes| n_pixel_drains * n_channels.div_ceil(*lanes) as u64 <= self.n_tile_cycles)
-    }
-}
-
-impl Rates {
-    /// Whether images wait for the loader rather than for the array.
-    pub fn is_bound_by_load(&self) -> bool {
-        self.n_cycles_between_images > self.n_cycles
-    }
-
-    /// What keeps layers from twice the dense rate and images from following each other at the rate of the array, a
-    /// sentence each. `config` is that of [`rates`].
-    pub fn findings(&self, config: &ArrayConfig) -> Vec<String> {
-        let mut findings: Vec<String> =
-            self.layers.iter().flat_map(|layer| layer.findings(config)).collect();
-        if self.is_bound_by_load() {
-            findings.push(format!(
-                "the network is bound by image load: an image takes {} cycles to receive and {} to pack, and {} to compute; \
-                 help: smaller images or a larger network cost no time, a larger space-to-depth block packs fewer pixels{}",
-                self.n_receive_cycles,
-                self.n_pack_cycles,
-                self.n_cycles,
-                wider_port(config)
-            ));
-        }
-        findings
-    }
 }
 
 /// What each layer of a validated network takes on the array `config`, whether or not its memories hold the network.
@@ -256,6 +117,7 @@ pub fn rates(network: &QuantNetwork, config: &ArrayConfig, options: &Options) ->
     Rates {
         layers,
         n_cycles,
+        n_wait_cycles: 0,
         n_receive_cycles,
         n_pack_cycles,
         n_load_cycles,
@@ -263,23 +125,21 @@ pub fn rates(network: &QuantNetwork, config: &ArrayConfig, options: &Options) ->
     }
 }
 
-/// What a wider input port would do, where there is one.
-fn wider_port(config: &ArrayConfig) -> String {
-    let wider = ArrayConfig::PORT_BYTES.into_iter().find(|bytes| *bytes > config.port_bytes());
-    wider.map_or_else(String::new, |bytes| {
-        format!(", --port-bytes {bytes} takes more bytes a cycle than {}", config.port_bytes())
-    })
-}
-
-impl Unit {
-    fn bound(&self, config: &ArrayConfig) -> Bound {
-        if self.n_drain_cycles > self.tile_cycles(config) {
-            Bound::Drain
-        } else if self.n_pixels < config.tile_rows() as u64 {
-            Bound::WeightLoad
-        } else {
-            Bound::Array
+impl Rates {
+    /// The same with what the layers of their program wait for each other, and with the waits for drain and banks that their units
+    /// have one after the other: fewer than in a long run of such units, since the last ones are drained while the next layer streams.
+    pub fn with_waits(mut self, program: &Program) -> Self {
+        for (layer, waits) in self.layers.iter_mut().zip(layer_waits(program)) {
+            let Losses { n_drain_cycles, n_bank_cycles, .. } = layer.losses;
+            let Waits { n_own_cycles, n_other_cycles } = waits;
+            layer.losses.n_wait_cycles = n_other_cycles;
+            let is_drain = n_drain_cycles >= n_bank_cycles;
+            let [drain, banks] = if is_drain { [n_own_cycles, 0] } else { [0, n_own_cycles] };
+            (layer.losses.n_drain_cycles, layer.losses.n_bank_cycles) = (drain, banks);
+            layer.bound = layer.losses.bound();
         }
+        self.n_wait_cycles = self.layers.iter().map(|layer| layer.losses.n_wait_cycles).sum();
+        self
     }
 }
 
@@ -298,15 +158,6 @@ fn layer_rate(
     let sum = |units: &[Unit], cycles: &dyn Fn(&Unit) -> u64| units.iter().map(cycles).sum();
     let n_tile_cycles = sum(&units, &|unit| unit.tile_cycles(config));
     let n_tile_cycles_dense = sum(&dense_units, &|unit| unit.tile_cycles(config));
-    let n_pixel_cycles: u64 = sum(&units, &|unit| unit.n_tiles * unit.n_pixels);
-    let of_bound = |bound: Bound| -> u64 {
-        units
-            .iter()
-            .filter(|unit| unit.bound(config) == bound)
-            .map(|unit| unit.cycles(config))
-            .sum()
-    };
-    let bounds = [Bound::Array, Bound::WeightLoad, Bound::Drain];
     let (n_words, n_two_pass_words) = words(&step.groups);
     let sparsity = step.network_layer.and_then(|layer| network.layers[layer].op.sparsity());
     let is_dense_rate = n_tile_cycles >= n_tile_cycles_dense;
@@ -321,21 +172,18 @@ fn layer_rate(
             }
         })
     });
+    let losses = losses_of(step, config);
     LayerRate {
         name: step.name.clone(),
         pattern: sparsity.map(|sparsity| sparsity.pattern),
-        n_cycles: sum(&units, &|unit| unit.cycles(config)),
+        n_cycles: losses.n_cycles(),
         n_cycles_dense: sum(&dense_units, &|unit| unit.cycles(config)),
         n_tile_cycles,
         n_tile_cycles_dense,
-        n_weight_load_cycles: n_tile_cycles - n_pixel_cycles,
         n_drain_cycles: sum(&units, &|unit| unit.n_drain_cycles),
-        // Of equal ones the last, so the array comes last.
-        bound: bounds
-            .into_iter()
-            .rev()
-            .max_by_key(|bound| of_bound(*bound))
-            .unwrap_or(Bound::Array),
+        losses,
+        bound: losses.bound(),
+        channels: step.network_layer.and_then(|layer| channels(&network.layers[layer].op)),
         n_words,
         n_two_pass_words,
         dense_rate,
@@ -344,33 +192,43 @@ fn layer_rate(
     }
 }
 
-fn reason(
-    sparsity: Sparsity,
-    (n_outputs, channels): (usize, usize),
-    two_passes: bool,
-    config: &ArrayConfig,
-) -> DenseRate {
-    let tile_channels = config.group_channels();
-    let group = sparsity.group;
-    // Whether all output channels of a section share a mask, if sections have so many columns.
-    let matches = |columns: usize| {
-        (0..n_outputs).step_by(tile_channels).all(|first| {
-            let end = (first + tile_channels).min(n_outputs);
-            let mut sections = (first..end).step_by(columns);
-            sections.all(|first| first / group == ((first + columns).min(end) - 1) / group)
-        })
+/// Where the cycles of a step go, without waiting.
+fn losses_of(step: &Step, config: &ArrayConfig) -> Losses {
+    let units = units_of(step, config);
+    let n_pixel_cycles: u64 = units.iter().map(|unit| unit.n_tiles * unit.n_pixels).sum();
+    // Kept weights that are zero are not all streamed, so that the tiles are what counts.
+    let n_macs: u64 = itertools::iproduct!(&step.blocks, step.groups.iter().flatten())
+        .map(|(block, tile)| (block.n_pixels() * tile.active) as u64)
+        .sum();
+    let n_useful_cycles = match n_macs {
+        0 => n_pixel_cycles,
+        n_macs => n_macs / config.n_pes() as u64,
     };
-    match sparsity.pattern {
-        Pattern::Dense => DenseRate::NotPruned,
-        Pattern::Unstructured => DenseRate::Unstructured { tile_channels },
-        _ if !two_passes => DenseRate::FewChannels { channels },
-        Pattern::UhpFree => DenseRate::FreePositions { tile_channels },
-        Pattern::UhpShared if !matches(config.mask_columns()) => {
-            let mask_columns = (2..=config.cols()).rev().find(|n| matches(*n)).unwrap_or(1);
-            DenseRate::Groups { group, tile_channels, mask_columns }
+    let losses = Losses {
+        n_useful_cycles,
+        n_channel_cycles: n_pixel_cycles - n_useful_cycles,
+        ..Losses::default()
+    };
+    let of_unit = |unit: &Unit| {
+        let (tiles, drain) = (unit.tile_cycles(config), unit.drain_cycles());
+        Losses {
+            n_weight_load_cycles: tiles - unit.n_tiles * unit.n_pixels,
+            n_drain_cycles: drain.saturating_sub(tiles),
+            n_bank_cycles: unit.cycles(config) - tiles.max(drain),
+            ..Losses::default()
         }
-        Pattern::UhpShared | Pattern::UhpFixed => DenseRate::FewChannels { channels },
-    }
+    };
+    losses + units.iter().map(of_unit).sum()
+}
+
+/// The channels that an operation multiplies.
+fn channels(op: &Op) -> Option<LayerChannels> {
+    let (n_outputs, _, _, n_inputs) = op.weight()?.dim();
+    let n_groups = match op {
+        Op::Conv(conv) => conv.groups,
+        _ => 1,
+    };
+    Some(LayerChannels { n_inputs: n_inputs * n_groups, n_outputs, n_groups })
 }
 
 /// Words at a kernel position that are multiplied, and how many of them in two passes.

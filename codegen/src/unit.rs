@@ -27,8 +27,12 @@ impl Unit {
 
     /// Of a run of such units, from one to the next.
     pub(crate) fn cycles(&self, config: &ArrayConfig) -> u64 {
-        let drain = self.n_drain_cycles.max((self.n_drain_cycles + WRITE_CYCLES).div_ceil(2));
-        self.tile_cycles(config).max(drain).max(self.bank_cycles(config))
+        self.tile_cycles(config).max(self.drain_cycles()).max(self.bank_cycles(config))
+    }
+
+    /// What the drain of such units takes, from one to the next: two at most are being written.
+    pub(crate) fn drain_cycles(&self) -> u64 {
+        self.n_drain_cycles.max((self.n_drain_cycles + WRITE_CYCLES).div_ceil(2))
     }
 
     /// What the two accumulator banks allow: each is held from the unit's first pixel until the next unit in it cannot

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use codegen::{Options, Schedule};
 use hw::verilog::{Error, Verilog};
 use spec::files::{network_files, read_network};
-use spec::{Design, Memories, Technology};
+use spec::{AccumulatorMemory, Design, Memories, Technology};
 
 use crate::choice::ArraySizes;
 use crate::error::FlowError;
@@ -23,6 +23,8 @@ pub struct VerilogOptions {
     pub fit: Option<(PathBuf, Schedule)>,
     /// What the Verilog is for.
     pub technology: Technology,
+    /// What the accumulators are made of.
+    pub accumulators: AccumulatorMemory,
 }
 
 impl VerilogOptions {
@@ -41,7 +43,8 @@ impl VerilogOptions {
             let options = Options { schedule: *schedule };
             config = fitted(&read_network(path)?, &config, &options)?;
         }
-        Ok(Design::of(config).with_technology(self.technology))
+        let design = Design::of(config).with_technology(self.technology);
+        Ok(design.with_accumulators(self.accumulators))
     }
 }
 

@@ -4,6 +4,7 @@
 //! each tool's script and whole log. Both tools run as WebAssembly, which is slow and sees a private `/tmp`: everything
 //! they read is copied into that folder, and they run in it. What the Verilog means is not known here.
 
+mod block_ram;
 mod critical_path;
 mod error;
 mod harness;
@@ -16,6 +17,7 @@ mod yosys;
 #[cfg(test)]
 mod tests;
 
+pub use block_ram::{DEVICES, MemoryShape};
 pub use error::{BadReport, FpgaError};
 pub use nextpnr::{PnrInput, place_and_route};
 pub use report::{CellUse, CriticalPath, PathStep, PnrReport, PortContext, SynthReport};

@@ -22,6 +22,7 @@
 //! ```
 
 mod bench;
+mod block_rams;
 mod build;
 pub mod cases;
 mod check;

@@ -9,7 +9,7 @@ mod shapes;
 mod table;
 
 pub use bench::{BenchReport, ExecutorSpeed};
-pub use check::CheckReport;
+pub use check::{BlockRams, CheckReport, Device, LayerLift, MemoryUse};
 pub use fuzz::{FuzzReport, Mismatch};
 pub use shapes::{ShapeRate, ShapeReport, ShapeRow};
 pub use sim::{

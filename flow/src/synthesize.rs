@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use codegen::Options;
 use spec::files::{write_atomically, write_program};
-use spec::{Design, Technology};
+use spec::{AccumulatorMemory, Design, Technology};
 
 use crate::build::{TOP, emit};
 use crate::choice::{ArraySizes, Chosen, NetworkChoice};
@@ -23,6 +23,8 @@ pub struct SynthOptions {
     pub array: ArraySizes,
     /// Keep the memories' default depths instead of making them as deep as the network needs.
     pub full_memories: bool,
+    /// What the accumulators are made of.
+    pub accumulators: AccumulatorMemory,
 }
 
 /// A synthesized accelerator.
@@ -50,7 +52,9 @@ pub fn synthesize(options: &SynthOptions) -> Result<Synthesis, FlowError> {
     let program = compiled(&network, &config, &Options::default())?;
     let folder = tools.root().join(format!("build/synth/{}x{}", config.rows(), config.cols()));
     let verilog = folder.join("verilog/accelerator.v");
-    let design = Design::of(config).with_technology(Technology::Ecp5);
+    let design = Design::of(config)
+        .with_technology(Technology::Ecp5)
+        .with_accumulators(options.accumulators);
     write_atomically(&verilog, emit(&design)?.as_bytes())?;
     write_program(&program, &folder.join("program"))?;
     let input = SynthInput {

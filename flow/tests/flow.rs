@@ -19,7 +19,8 @@ fn a_network_in_memory_is_checked_compiled_and_run() {
     let network = NetworkChoice::Given(Box::new(tiny));
     let array = ArraySizes { rows: Some(2), cols: Some(2), ..ArraySizes::default() };
 
-    let options = CheckOptions { network: network.clone(), array, fit: true };
+    let options =
+        CheckOptions { network: network.clone(), array, fit: true, ..CheckOptions::default() };
     let report = check(&options).expect("the network is valid");
     assert!(report.fits, "{:?}", report.problems);
     let program = compile(&CompileOptions {

@@ -152,7 +152,9 @@ impl Accelerator {
             array,
             accumulate_delay: Delay::new(rows + 2),
             accumulate_line: (0..cols + 2).map(|_| Delay::new(1)).collect(),
-            accumulator: (0..cols).map(|_| Accumulator::new(config)).collect(),
+            accumulator: (0..cols)
+                .map(|_| Accumulator::new(config).made_of(design.accumulators()))
+                .collect(),
             drain: Drain::new(config),
             lane_select: LaneSelect::new(config),
             parameter_decoder: (0..lanes).map(|_| ParameterDecoder::default()).collect(),

@@ -13,8 +13,8 @@ mod shown;
 
 pub use digest::hex_digest;
 pub use machine::{
-    ArrayConfig, ConfigError, Design, LayerInfo, Memories, Memory, OutputInfo, Parameter,
-    ParameterField, Program, ProgramError, Region, Technology, WeightRow, isa, status,
+    AccumulatorMemory, ArrayConfig, ConfigError, Design, LayerInfo, Memories, Memory, OutputInfo,
+    Parameter, ParameterField, Program, ProgramError, Region, Technology, WeightRow, isa, status,
 };
 pub use network::{
     Add, Addend, Bounds, Conv, FORMAT_1_MAX_MULTIPLIER, FORMAT_1_MAX_SHIFT, Foreign, FoundSparsity,

@@ -11,7 +11,7 @@ pub mod status;
 mod timing;
 
 pub use config::{ArrayConfig, ConfigError};
-pub use design::{Design, Technology};
+pub use design::{AccumulatorMemory, Design, Technology};
 pub use memories::{Memories, Memory};
 pub use parameter::{Parameter, ParameterField};
 pub use program::{LayerInfo, OutputInfo, Program, ProgramError, Region, WeightRow};

@@ -3,6 +3,8 @@
 //! The taps of a half-pruned layer are packed in their pairs, whose survivor the tile's mask picks: one pass a word,
 //! however the weights lie. Those of any other layer fill even and odd lanes alike, a pass each.
 
+mod blocks;
+
 use std::collections::{BTreeSet, HashMap};
 
 use itertools::iproduct;
@@ -26,9 +28,7 @@ pub(super) fn layouts(
     schedule: Schedule,
 ) -> Vec<Layout> {
     let layouter = Layouter::new(input, conv, output, config, schedule);
-    let layouts =
-        [Some(layouter.natural()), layouter.spread(), layouter.rows(), layouter.patches()];
-    layouts.into_iter().flatten().collect()
+    layouter.all().into_iter().flatten().collect()
 }
 
 struct Layouter<'a> {
@@ -74,6 +74,10 @@ impl<'a> Layouter<'a> {
             paired,
             taps,
         }
+    }
+
+    fn all(&self) -> [Option<Layout>; 5] {
+        [Some(self.natural()), self.spread(), self.rows(), self.patches(), self.blocks()]
     }
 
     fn view(&self, words: usize) -> View {
@@ -220,9 +224,8 @@ impl<'a> Layouter<'a> {
         let lanes: Vec<(usize, Tap)> = if self.paired {
             tap_pair_lanes(&self.taps).collect()
         } else {
-            let lane =
-                |index: usize| index / n_lanes * n_lanes + 2 * (index % rows) + index / rows % 2;
-            self.taps.iter().enumerate().map(|(index, tap)| (lane(index), *tap)).collect()
+            let taps = self.taps.iter().enumerate();
+            taps.map(|(index, tap)| (spread_lane(index, rows), *tap)).collect()
         };
         let n_words = lanes.iter().map(|(lane, _)| lane / n_lanes + 1).max().unwrap_or(1);
         let mut taps: Vec<Word> = vec![vec![None; n_lanes]; n_words];
@@ -240,6 +243,11 @@ impl<'a> Layouter<'a> {
         let view = View { height, width, words: n_words, stride: [1; 2], pad_top: 0, pad_left: 0 };
         Some((Loader { grid: (height, width), step: stride, words }, view, anchors))
     }
+}
+
+/// The lane of an item that no other is a pair with: even lanes of a word before odd ones, since each parity takes a pass.
+fn spread_lane(index: usize, rows: usize) -> usize {
+    index / (2 * rows) * 2 * rows + 2 * (index % rows) + index / rows % 2
 }
 
 /// The bytes that serve `word`, relative to the kernel position (`ky`, `kx`).
@@ -380,7 +388,7 @@ mod tests {
 
     #[test]
     fn every_layout_computes_the_convolution() {
-        let mut n_layouts = [0; 4];
+        let mut n_layouts = [0; 5];
         let sizes = [(8, 16), (2, 2), (3, 6), (16, 8)];
         let kernels = [[3, 3], [1, 1], [7, 7], [1, 5], [4, 2]];
         let paddings = [[0; 4], [1; 4], [3, 3, 3, 3], [0, 2, 5, 0], [6, 0, 0, 6]];
@@ -406,8 +414,7 @@ mod tests {
                 next as i8
             });
             let layouter = Layouter::new(&input, &conv, output, &config, Schedule::Sparse);
-            let layouts =
-                [Some(layouter.natural()), layouter.spread(), layouter.rows(), layouter.patches()];
+            let layouts = layouter.all();
             let expected = plain_sums(&map, &conv, output);
             for (index, layout) in layouts.iter().enumerate() {
                 let Some(layout) = layout else { continue };

@@ -6,6 +6,7 @@
 //! | spread | the channels of a pixel, one a pair |
 //! | rows | taps of one kernel row, used by every kernel row; odd lanes and further words: what is left of all rows |
 //! | patches | every tap of an output pixel; the map has one packed pixel an output pixel |
+//! | blocks | pixels side by side, as many as a stride is long; no pixel twice, but more passes than patches |
 //!
 //! All but the natural one fit only the kernel that they were made for, so they need an input that one convolution
 //! alone reads. The layout with the fewest passes wins.
@@ -33,6 +34,17 @@ pub(crate) struct Packing {
     pub(crate) loader: Loader,
     pub(crate) view: View,
     pub(crate) groups: Vec<Vec<Tile>>,
+    /// Another packing of fewer passes, for which the memories are too small.
+    pub(crate) faster: Option<Faster>,
+}
+
+/// What a packing would take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Faster {
+    /// Of bank 0.
+    pub(crate) n_words: usize,
+    /// Tiles.
+    pub(crate) n_passes: usize,
 }
 
 /// Whether the memories hold a packed input; where the answer is no, deeper memories may or can never.
@@ -74,9 +86,21 @@ pub(crate) fn pack(
             let (first, second) =
                 if fits == Fit::Now { (n_passes, n_words) } else { (n_words, n_passes) };
             let cost = (fits, first, second);
-            (cost, Packing { loader, view, groups }, anchors)
+            (cost, Packing { loader, view, groups, faster: None }, anchors)
         });
-        packings.min_by_key(|(cost, ..)| *cost).expect("the natural layout always exists")
+        let packings: Vec<_> = packings.collect();
+        let n_passes = |packing: &Packing| packing.groups.iter().map(Vec::len).sum();
+        let possible = packings.iter().filter(|((fits, ..), ..)| *fits != Fit::Never);
+        let fewest = possible
+            .map(|(_, packing, _)| Faster {
+                n_words: packing.loader.n_words(),
+                n_passes: n_passes(packing),
+            })
+            .min_by_key(|faster| (faster.n_passes, faster.n_words));
+        let best = packings.into_iter().min_by_key(|(cost, ..)| *cost);
+        let mut best = best.expect("the natural layout always exists");
+        best.1.faster = fewest.filter(|fewest| fewest.n_passes < n_passes(&best.1));
+        best
     };
     let (cost, packing, _) = best(schedule);
     if schedule == Schedule::Dense {

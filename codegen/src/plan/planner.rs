@@ -10,7 +10,7 @@ use spec::{
 
 use super::join::{Join, joins};
 use super::{Plan, Step, StepResidual, TARGETS, Target};
-use crate::loader::{Loader, View, pack};
+use crate::loader::{Faster, Loader, View, pack};
 use crate::options::Options;
 use crate::place::MapId;
 use crate::tiling::{
@@ -156,6 +156,15 @@ impl<'a> Planner<'a> {
                         self.config,
                         self.options.schedule,
                     );
+                    if let Some(Faster { n_words, n_passes }) = packing.faster {
+                        self.notes.push(format!(
+                            "the image is packed in {} words of bank 0, for the memory's sake: in {n_words} words layer {:?} takes \
+                             {n_passes} passes of the array instead of {}",
+                            packing.loader.n_words(),
+                            layer.name,
+                            packing.groups.iter().map(Vec::len).sum::<usize>()
+                        ));
+                    }
                     step.view = packing.view;
                     step.groups = packing.groups;
                     self.loader = Some(packing.loader);

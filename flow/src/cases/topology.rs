@@ -18,6 +18,9 @@ pub enum Topology {
     /// The same chips, three 3x3 convolutions of 16 and 32 channels and a dense classifier: computed in so few cycles that
     /// loading an image counts.
     S2dS,
+    /// Visual wake words of MLPerf Tiny: MobileNet v1 for 96x96x3, a quarter as wide, 2 classes, 7,489,664 MACs. Its first and its
+    /// depthwise layers are dense.
+    Vww,
     /// A few small layers with every kind of operation.
     Toy,
     /// Two layers, small enough to print.
@@ -51,6 +54,7 @@ impl Topology {
             Self::Resnet20Wide => resnet("resnet20-wide", 32, sparsity, shortcut, seed),
             Self::S2d => s2d(sparsity, seed),
             Self::S2dS => s2d_s(sparsity, seed),
+            Self::Vww => vww(sparsity, seed),
             Self::Toy => toy(sparsity, shortcut, seed),
             Self::Tiny => tiny(sparsity, seed),
         }
@@ -128,6 +132,30 @@ fn s2d_s(sparsity: Sparsity, seed: u64) -> QuantNetwork {
     let map = builder.global_average_pool("pool", map);
     builder.fully_connected("fc", map, 10, Sparsity::default(), false);
     builder.finish("s2d_s")
+}
+
+fn vww(sparsity: Sparsity, seed: u64) -> QuantNetwork {
+    // TensorFlow's padding of a layer of stride 2 on an even map: below and to the right.
+    let padding = |stride: usize| if stride == 2 { [0, 1, 0, 1] } else { [1; 4] };
+    let conv = |channels: usize, stride: usize| ConvSpec {
+        stride: [stride; 2],
+        padding: padding(stride),
+        ..ConvSpec::same(channels, 3, Sparsity::default())
+    };
+    let mut builder = Builder::new([96, 96, 3], 1, seed);
+    let mut map = builder.conv("conv", TensorRef::Input, &conv(8, 2));
+    let blocks = [(16, 1), (32, 2), (32, 1), (64, 2), (64, 1), (128, 2)];
+    let rest = [(128, 1); 5].into_iter().chain([(256, 2), (256, 1)]);
+    for (index, (channels, stride)) in blocks.into_iter().chain(rest).enumerate() {
+        let (name, groups) = (format!("block{}", index + 1), builder.shape(map).channels);
+        let depthwise = ConvSpec { groups, ..conv(groups, stride) };
+        map = builder.conv(&format!("{name}.depthwise"), map, &depthwise);
+        map =
+            builder.conv(&format!("{name}.pointwise"), map, &ConvSpec::same(channels, 1, sparsity));
+    }
+    let map = builder.global_average_pool("pool", map);
+    builder.fully_connected("fc", map, 2, Sparsity::default(), false);
+    builder.finish("vww")
 }
 
 fn toy(sparsity: Sparsity, shortcut: Shortcut, seed: u64) -> QuantNetwork {

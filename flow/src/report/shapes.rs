@@ -1,13 +1,9 @@
 //! How busy the array was with layers of many shapes.
 
-use codegen::{Bound, LayerRate};
+use codegen::{Bound, LayerRate, Losses};
 use serde::Serialize;
 
-use super::check::bound_name;
 use super::table::new_table;
-
-/// Bounds nearer to 1 than this are those of a full array.
-const FULL: f64 = 0.9995;
 
 /// What `shapes` measured. Table and JSON print the same.
 #[derive(Clone, Debug, Serialize)]
@@ -46,7 +42,7 @@ pub struct ShapeRate {
     pub macs_per_pe_per_cycle: f64,
     /// The same by the rules of `codegen::rates`, without what layers wait for each other.
     pub bound: f64,
-    /// What sets the bound for most cycles.
+    /// What sets the bound: the largest loss.
     pub bound_by: Bound,
 }
 
@@ -60,31 +56,23 @@ impl ShapeRate {
         rates: &[LayerRate],
     ) -> Self {
         let rate = |n_cycles: u64| n_useful_macs as f64 / (n_cycles.max(1) * n_pes as u64) as f64;
-        let of_bound = |bound: Bound| -> u64 {
-            rates.iter().filter(|layer| layer.bound == bound).map(|layer| layer.n_cycles).sum()
-        };
-        let bounds = rates.iter().map(|layer| layer.bound);
+        let losses: Losses = rates.iter().map(|layer| layer.losses).sum();
         Self {
             n_cycles: n_cycles as f64 / n_layers as f64,
             n_useful_macs: n_useful_macs as f64 / n_layers as f64,
             macs_per_pe_per_cycle: rate(n_cycles),
             bound: rate(rates.iter().map(|layer| layer.n_cycles).sum()),
-            bound_by: bounds.max_by_key(|bound| of_bound(*bound)).unwrap_or(Bound::Array),
+            bound_by: losses.bound(),
         }
     }
 
     fn cells(&self) -> [String; 4] {
         let percent = |share: f64| format!("{:.1} %", share * 100.0);
-        let cause = match self.bound_by {
-            // Words or columns that the channels do not fill.
-            Bound::Array if self.bound < FULL => "channels",
-            bound => bound_name(bound),
-        };
         [
             format!("{:.1}", self.n_cycles),
             percent(self.macs_per_pe_per_cycle),
             percent(self.bound),
-            cause.to_owned(),
+            self.bound_by.name().to_owned(),
         ]
     }
 }

@@ -3,7 +3,7 @@
 use crate::context::AccumulateControl;
 use crate::leaf::{Drive, verilog};
 use rust_hdl_core::prelude::*;
-use spec::ArrayConfig;
+use spec::{AccumulatorMemory, ArrayConfig};
 
 /// Adds each partial sum to the accumulator that its control names.
 ///
@@ -35,6 +35,7 @@ pub struct Accumulator {
     /// int32, from the drained bank.
     pub sum: Signal<Out, Bits<32>>,
     _depth: usize,
+    _made_of: AccumulatorMemory,
     _memory: [Vec<u32>; 2],
     _word: u32,
     _drain_word: u32,
@@ -58,12 +59,18 @@ impl Accumulator {
             drain_address: Signal::default(),
             sum: Signal::default(),
             _depth: depth,
+            _made_of: AccumulatorMemory::Automatic,
             _memory: [vec![0; depth], vec![0; depth]],
             _word: 0,
             _drain_word: 0,
             _base: 0,
             _total: 0,
         }
+    }
+
+    /// The same made of something else.
+    pub fn made_of(self, memory: AccumulatorMemory) -> Self {
+        Self { _made_of: memory, ..self }
     }
 
     fn address_bits(&self) -> usize {
@@ -117,9 +124,13 @@ impl Logic for Accumulator {
         let (lsb, width) = field("address");
         let address = format!("[{}:{lsb}]", lsb + bits - 1);
         let at = if bits == width { String::new() } else { format!("[{}:0]", bits - 1) };
+        let style = match self._made_of {
+            AccumulatorMemory::Automatic => "",
+            AccumulatorMemory::LookUpTables => ", ram_style = \"distributed\"",
+        };
         let body = format!(
             "\
-(* no_rw_check *)
+(* no_rw_check{style} *)
 reg [31:0] memory [0:{top}];
 reg [31:0] word;
 reg [31:0] drain_word;

@@ -16,6 +16,16 @@ pub enum Technology {
     Ecp5,
 }
 
+/// What the accumulators of an FPGA are made of. Every bit and every cycle is the same, whatever the choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AccumulatorMemory {
+    /// What the tools take for memories of their depth: block RAM, but for the shallowest.
+    #[default]
+    Automatic,
+    /// Distributed RAM, where look-up tables are left and block RAMs are short.
+    LookUpTables,
+}
+
 /// An accelerator that can be built: whoever emits, builds or synthesizes Verilog takes one.
 ///
 /// Programs and reports name the [`ArrayConfig`] alone, because what is compiled for it runs on every design of it. A
@@ -24,6 +34,7 @@ pub enum Technology {
 pub struct Design {
     array: ArrayConfig,
     technology: Technology,
+    accumulators: AccumulatorMemory,
 }
 
 impl Design {
@@ -37,12 +48,17 @@ impl Design {
 
     /// This array for any technology.
     pub fn of(array: ArrayConfig) -> Self {
-        Self { array, technology: Technology::default() }
+        Self { array, ..Self::default() }
     }
 
     /// The same for another technology.
     pub fn with_technology(self, technology: Technology) -> Self {
         Self { technology, ..self }
+    }
+
+    /// The same with accumulators made of something else.
+    pub fn with_accumulators(self, accumulators: AccumulatorMemory) -> Self {
+        Self { accumulators, ..self }
     }
 
     /// Sizes of the array and depths of its memories.
@@ -53,6 +69,11 @@ impl Design {
     /// What the Verilog is for.
     pub fn technology(&self) -> Technology {
         self.technology
+    }
+
+    /// What the accumulators are made of.
+    pub fn accumulators(&self) -> AccumulatorMemory {
+        self.accumulators
     }
 }
 

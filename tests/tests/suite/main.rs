@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod bad_input;
+mod bounds;
 mod ci;
 mod circles;
 mod compiled;

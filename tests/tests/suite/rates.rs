@@ -47,7 +47,10 @@ fn expect_no_slower_layer(seed: u64, number: u64, narrow: bool) -> Result<(), Te
     let config = config.clone().with_memories(memories).expect("fitted memories are valid");
     let rates = rates(&network, &config, &Options::default());
     for layer in &rates.layers {
-        prop_assert!(layer.n_tile_cycles <= layer.n_tile_cycles_dense, "{layer:?} on {config:?}");
+        // Where the drain is all that counts, blocks are as small as the layer after it likes.
+        let is_drained = layer.n_cycles > layer.n_tile_cycles.max(layer.n_tile_cycles_dense);
+        let is_no_slower = layer.n_tile_cycles <= layer.n_tile_cycles_dense || is_drained;
+        prop_assert!(is_no_slower, "{layer:?} on {config:?}");
         prop_assert!(layer.n_cycles <= layer.n_cycles_dense, "{layer:?} on {config:?}");
     }
     let of_rates = |cycles: fn(&codegen::LayerRate) -> u64| {
@@ -265,7 +268,7 @@ fn what_bounds_a_layer_is_told() {
     assert_eq!(bounds, [Bound::Array, Bound::Drain, Bound::WeightLoad]);
     assert_eq!(rates.layers[1].n_tile_cycles, 256);
     assert_eq!(rates.layers[1].n_drain_cycles, 4 * 64 * 4);
-    assert_eq!(rates.layers[2].n_weight_load_cycles, 16 * 16 * 7);
+    assert_eq!(rates.layers[2].losses.n_weight_load_cycles, 16 * 16 * 7);
     assert!(rates.is_bound_by_load());
     let findings = rates.findings(&config);
     assert!(findings.iter().any(|line| line.contains("--lanes 16 is enough")), "{findings:?}");

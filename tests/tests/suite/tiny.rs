@@ -135,7 +135,7 @@ fn mobilenet_runs_and_what_it_is_short_of_is_said() {
     // Two maps of 2,304 words in one bank take fewer block RAMs than in two.
     assert_eq!(
         short,
-        [("image", 27_648, 16_384), ("input", 4_608, 2_048), ("bank1", 4_608, 2_048)]
+        [("image", 27_648, 16_384), ("input", 2_304, 2_048), ("bank1", 4_608, 2_048)]
     );
     run(network);
 }

@@ -82,6 +82,31 @@ fn the_accelerator_maps_to_multipliers_block_ram_and_logic() {
         assert_eq!(used(memory, "TRELLIS_DPR16X4"), 0, "{memory} is in distributed RAM");
     }
 
+    // What `check` says before anything is synthesized.
+    let text = checkout.run(&["check", "--case", "small", "--format", "json"]);
+    let check: Value = serde_json::from_str(&text).unwrap();
+    let block_ram = &check["block_ram"];
+    let estimate = |keys: &[&str]| -> u64 {
+        let memories = block_ram["memories"].as_array().unwrap().iter();
+        let of_keys = memories.filter(|memory| keys.iter().any(|key| memory["memory"] == *key));
+        of_keys.map(|memory| memory["n_block_rams_available"].as_u64().unwrap()).sum()
+    };
+    for (block, keys) in [
+        ("program_memory", &["program"] as &[&str]),
+        ("tile_memory", &["tile"]),
+        ("weight_memory", &["weight"]),
+        ("parameter_memory", &["parameter"]),
+        ("lane_memory", &["lane"]),
+        ("loader", &["image"]),
+        ("activation_memory", &["input", "bank1", "bank2", "bank3"]),
+        ("logit_output", &["logit"]),
+    ] {
+        assert_eq!(estimate(keys), used(block, "DP16KD"), "{block}");
+    }
+    let accumulators = (0..COLS).map(|column| used(&format!("accumulator_{column}"), "DP16KD"));
+    assert_eq!(estimate(&["accumulator"]), accumulators.sum::<u64>());
+    assert_eq!(block_ram["n_block_rams_available"].as_u64(), Some(cells["DP16KD"]));
+
     // What Yosys listed before mapping, when latches, divisions and loose nets still have names.
     let yosys = checkout.path("build/synth").join(format!("{ROWS}x{COLS}/yosys"));
     assert_eq!(fs::read_to_string(yosys.join("forbidden.txt")).unwrap().trim(), "");
