@@ -16,13 +16,17 @@ use crate::workload::{compiled, does_not_run};
 const N_LAYERS: usize = 8;
 /// Of weights and images.
 const SEED: u64 = 1;
-/// The whole networks, and rows and columns of the array of each.
-const NETWORKS: [(Topology, (usize, usize)); 5] = [
-    (Topology::Resnet20, (8, 16)),
-    (Topology::Resnet20, (8, 32)),
-    (Topology::Resnet20, (16, 16)),
-    (Topology::Resnet20, (16, 32)),
-    (Topology::Resnet20Wide, (16, 32)),
+/// The whole networks, rows and columns of the array of each, and its masks where they are not those of all columns.
+const NETWORKS: [(Topology, (usize, usize), Option<Masks>); 9] = [
+    (Topology::Resnet20, (8, 16), None),
+    (Topology::Resnet20, (8, 16), Some(Masks { group: 1, columns: 1 })),
+    (Topology::Resnet20, (8, 32), None),
+    (Topology::Resnet20, (8, 32), Some(Masks { group: 16, columns: 32 })),
+    (Topology::Resnet20, (8, 32), Some(Masks { group: 16, columns: 16 })),
+    (Topology::Resnet20, (16, 16), None),
+    (Topology::Resnet20, (16, 32), None),
+    (Topology::Resnet20, (16, 32), Some(Masks { group: 16, columns: 16 })),
+    (Topology::Resnet20Wide, (16, 32), None),
 ];
 
 /// What is measured.
@@ -44,6 +48,15 @@ enum Order {
     Fork,
     /// A 1x1 layer between two of them brings the channels back to those of the input.
     Alternate,
+}
+
+/// How many share a mask.
+#[derive(Clone, Copy, Debug)]
+struct Masks {
+    /// Output channels of a half-pruned network.
+    group: usize,
+    /// Columns of the array.
+    columns: usize,
 }
 
 /// What is measured: layers, or a whole network.
@@ -68,6 +81,7 @@ enum Shape {
     Network {
         topology: Topology,
         array: (usize, usize),
+        masks: Option<Masks>,
     },
 }
 
@@ -102,7 +116,8 @@ const LAYERS: [Shape; 10] = [
 /// An array that cannot be, a missing tool, a simulation that fails or differs from the reference.
 pub fn shapes(options: &ShapesOptions) -> Result<ShapeReport, FlowError> {
     let config = options.array.config(&ArrayConfig::default())?;
-    let networks = NETWORKS.map(|(topology, array)| Shape::Network { topology, array });
+    let networks =
+        NETWORKS.map(|(topology, array, masks)| Shape::Network { topology, array, masks });
     let all: Vec<Shape> = LAYERS.into_iter().chain(networks).collect();
     let progress = options.log.progress("shapes", all.len() as u64, "shapes");
     let mut built: Option<(ArrayConfig, Simulator)> = None;
@@ -135,7 +150,7 @@ fn measure(
     config: &ArrayConfig,
     simulator: &Simulator,
 ) -> Result<ShapeRate, FlowError> {
-    let network = shape.network(pattern, config.group_channels());
+    let network = shape.network(pattern, shape.group(config));
     let options = Options::default();
     let program = compiled(&network, config, &options)?;
     let image = random_image(&network, SEED);
@@ -181,17 +196,28 @@ impl Shape {
             Self::FullyConnected { channels } => {
                 format!("fully connected, {channels} -> {channels}")
             }
-            Self::Network { topology, array: (rows, cols) } => {
+            Self::Network { topology, array: (rows, cols), masks } => {
                 let twice = if topology == Topology::Resnet20Wide { " twice as wide" } else { "" };
-                format!("ResNet-20{twice} on {rows}x{cols}")
+                let masks = masks.map_or_else(String::new, |Masks { group, columns }| {
+                    let option = if columns < cols {
+                        format!(", --mask-columns {columns}")
+                    } else {
+                        String::new()
+                    };
+                    format!(", masks of {group}{option}")
+                });
+                format!("ResNet-20{twice} on {rows}x{cols}{masks}")
             }
         }
     }
 
     /// The array that it runs on, where single layers run on `config`.
     fn config(self, config: &ArrayConfig) -> Result<ArrayConfig, FlowError> {
-        let Self::Network { array: (rows, cols), .. } = self else { return Ok(config.clone()) };
-        let own = ArrayConfig::new(rows, cols, config.memories().clone())?;
+        let Self::Network { array: (rows, cols), masks, .. } = self else {
+            return Ok(config.clone());
+        };
+        let own = ArrayConfig::new(rows, cols, config.memories().clone())?
+            .with_mask_columns(masks.map_or(cols, |masks| masks.columns))?;
         let lanes = own.possible_lanes().find(|lanes| *lanes == config.lanes());
         let own = match lanes {
             Some(lanes) => own.with_lanes(lanes)?,
@@ -201,6 +227,14 @@ impl Shape {
         let fitted = codegen::requirements(&dense, &own, &Options::default())
             .map_err(|reason| does_not_run(&dense, &own, reason))?;
         Ok(own.clone().with_memories(own.memories().clone().max(&fitted))?)
+    }
+
+    /// Output channels that share a mask.
+    fn group(self, config: &ArrayConfig) -> usize {
+        match self {
+            Self::Network { masks: Some(masks), .. } => masks.group,
+            _ => config.group_channels(),
+        }
     }
 
     /// Whether a weight has a neighbor that it can be kept instead of.

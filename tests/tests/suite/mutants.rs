@@ -62,6 +62,37 @@ fn a_sample_of_mistakes_is_found() {
     assert!(tally.share() >= LEAST_OF_SAMPLE, "{tally}");
 }
 
+/// The array whose mutants `make mutants` runs has one section.
+#[test]
+fn every_mistake_in_the_crossings_of_sections_is_found() {
+    let start = Instant::now();
+    let config = mutated_array().with_mask_columns(1).unwrap();
+    let right = verilog(&config);
+    let schemata = Schemata::new(&right, "accelerator", &HANDOVERS).unwrap();
+    let is_of_sections = |mutant: &&Mutant| {
+        mutant.module.starts_with("crossing")
+            || ["crossing", "other", "entered_at"]
+                .iter()
+                .any(|name| mutant.statement.contains(name))
+    };
+    let chosen: Vec<&Mutant> = schemata.mutants.iter().filter(is_of_sections).collect();
+    assert!(chosen.len() > 20, "{} mutants", chosen.len());
+    let tools = Tools::find().unwrap();
+    let model = Model::build(&tools, &schemata.verilog(&chosen), TraceMode::Off).unwrap();
+    let suite = KillSuite::new(&config, &mut Machine::new(&model, &config).unwrap());
+    let folder = tempfile::tempdir_in(root().join("build")).unwrap();
+    let campaign = Campaign::new(&schemata, model, &suite, folder.path()).unwrap();
+    let verdicts = campaign.run(&chosen, 2, |_| {}).unwrap();
+    let survivors: Vec<&Mutant> = chosen
+        .iter()
+        .zip(&verdicts)
+        .filter(|(_, verdict)| verdict.killed_by.is_none())
+        .map(|(mutant, _)| *mutant)
+        .collect();
+    eprintln!("{} mutants: {:.0} s", chosen.len(), start.elapsed().as_secs_f64());
+    assert!(survivors.is_empty(), "{survivors:#?}");
+}
+
 #[test]
 fn there_are_mutants_of_every_module_and_half_of_a_sample_is_in_control() {
     let right = verilog(&mutated_array());
