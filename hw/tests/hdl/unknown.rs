@@ -5,6 +5,7 @@ mod icarus;
 
 use spec::{ArrayConfig, Memories, Technology};
 use twofold_hw::datapath::accumulator::Accumulator;
+use twofold_hw::datapath::crossing::Crossing;
 use twofold_hw::datapath::diagonal_mask::DiagonalMask;
 use twofold_hw::datapath::lane_select::LaneSelect;
 use twofold_hw::datapath::pe::Pe;
@@ -188,6 +189,28 @@ fn an_unknown_choice_or_what_it_chooses_is_unknown() {
         ],
     );
     let expected = [[X, X], [k(2), k(3)], [X, X], [k(6), k(6)], [k(1), X], [X, X]];
+    assert_eq!(seen, expected.map(Vec::from));
+}
+
+#[test]
+fn an_unknown_crossing_is_unknown() {
+    if !has_icarus() {
+        return;
+    }
+    let config = ArrayConfig::new(2, 3, Memories::default()).unwrap();
+    // Load, swap, crossing, activation, and the other channel, which takes a cycle more.
+    let seen = simulate(
+        Crossing::new(&config.with_mask_columns(1).unwrap()),
+        &[
+            [k(1), k(0), k(1), k(5), k(6)],
+            [k(0), k(1), X, k(5), k(6)],
+            [k(1), k(0), X, X, k(7)],
+            [k(0), k(1), k(0), k(4), k(4)],
+            [k(0), k(0), k(0), k(4), k(5)],
+        ]
+        .map(Vec::from),
+    );
+    let expected = [[X, X], [k(6), k(5)], [k(7), X], [k(4), k(4)], [X, X]];
     assert_eq!(seen, expected.map(Vec::from));
 }
 
