@@ -103,8 +103,14 @@ impl BlockRams {
             .iter()
             .map(|memory| format!("{} {}", memory.memory, memory.n_block_rams))
             .collect();
+        let accumulators = self.memories.iter().find(|memory| memory.memory == Memory::Accumulator);
+        let help = match accumulators.map_or(0, |accumulators| accumulators.n_block_rams) {
+            0 => String::new(),
+            n if n >= short => String::from("; help: --lut-accumulators is enough"),
+            n => format!("; help: --lut-accumulators saves {n} of them"),
+        };
         Some(format!(
-            "the memories take {} block RAMs, {short} more than the {} of an {}: {}",
+            "the memories take {} block RAMs, {short} more than the {} of an {}: {}{help}",
             self.n_block_rams,
             largest.n_block_rams,
             largest.name,

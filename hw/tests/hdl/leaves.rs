@@ -4,7 +4,7 @@
 
 use crate::verilated::lint;
 use rust_hdl_core::prelude::*;
-use spec::{ArrayConfig, Design, Memories, Memory, Technology};
+use spec::{AccumulatorMemory, ArrayConfig, Design, Memories, Memory, Technology};
 use std::fmt::Write;
 use twofold_hw::accelerator::Accelerator;
 use twofold_hw::context::{
@@ -70,6 +70,17 @@ fn a_requantizer_of_an_ecp5() {
 #[test]
 fn an_accumulator() {
     insta::assert_snapshot!(text(Accumulator::new(&array(2, 2)), "accumulator"));
+}
+
+#[test]
+fn accumulators_in_look_up_tables_differ_by_an_attribute_alone() {
+    let design = Design::of(array(3, 5));
+    let plain = twofold_hw::design::emit(&design).unwrap().text();
+    let marked = design.with_accumulators(AccumulatorMemory::LookUpTables);
+    let marked = twofold_hw::design::emit(&marked).unwrap().text();
+    let mark = "(* no_rw_check, ram_style = \"distributed\" *)";
+    assert_eq!(marked.matches(mark).count(), 1);
+    assert_eq!(marked.replace(mark, "(* no_rw_check *)"), plain);
 }
 
 #[test]

@@ -6,8 +6,11 @@ use codegen::{
 use flow::cases::{
     Builder, Case, ConvSpec, Shortcut, Size, Topology, random_config, random_image, random_network,
 };
+use flow::{CheckOptions, NetworkChoice};
 use proptest::prelude::*;
-use spec::{ArrayConfig, Memories, Memory, Pattern, QuantNetwork, Sparsity, TensorRef};
+use spec::{
+    AccumulatorMemory, ArrayConfig, Memories, Memory, Pattern, QuantNetwork, Sparsity, TensorRef,
+};
 use twofold_tests::differential::compare;
 
 fn resnet20(pattern: Pattern) -> QuantNetwork {
@@ -239,6 +242,28 @@ fn fitted_memories_hold_the_dense_schedule_too() {
     assert!(compile(&network, &with(both.clone()), &Options::default()).is_ok());
     assert!(compile(&network, &with(both.clone()), &dense).is_ok());
     assert!(both.weight > own.weight && both.banks() == own.banks(), "{both:?}");
+}
+
+#[test]
+fn visual_wake_words_fits_an_ecp5_if_its_accumulators_lie_in_look_up_tables() {
+    let checked = |accumulators| {
+        let network = NetworkChoice::Case("vww".to_owned());
+        let options = CheckOptions { network, accumulators, ..CheckOptions::default() };
+        let report = flow::check(&options).unwrap();
+        let n_block_rams = report.block_ram.as_ref().unwrap().n_block_rams;
+        let short = report.notes.iter().find(|note| note.contains("block RAMs, ")).cloned();
+        (n_block_rams, short)
+    };
+    // What Yosys makes of it.
+    let (n_block_rams, short) = checked(AccumulatorMemory::Automatic);
+    assert_eq!(n_block_rams, 219);
+    let short = short.unwrap();
+    assert!(
+        short.contains("219 block RAMs, 11 more than the 208 of an LFE5U-85F: weight 93, bank1 36, accumulator 32, input 19, "),
+        "{short}"
+    );
+    assert!(short.ends_with("; help: --lut-accumulators is enough"), "{short}");
+    assert_eq!(checked(AccumulatorMemory::LookUpTables), (187, None));
 }
 
 #[test]
