@@ -1,11 +1,15 @@
 //! The command line.
 
+mod import;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dataset::Band;
 use flow::{ArraySizes, ImageChoice, NetworkChoice, Schedule, SimulatorKind, WorkloadOptions};
 use spec::{AccumulatorMemory, ArrayConfig};
+
+pub(crate) use self::import::ImportArgs;
 
 /// A sparse CNN accelerator: from a quantized network to Verilog, checked bit by bit.
 #[derive(Debug, Parser)]
@@ -18,6 +22,8 @@ pub(crate) struct Cli {
 /// The steps.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Make a network of a model that others made: full-integer TFLite or ONNX.
+    Import(ImportArgs),
     /// Say whether a network fits an array: every memory, every problem, each with a hint.
     Check(CheckArgs),
     /// Compile a network into the accelerator's program and ROM files.
@@ -139,7 +145,7 @@ pub(crate) struct NetworkArgs {
     /// A case of tests/cases: a topology with seeded random weights.
     #[arg(long, value_name = "NAME", conflicts_with = "network")]
     pub(crate) case: Option<String>,
-    /// A network: a folder, or its JSON file.
+    /// A network: a folder, its JSON file, or a .tflite or .onnx model.
     #[arg(long, value_name = "PATH")]
     pub(crate) network: Option<PathBuf>,
 }
@@ -147,7 +153,7 @@ pub(crate) struct NetworkArgs {
 /// The same with the network as an operand.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct NetworkOperand {
-    /// A network: a folder, or its JSON file; the embedded one if neither this nor a case is given.
+    /// A network: a folder, its JSON file, or a .tflite or .onnx model; the embedded one if neither this nor a case is given.
     #[arg(value_name = "NETWORK", conflicts_with = "case")]
     pub(crate) network: Option<PathBuf>,
     /// A case of tests/cases: a topology with seeded random weights.
@@ -276,7 +282,8 @@ pub(crate) struct LintArgs {
 pub(crate) struct WorkloadArgs {
     #[command(flatten)]
     pub(crate) network: NetworkArgs,
-    /// int8 images: a file of raw bytes, one image after another, rows of interleaved channels, without pre-processing.
+    /// int8 images: a file of raw bytes, one image after another, rows of interleaved channels, without pre-processing; or a NumPy
+    /// array (.npy) of int8, or of float32, which the input's scale and zero point quantize.
     #[arg(long, value_name = "FILE", conflicts_with = "data")]
     pub(crate) int8: Option<PathBuf>,
     /// Images: `sar-sim`, a folder of class folders of PNG, JPEG, TIFF, BMP or MSTAR original files (its `test`, if it has

@@ -9,6 +9,7 @@ mod cmd_check;
 mod cmd_compile;
 mod cmd_disassemble;
 mod cmd_fuzz;
+mod cmd_import;
 mod cmd_lint;
 mod cmd_pnr;
 mod cmd_report;
@@ -29,6 +30,7 @@ use crate::args::{Cli, Command};
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Import(args) => cmd_import::run(&args),
         Command::Check(args) => cmd_check::run(&args),
         Command::Compile(args) => cmd_compile::run(&args),
         Command::Verilog(args) => cmd_verilog::run(&args),

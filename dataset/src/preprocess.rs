@@ -87,7 +87,7 @@ impl Preprocessor {
     /// When `input` is not of `height * width * channels` values.
     pub fn apply_view_into(&self, chip: &Chip, view: View, input: &mut [i8]) {
         assert_eq!(input.len(), self.definition.n_values(), "the input has the definition's shape");
-        input.fill(0);
+        input.fill(self.definition.zero_point.unwrap_or(0));
         if self.definition.downsample == 1 {
             self.apply_blocks_into(chip, view, input);
         } else if let Some(blocks) =
@@ -225,8 +225,11 @@ fn standardize_fixed(y: u16, mean: f64, std: f64) -> f64 {
 }
 
 fn quantize(definition: &Preprocess, z: f64) -> i8 {
-    let q = ((z * definition.scale) / definition.clip) * 127.0;
-    q.round_ties_even().clamp(-127.0, 127.0) as i8
+    let q = (((z * definition.scale) / definition.clip) * 127.0).round_ties_even();
+    match definition.zero_point {
+        Some(zero_point) => (q + f64::from(zero_point)).clamp(-128.0, 127.0) as i8,
+        None => q.clamp(-127.0, 127.0) as i8,
+    }
 }
 
 /// Transfer curve.
@@ -318,6 +321,26 @@ mod tests {
 
     fn definition(side: usize, transfer: Transfer, scale: f64) -> Preprocess {
         Preprocess { transfer, scale, ..Preprocess::sar(side) }
+    }
+
+    #[test]
+    fn a_zero_point_is_added_and_is_what_lies_outside() {
+        let bytes = Preprocess {
+            zero_point: Some(-128),
+            normalize: Normalize::Fixed { mean: vec![0.0], std: vec![1.0 / 255.0] },
+            scale: 1.0,
+            clip: 127.0,
+            ..definition(4, Transfer::Linear, 1.0)
+        };
+        let input = apply(&bytes, &gray(2, 2, &[0, 1, 254, 255]));
+        let mut expected = [-128; 16];
+        expected[5..7].copy_from_slice(&[-128, -127]);
+        expected[9..11].copy_from_slice(&[126, 127]);
+        assert_eq!(input, expected);
+        let all: Vec<u8> = (0..=255).collect();
+        let expected: Vec<i8> = all.iter().map(|byte| (i16::from(*byte) - 128) as i8).collect();
+        let bytes = Preprocess { height: 16, width: 16, ..bytes };
+        assert_eq!(apply(&bytes, &gray(16, 16, &all)), expected);
     }
 
     #[test]

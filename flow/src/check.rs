@@ -95,6 +95,7 @@ impl CheckReport {
             FlowError::File(FileError::Network { errors, .. }) => {
                 errors.iter().map(ToString::to_string).collect()
             }
+            FlowError::Import { reason, .. } => reason.problems(),
             error => vec![error.to_string()],
         };
         let config = options.array.config(&ArrayConfig::default())?;

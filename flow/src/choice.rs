@@ -18,7 +18,7 @@ pub enum NetworkChoice {
     Committed,
     /// A case of `tests/cases`: a topology with seeded random weights, which brings its own array.
     Case(String),
-    /// A network folder, or its JSON file.
+    /// A network folder, its JSON file, or a model of another format.
     Path(PathBuf),
     /// This one.
     Given(Box<QuantNetwork>),

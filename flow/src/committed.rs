@@ -9,6 +9,7 @@ use spec::QuantNetwork;
 use spec::files::{Limit, read_network, read_text};
 
 use crate::error::FlowError;
+use crate::model;
 use crate::tools::surrounding_checkout;
 
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
@@ -58,8 +59,11 @@ pub(crate) fn default_network() -> Result<Trained, FlowError> {
     }
 }
 
-/// A network in files, with the record beside it.
+/// A network in files, with the record beside it; or a model of another format.
 pub(crate) fn read(path: &Path) -> Result<Trained, FlowError> {
+    if model::is_model(path) {
+        return Ok((model::read(path, &import::Options::default())?.network, None));
+    }
     let network = read_network(path)?;
     let trained = TrainedImages::beside(path, network.training_images_sha256())?;
     Ok((network, trained))

@@ -37,6 +37,14 @@ pub enum FlowError {
     /// Synthesis, placement or routing that failed.
     #[error(transparent)]
     Fpga(#[from] FpgaError),
+    /// A model of another format that does not become a network.
+    #[error("{path}: {reason}", path = spec::shown_path(path))]
+    Import {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: import::Error,
+    },
     /// A network that the reference refuses.
     #[error(transparent)]
     Reference(#[from] NetworkError),
@@ -95,12 +103,20 @@ pub enum FlowError {
         network: String,
     },
     /// A file of int8 images that cannot be read.
-    #[error("cannot read {path}: {reason}; help: name a file of raw int8 bytes", path = path.display())]
+    #[error("cannot read {path}: {reason}; help: name a file of raw int8 bytes, or a NumPy array", path = path.display())]
     Int8 {
         /// The file.
         path: PathBuf,
         /// The system's reason.
         reason: io::Error,
+    },
+    /// A NumPy array that is not one of the network's input.
+    #[error("cannot read {path}: {reason}; help: save an array of int8 or float32, as `numpy.save` does", path = spec::shown_path(path))]
+    Array {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: ndarray_npy::ViewNpyError,
     },
     /// int8 images of another network.
     #[error(

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use dataset::{Candidates, RunSet, Trained, TrainedImages, preprocess};
+use ndarray::ArrayViewD;
+use ndarray_npy::{ViewNpyError, ViewNpyExt};
 use spec::files::{Limit, read_regular};
 use spec::{Preprocess, QuantNetwork};
 
@@ -11,6 +13,9 @@ use crate::shown::shown_file;
 
 /// A file of int8 images.
 const INT8: Limit = Limit::new("a file of int8 images", 4 << 30);
+
+/// How a NumPy array begins.
+const NUMPY: &[u8] = b"\x93NUMPY";
 
 /// Images with or without labels.
 #[derive(Debug)]
@@ -60,7 +65,7 @@ impl Images {
         Self::Int8 { images, description: "int8 images".to_owned() }
     }
 
-    /// The first `n_images` images, or all, of a file of raw int8 bytes.
+    /// The first `n_images` images, or all, of a file of raw int8 bytes, or of a NumPy array of int8 or of real values.
     pub(crate) fn int8(
         network: &QuantNetwork,
         path: &Path,
@@ -68,18 +73,24 @@ impl Images {
     ) -> Result<Self, FlowError> {
         let bytes = read_regular(path, INT8)
             .map_err(|reason| FlowError::Int8 { path: path.to_owned(), reason })?;
+        let values = if bytes.starts_with(NUMPY) {
+            array(network, &bytes)
+                .map_err(|reason| FlowError::Array { path: path.to_owned(), reason })?
+        } else {
+            bytes.into_iter().map(u8::cast_signed).collect()
+        };
         let n_bytes = network.input.n_bytes();
-        if bytes.is_empty() || !bytes.len().is_multiple_of(n_bytes) {
+        if values.is_empty() || !values.len().is_multiple_of(n_bytes) {
             return Err(FlowError::Int8Size {
                 path: path.to_owned(),
-                n_bytes: bytes.len(),
+                n_bytes: values.len(),
                 network: network.name.clone(),
                 expected: n_bytes,
             });
         }
-        let images = bytes.chunks_exact(n_bytes).take(n_images.unwrap_or(usize::MAX));
-        let images = images.map(|image| image.iter().map(|byte| byte.cast_signed()).collect());
-        Ok(Self::Int8 { images: images.collect(), description: shown_file(path) })
+        let images = values.chunks_exact(n_bytes).take(n_images.unwrap_or(usize::MAX));
+        let images = images.map(<[i8]>::to_vec).collect();
+        Ok(Self::Int8 { images, description: shown_file(path) })
     }
 
     /// How many.
@@ -138,5 +149,66 @@ impl Images {
             Self::Chips { run, .. } => Some(run.to_string()),
             Self::Int8 { .. } => None,
         }
+    }
+}
+
+/// The values of an array in the order of its axes. Real ones are quantized by the input's scale and zero point, halves to even.
+fn array(network: &QuantNetwork, bytes: &[u8]) -> Result<Vec<i8>, ViewNpyError> {
+    match ArrayViewD::<i8>::view_npy(bytes) {
+        Ok(values) => Ok(values.iter().copied().collect()),
+        Err(ViewNpyError::WrongDescriptor(_)) => {
+            let (scale, zero_point) = (network.input.scale, f64::from(network.input.zero_point));
+            let quantized = |value: &f32| {
+                let value = (f64::from(*value) / scale).round_ties_even() + zero_point;
+                value.clamp(-128.0, 127.0) as i8
+            };
+            Ok(ArrayViewD::<f32>::view_npy(bytes)?.iter().map(quantized).collect())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array, Array2, Dimension, ShapeBuilder};
+    use ndarray_npy::{WritableElement, WriteNpyExt};
+
+    use super::*;
+    use crate::cases::Case;
+
+    fn network() -> QuantNetwork {
+        let json = r#"{"description": "", "network": "tiny", "sparsity": "dense", "seed": 1, "n_images": 1, "rows": 2, "cols": 2}"#;
+        let case: Case = serde_json::from_str(json).unwrap();
+        let mut network = case.build();
+        (network.input.scale, network.input.zero_point) = (0.5, 3);
+        network
+    }
+
+    fn npy<T: WritableElement, D: Dimension>(array: &Array<T, D>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        array.write_npy(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn arrays_are_read_in_the_order_of_their_axes() {
+        let network = network();
+        let values = |bytes: &[u8]| array(&network, bytes).unwrap();
+        let int8 = Array2::from_shape_fn((2, 3), |(y, x)| (10 * y + x) as i8 - 5);
+        assert_eq!(values(&npy(&int8)), [-5, -4, -3, 5, 6, 7]);
+        let mut by_column = Array2::zeros((2, 3).f());
+        by_column.assign(&int8);
+        assert_eq!(values(&npy(&by_column)), [-5, -4, -3, 5, 6, 7]);
+        let real = Array::from_vec(vec![0.0f32, 0.5, 0.25, 0.75, -0.25, 1e9, f32::NEG_INFINITY]);
+        assert_eq!(values(&npy(&real)), [3, 4, 3, 5, 3, 127, -128]);
+    }
+
+    #[test]
+    fn other_arrays_are_refused() {
+        let network = network();
+        let bytes = npy(&Array::from_vec(vec![1i64, 2]));
+        assert!(matches!(array(&network, &bytes), Err(ViewNpyError::WrongDescriptor(_))));
+        let bytes = npy(&Array::from_vec(vec![1i8; 8]));
+        assert!(array(&network, &bytes[..bytes.len() - 1]).is_err());
     }
 }

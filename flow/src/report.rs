@@ -4,10 +4,12 @@
 mod bench;
 mod check;
 mod fuzz;
+mod import;
 mod logits;
 mod shapes;
 mod table;
 
+pub use self::import::{ComparisonReport, HostReport, ImportReport, ImportedLayer, MapReport};
 pub use bench::{BenchReport, ExecutorSpeed};
 pub use check::{BlockRams, CheckReport, Device, LayerLift, MemoryUse};
 pub use fuzz::{FuzzReport, Mismatch};

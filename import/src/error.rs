@@ -54,6 +54,15 @@ impl Error {
         Self::Damaged { place: place.into(), fault: fault.into() }
     }
 
+    /// Each problem by itself.
+    pub fn problems(&self) -> Vec<String> {
+        match self {
+            Self::Unsupported(problems) => problems.iter().map(ToString::to_string).collect(),
+            Self::Network(errors) => errors.iter().map(ToString::to_string).collect(),
+            _ => vec![self.to_string()],
+        }
+    }
+
     /// Something that is understood and refused.
     pub fn refused(what: impl Into<String>, help: impl Into<String>) -> Self {
         Self::Refused { what: what.into(), help: help.into() }

@@ -32,10 +32,21 @@ pub struct Graph {
     pub inputs: Vec<TensorId>,
     /// The maps that it gives.
     pub outputs: Vec<TensorId>,
+    /// How images become real values of the input, where the file says it.
+    pub normalization: Option<Normalization>,
     /// What is not supported, found by the reader.
     pub problems: Vec<Problem>,
     /// What the user is told, one line each: what the host does with the input, for one.
     pub notes: Vec<String>,
+}
+
+/// Of 8-bit samples `b` of an image: `(b - mean) / std`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Normalization {
+    /// One, or one a channel.
+    pub mean: Vec<f32>,
+    /// One, or one a channel.
+    pub std: Vec<f32>,
 }
 
 /// Whose arithmetic it is: adds, requantizations and means over windows differ between them.
@@ -184,6 +195,8 @@ pub enum HostOp {
     Convert,
     /// Another shape of what the host computes.
     Reshape,
+    /// Another order of axes.
+    Transpose,
 }
 
 impl Graph {

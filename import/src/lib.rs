@@ -5,11 +5,15 @@
 //! Nothing here knows the array: whether the network fits is `codegen`'s to say.
 
 mod error;
+mod file;
 mod formula;
 pub mod graph;
 mod lower;
 pub mod onnx;
+mod preprocess;
 pub mod tflite;
 
 pub use error::{Error, Problem};
+pub use file::{Format, read};
 pub use lower::{Comparison, HostStep, Imported, Options, lower};
+pub use preprocess::Preset;

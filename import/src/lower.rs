@@ -16,6 +16,7 @@ pub use constants::Comparison;
 
 use crate::error::Error;
 use crate::graph::{Graph, HostOp};
+use crate::preprocess::Preset;
 
 /// What the user adds to the file.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +25,8 @@ pub struct Options {
     pub name: Option<String>,
     /// Names of the classes, one a channel of the single output; none if the outputs are no classes.
     pub classes: Vec<String>,
+    /// How images become the input; none if it is brought as int8.
+    pub preprocess: Option<Preset>,
 }
 
 /// A network, and what was decided on the way to it.

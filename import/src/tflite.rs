@@ -6,6 +6,7 @@
 
 mod buffer;
 mod layers;
+mod metadata;
 mod model;
 mod operators;
 mod ops;
@@ -23,5 +24,13 @@ pub const IDENTIFIER: &[u8; 4] = b"TFL3";
 /// Bytes that are no model, or a model whose arithmetic is not int8. Operations without a counterpart are in [`Graph::problems`].
 pub fn read(bytes: &[u8], name: &str) -> Result<Graph, Error> {
     let model = model::Model::read(bytes)?;
-    operators::graph(&model, name)
+    let mut graph = operators::graph(&model, name)?;
+    match metadata::normalization(&model) {
+        Ok(normalization) => graph.normalization = normalization,
+        // The network does not depend on it.
+        Err(error) => {
+            graph.notes.push(format!("what the model says of its images is left out: {error}"))
+        }
+    }
+    Ok(graph)
 }

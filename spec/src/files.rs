@@ -12,7 +12,9 @@ mod read;
 mod write;
 
 pub use error::{FileError, Refusal};
-pub use networks::{network_files, read_network, write_network, write_own_network};
+pub use networks::{
+    network_files, read_network, write_network, write_network_by, write_own_network,
+};
 pub use ours::{Kind, finish_wave};
 pub use programs::{ProgramTarget, read_program, write_program};
 pub use read::{Limit, check_readable, open_regular, read_inside, read_regular, read_text};

@@ -58,11 +58,12 @@ fn plain(definition: &Preprocess, chip: &Chip, view: View) -> Vec<i8> {
         Normalize::Fixed { mean, std } => (f64::from(y) / 65535.0 - mean[channel]) / std[channel],
     };
     let quantize = |(idx, y): (usize, &Option<u32>)| {
-        y.map_or(0, |y| {
+        let outside = definition.zero_point.unwrap_or(0);
+        y.map_or(outside, |y| {
             let z = z(y, idx % definition.channels);
-            (((z * definition.scale) / definition.clip) * 127.0)
-                .round_ties_even()
-                .clamp(-127.0, 127.0) as i8
+            let q = (((z * definition.scale) / definition.clip) * 127.0).round_ties_even();
+            let lowest = if definition.zero_point.is_some() { -128.0 } else { -127.0 };
+            (q + f64::from(outside)).clamp(lowest, 127.0) as i8
         })
     };
     values.iter().enumerate().map(quantize).collect()
@@ -93,11 +94,20 @@ fn definitions() -> impl Strategy<Value = Preprocess> {
         transfer,
         any::<bool>(),
         numbers,
-        0.1..2.0_f64,
-        0.5..2.0_f64,
+        (0.1..2.0_f64, 0.5..2.0_f64),
+        any::<Option<i8>>(),
     )
         .prop_map(
-            |((height, width, downsample), color, transfer, fixed, numbers, scale, clip)| {
+            |(
+                (height, width, downsample),
+                color,
+                transfer,
+                fixed,
+                numbers,
+                factors,
+                zero_point,
+            )| {
+                let (scale, clip) = factors;
                 let channels = if color { 3 } else { 1 };
                 let normalize = if fixed {
                     let (mean, std) = numbers.into_iter().take(channels).unzip();
@@ -105,7 +115,9 @@ fn definitions() -> impl Strategy<Value = Preprocess> {
                 } else {
                     Normalize::PerChip
                 };
-                Preprocess { height, width, channels, downsample, transfer, normalize, scale, clip }
+                let base = Preprocess::sar(1);
+                let base = Preprocess { downsample, transfer, normalize, zero_point, ..base };
+                Preprocess { height, width, channels, scale, clip, ..base }
             },
         )
 }

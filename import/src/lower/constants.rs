@@ -129,41 +129,65 @@ fn compare_add(
     comparison
 }
 
+/// The constants of a requantization: `round(((difference + bias) * multiplier + difference * added) / 2^shift)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rescaling {
+    pub(super) bias: i32,
+    pub(super) scaling: Scaling,
+    /// What the map itself is multiplied by and added: only where halves have to go up on both sides of zero.
+    pub(super) added: Option<i32>,
+    pub(super) rounding: Rounding,
+}
+
 /// Constants of a requantization that give what the runtime gives for all inputs, or for as many as are found.
 pub(super) fn requantize_scaling(
     runtime: Runtime,
     input: Quantization,
     output: Quantization,
     bounds: Bounds,
-) -> Option<(Scaling, Rounding, Comparison)> {
+) -> Option<(Rescaling, Comparison)> {
     let ratio = input.scale / output.scale;
-    let exact = Scaling::of(ratio)?;
+    let plain = |scaling| {
+        let of = |rounding| Rescaling { bias: 0, scaling, added: None, rounding };
+        [Rounding::HalfEven, Rounding::HalfAway].map(of)
+    };
+    let mut candidates = plain(Scaling::of(ratio)?).to_vec();
     let coarse = (256.0 * ratio).round_ties_even();
-    let mut candidates = vec![exact];
     if runtime == Runtime::LiteRt && (1.0..=32_768.0).contains(&coarse) {
-        // XNNPACK's own eight bits after the point, and the same with halves moved to either side.
-        let fine = coarse as i32 * 128;
-        candidates =
-            [0, 1, -1].map(|moved| Scaling { multiplier: fine + moved, shift: 15 }).to_vec();
+        // XNNPACK's own eight bits after the point; the same with halves moved to either side, or all of them moved up.
+        let (fine, shift) = (coarse as i32 * 128, 15);
+        let moved = |moved| plain(Scaling { multiplier: fine + moved, shift });
+        candidates = [0, 1, -1].map(moved).concat();
+        let (scaling, rounding) = (Scaling { multiplier: 1, shift }, Rounding::HalfEven);
+        candidates.push(Rescaling { bias: 1, scaling, added: Some(fine - 1), rounding });
     }
-    let mut best: Option<(Scaling, Rounding, Comparison)> = None;
-    for scaling in candidates {
-        for rounding in [Rounding::HalfEven, Rounding::HalfAway] {
-            let mut comparison = Comparison::default();
-            for value in i8::MIN..=i8::MAX {
-                let difference = i64::from(value) - i64::from(input.zero_point);
-                let product = difference * i64::from(scaling.multiplier);
-                let rounded = round_shift(product, scaling.shift as u32, rounding);
-                let ours = bounds.clamp(rounded + i64::from(output.zero_point));
-                comparison
-                    .add(ours.into(), formula::requantize(runtime, input, output, bounds, value));
-            }
-            if best.is_none_or(|(_, _, known)| comparison.n_differ < known.n_differ) {
-                best = Some((scaling, rounding, comparison));
-            }
+    let mut best: Option<(Rescaling, Comparison)> = None;
+    for rescaling in candidates {
+        let comparison = compare_requantize(runtime, [input, output], bounds, rescaling);
+        if best.is_none_or(|(_, known)| comparison.n_differ < known.n_differ) {
+            best = Some((rescaling, comparison));
         }
     }
     best
+}
+
+fn compare_requantize(
+    runtime: Runtime,
+    [input, output]: [Quantization; 2],
+    bounds: Bounds,
+    rescaling: Rescaling,
+) -> Comparison {
+    let Rescaling { bias, scaling, added, rounding } = rescaling;
+    let mut comparison = Comparison::default();
+    for value in i8::MIN..=i8::MAX {
+        let difference = i64::from(value) - i64::from(input.zero_point);
+        let product = (difference + i64::from(bias)) * i64::from(scaling.multiplier)
+            + difference * i64::from(added.unwrap_or(0));
+        let rounded = round_shift(product, scaling.shift as u32, rounding);
+        let ours = bounds.clamp(rounded + i64::from(output.zero_point));
+        comparison.add(ours.into(), formula::requantize(runtime, input, output, bounds, value));
+    }
+    comparison
 }
 
 #[cfg(test)]
@@ -228,10 +252,13 @@ mod tests {
             (of(0.023_174_9, -128), of(0.058_117_7, -128)),
             (of(0.101_39, 3), of(0.031_77, -7)),
             (of(0.004_117, 3), of(0.913_7, 11)),
+            // Halves on both sides of zero, which XNNPACK rounds up.
+            (of(0.5, 0), of(1.0, 0)),
+            (of(0.75, -3), of(1.0, 5)),
         ] {
             for runtime in [Runtime::LiteRt, Runtime::OnnxRuntime] {
                 let found = requantize_scaling(runtime, input, output, Bounds::INT8);
-                let (.., comparison) = found.expect("these scales are near each other");
+                let (_, comparison) = found.expect("these scales are near each other");
                 let expected = Comparison { n_inputs: 256, n_differ: 0, largest: 0 };
                 assert_eq!(comparison, expected, "{runtime:?} {input:?} -> {output:?}");
             }

@@ -10,7 +10,7 @@ use super::names::Names;
 use super::{HostStep, Imported, Options};
 use crate::error::{Error, Problem};
 use crate::formula::Quantization;
-use crate::graph::{Graph, Node, Op, Tensor, TensorId};
+use crate::graph::{Graph, Node, Normalization, Op, Tensor, TensorId};
 
 /// Where the values of a map are.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +40,9 @@ impl Fault {
     }
 }
 
+/// What to do where a rule does not say it.
+const CHANGE: &str = "change it in the original model";
+
 /// A graph on its way to a network.
 pub(super) struct Lowering<'g> {
     pub(super) graph: &'g Graph,
@@ -48,10 +51,12 @@ pub(super) struct Lowering<'g> {
     origins: Vec<usize>,
     pub(super) sparsity: Vec<(usize, FoundSparsity)>,
     pub(super) comparisons: Vec<(usize, Comparison)>,
+    /// How many layers read each map.
+    n_layer_readers: HashMap<TensorRef, usize>,
     input: Shape,
     sources: HashMap<TensorId, Source>,
-    /// What the host computes, and the map that this comes from.
-    on_host: HashMap<TensorId, TensorId>,
+    /// What the host computes: the map that this comes from, and the last of the node that computes it.
+    on_host: HashMap<TensorId, (TensorId, String)>,
     host: Vec<(String, crate::graph::HostOp, TensorId)>,
     /// How many nodes and outputs read each map.
     n_readers: HashMap<TensorId, usize>,
@@ -62,6 +67,9 @@ pub(super) struct Lowering<'g> {
 impl<'g> Lowering<'g> {
     pub(super) fn new(graph: &'g Graph) -> Result<Self, Error> {
         let &[input] = &graph.inputs[..] else {
+            if !graph.problems.is_empty() {
+                return Err(Error::Unsupported(graph.problems.clone()));
+            }
             return Err(Error::refused(
                 format!("the model has {} inputs", graph.inputs.len()),
                 "export it with a single input image",
@@ -84,6 +92,7 @@ impl<'g> Lowering<'g> {
             origins: Vec::new(),
             sparsity: Vec::new(),
             comparisons: Vec::new(),
+            n_layer_readers: HashMap::new(),
             input: tensor.shape,
             sources: HashMap::from([(input, source)]),
             on_host: HashMap::new(),
@@ -115,35 +124,60 @@ impl<'g> Lowering<'g> {
         let graph = self.graph;
         let input = graph.tensor(graph.inputs[0]);
         let name = options.name.clone().unwrap_or_else(|| graph.name.clone());
+        let mut input = InputSpec {
+            height: self.input.height,
+            width: self.input.width,
+            channels: self.input.channels,
+            space_to_depth: 1,
+            scale: input.scale.into(),
+            zero_point: input.zero_point,
+            preprocess: None,
+        };
+        let mut notes = graph.notes.clone();
+        match (options.preprocess, &graph.normalization) {
+            (Some(preset), _) => {
+                input.preprocess = preset.of(&input);
+                if input.preprocess.is_none() {
+                    let shape = shape_text(self.input);
+                    return Err(Error::refused(
+                        format!(
+                            "an input of {shape} takes no images of preset {:?}",
+                            preset.name()
+                        ),
+                        "leave --preprocess out and bring int8 data",
+                    ));
+                }
+            }
+            (None, Some(normalization)) => {
+                input.preprocess = normalization.of(&input);
+                let Normalization { mean, std } = normalization;
+                notes.push(format!(
+                    "images are normalized as the model says: mean {mean:?}, deviation {std:?}"
+                ));
+            }
+            (None, None) => {}
+        }
         let network = QuantNetwork {
             name,
-            input: InputSpec {
-                height: self.input.height,
-                width: self.input.width,
-                channels: self.input.channels,
-                space_to_depth: 1,
-                scale: input.scale.into(),
-                zero_point: input.zero_point,
-                preprocess: None,
-            },
+            input,
             classes: options.classes.clone(),
             layers: std::mem::take(&mut self.layers),
             outputs,
             provenance: json!({"imported": {"name": graph.name, "runtime": format!("{:?}", graph.runtime)}}),
         };
         let errors = network.validate().err().unwrap_or_default();
-        self.finish(network, errors)
+        self.finish(network, errors, notes)
     }
 
     fn finish(
         mut self,
         network: QuantNetwork,
         errors: Vec<NetworkError>,
+        notes: Vec<String>,
     ) -> Result<Imported, Error> {
         if !self.problems.is_empty() {
             // Rules that a layer breaks by itself are told as well; what is missing breaks others.
-            let broken: Vec<Problem> =
-                errors.iter().filter_map(|error| self.broken(&network, error)).collect();
+            let broken = self.broken(&network, &errors);
             self.problems.extend(broken);
             self.problems.sort_by_key(|problem| problem.node);
             return Err(Error::Unsupported(self.problems));
@@ -163,25 +197,26 @@ impl<'g> Lowering<'g> {
             host: host.collect(),
             sparsity: self.sparsity,
             comparisons: self.comparisons,
-            notes: self.graph.notes.clone(),
+            notes,
             network,
         })
     }
 
-    /// A rule that a layer breaks, as a problem of its node.
-    fn broken(&self, network: &QuantNetwork, error: &NetworkError) -> Option<Problem> {
-        let text = error.to_string();
-        let index = network
-            .layers
-            .iter()
-            .position(|layer| text.starts_with(&format!("layer {:?}", layer.name)))?;
-        if matches!(error, NetworkError::Unused { .. }) {
-            return None;
-        }
-        let (fault, help) =
-            text.split_once("; help: ").unwrap_or((&text, "change it in the original model"));
-        let node = &self.graph.nodes[self.origins[index]];
-        Some(self.problem(node, fault.to_owned(), help.to_owned()))
+    /// Rules that layers break by themselves, as problems of their nodes.
+    fn broken(&self, network: &QuantNetwork, errors: &[NetworkError]) -> Vec<Problem> {
+        let layers = network.layers.iter().enumerate();
+        let origins: HashMap<String, usize> = layers
+            .map(|(index, layer)| (format!("{:?}", layer.name), self.origins[index]))
+            .collect();
+        let of_layers = errors.iter().filter(|error| !matches!(error, NetworkError::Unused { .. }));
+        let problem = |error: &NetworkError| {
+            let text = error.to_string();
+            let (name, fault) = text.strip_prefix("layer ")?.split_once(": ")?;
+            let (fault, help) = fault.split_once("; help: ").unwrap_or((fault, CHANGE));
+            let node = &self.graph.nodes[*origins.get(name)?];
+            Some(self.problem(node, fault.to_owned(), help.to_owned()))
+        };
+        of_layers.filter_map(problem).collect()
     }
 
     fn problem(&self, node: &Node, fault: String, help: String) -> Problem {
@@ -201,7 +236,7 @@ impl<'g> Lowering<'g> {
     fn outputs(&mut self) -> Result<Vec<usize>, Error> {
         let mut outputs = Vec::new();
         for id in &self.graph.outputs {
-            let id = self.on_host.get(id).copied().unwrap_or(*id);
+            let id = self.on_host.get(id).map_or(*id, |(from, _)| *from);
             match self.sources.get(&id).copied() {
                 Some(source) => {
                     let source = match source.map {
@@ -230,18 +265,18 @@ impl<'g> Lowering<'g> {
 
     /// Lowers a node; `None` where the host computes it.
     fn node(&mut self, node: &Node) -> Result<Option<Source>, Fault> {
-        let from_host = node.inputs.iter().find_map(|id| self.on_host.get(id)).copied();
+        let from_host = node.inputs.iter().find_map(|id| self.on_host.get(id)).cloned();
         if let Op::Host(op) = node.op {
             let &[input] = &node.inputs[..] else { return Err(inputs_fault(node)) };
-            let from = from_host.unwrap_or(input);
-            self.on_host.insert(node.output, from);
+            let from = from_host.map_or(input, |(from, _)| from);
+            self.on_host.insert(node.output, (from, node.kind.clone()));
             self.host.push((node.name.clone(), op, from));
             return Ok(None);
         }
-        if from_host.is_some() {
+        if let Some((_, kind)) = from_host {
             return Err(Fault::new(
-                "it reads what the host computes",
-                "end the model before the operation that stays on the host",
+                format!("it reads what the host computes by {kind}"),
+                "end the model before the operation that stays on the host, or leave that out",
             ));
         }
         let sources =
@@ -311,10 +346,7 @@ impl<'g> Lowering<'g> {
         if source.shape == shape {
             return Ok(source);
         }
-        let is_input = source.map == TensorRef::Input;
-        if is_input
-            && !self.layers.iter().any(|layer| layer.reads().any(|map| map == TensorRef::Input))
-        {
+        if source.map == TensorRef::Input && !self.is_read(source.map) {
             // The image is sent in the same order whatever its rows are called.
             self.input = shape;
             self.sources
@@ -328,6 +360,11 @@ impl<'g> Lowering<'g> {
             format!("it reads {} as {}", shape_text(source.shape), shape_text(shape)),
             "reshape only before a fully connected layer or an output",
         ))
+    }
+
+    /// Whether a layer reads the map.
+    pub(super) fn is_read(&self, map: TensorRef) -> bool {
+        self.n_layer_readers.contains_key(&map)
     }
 
     /// How many nodes and outputs read the output of a node.
@@ -363,6 +400,9 @@ impl<'g> Lowering<'g> {
             _ => None,
         };
         self.sparsity.extend(found.map(|found| (index, found)));
+        for map in layer.reads() {
+            *self.n_layer_readers.entry(map).or_default() += 1;
+        }
         self.layers.push(layer);
         Source { map: TensorRef::Layer(index), shape, padding: [0; 4], meaning, label }
     }

@@ -6,7 +6,7 @@ use spec::{
     Window,
 };
 
-use super::constants::{Scaling, add_scaling, requantize_scaling};
+use super::constants::{Rescaling, Scaling, add_scaling, requantize_scaling};
 use super::emit::{Fault, Lowering, Source, inputs_fault, intersected, meaning, shape_text};
 use crate::formula::Quantization;
 use crate::graph::{self, Node, Pool};
@@ -86,12 +86,13 @@ impl Lowering<'_> {
         }
         let extent =
             [0, 1].map(|axis| ([height, width][axis].max(1) - 1) * conv.dilation[axis] + 1);
-        let shape = Shape { channels, ..swept(source.shape, extent, conv.stride, padding)? };
+        let Swept { shape, stride } = swept(source.shape, extent, conv.stride, padding)?;
+        let shape = Shape { channels, ..shape };
         let requantize = self.constants(node, source, &conv.weight_scales, &conv.bias, channels)?;
         let sparsity = Sparsity::default();
         let op = Conv {
             groups: conv.groups,
-            stride: needed_stride(conv.stride, shape),
+            stride,
             dilation: conv.dilation,
             padding,
             sparsity,
@@ -188,8 +189,8 @@ impl Lowering<'_> {
 
     fn max_pool(&mut self, node: &Node, pool: Pool, sources: &[Source]) -> Result<Source, Fault> {
         let source = self.shaped(node, 0, sources)?;
-        let shape = swept(source.shape, pool.kernel, pool.stride, pool.padding)?;
-        self.window(node, source, pool, shape, Op::MaxPool)
+        let Swept { shape, stride } = swept(source.shape, pool.kernel, pool.stride, pool.padding)?;
+        self.window(node, source, Pool { stride, ..pool }, shape, Op::MaxPool)
     }
 
     /// A window that keeps the meaning of values, and a requantization where the graph changes it.
@@ -202,7 +203,7 @@ impl Lowering<'_> {
         op: impl Fn(Window) -> Op,
     ) -> Result<Source, Fault> {
         let Pool { kernel, stride, padding } = pool;
-        let op = op(Window { kernel, stride: needed_stride(stride, shape), padding });
+        let op = op(Window { kernel, stride, padding });
         let output = self.output(node);
         let keeps = is_same(source.meaning, output);
         let layer = Layer {
@@ -227,12 +228,13 @@ impl Lowering<'_> {
         let source = self.shaped(node, 0, sources)?;
         let graph::AveragePool { pool, counts_padding, rounding } = pool;
         let map = source.shape;
-        let shape = swept(map, pool.kernel, pool.stride, pool.padding)?;
+        let Swept { shape, stride } = swept(map, pool.kernel, pool.stride, pool.padding)?;
+        let pool = Pool { stride, ..pool };
         let n_pixels = pool.kernel[0] * pool.kernel[1];
         let is_padded = pool.padding != [0; 4];
         let is_whole = pool.kernel == [map.height, map.width] && !is_padded;
         let is_small = pool.kernel.iter().all(|side| *side <= MAX_WINDOW)
-            && needed_stride(pool.stride, shape).iter().all(|stride| *stride <= MAX_WINDOW);
+            && stride.iter().all(|stride| *stride <= MAX_WINDOW);
         if rounding == Rounding::HalfAway
             && !(is_padded && counts_padding)
             && (is_whole || is_small)
@@ -267,12 +269,7 @@ impl Lowering<'_> {
             scaling.multiplier += 1;
         }
         let weight = Array4::ones((map.channels, pool.kernel[0], pool.kernel[1], 1));
-        let op = Conv {
-            groups: map.channels,
-            stride: needed_stride(pool.stride, shape),
-            padding: pool.padding,
-            ..Conv::new(weight)
-        };
+        let op = Conv { groups: map.channels, stride, padding: pool.padding, ..Conv::new(weight) };
         let requantize = uniform(map.channels, scaling, rounding);
         let layer = self.layer(node, source.map, Op::Conv(op), requantize);
         Ok(self.push(layer, shape, output))
@@ -341,7 +338,7 @@ impl Lowering<'_> {
             if let TensorRef::Layer(layer) = source.map
                 && self.n_readers(node.inputs[0]) == 1
                 && !matches!(self.layers[layer].op, Op::Concat(_))
-                && self.layers.iter().all(|other| other.reads().all(|map| map != source.map))
+                && !self.is_read(source.map)
             {
                 let layer = &mut self.layers[layer];
                 layer.bounds = intersected(layer.bounds, node.bounds);
@@ -367,15 +364,20 @@ impl Lowering<'_> {
     ) -> Result<Source, Fault> {
         let runtime = self.graph.runtime;
         let found = requantize_scaling(runtime, source.meaning, output, bounds);
-        let Some((scaling, rounding, comparison)) = found else {
+        let Some((Rescaling { bias, scaling, added, rounding }, comparison)) = found else {
             return Err(scale_fault(source.meaning.scale / output.scale));
         };
         self.comparisons.push((self.layers.len(), comparison));
+        let channels = source.shape.channels;
+        let same = |value: i32| Array1::from_elem(channels, value);
+        let op = added.map_or(Op::Requantize, |added| {
+            Op::Add(Add { other: source.map, multiplier: same(added) })
+        });
         let layer = Layer {
             name: self.extra_name(of, "requantized"),
             input: source.map,
-            op: Op::Requantize,
-            requantize: uniform(source.shape.channels, scaling, rounding),
+            op,
+            requantize: Requantize { bias: same(bias), ..uniform(channels, scaling, rounding) },
             bounds,
             zero_point: output.zero_point,
             scale: output.scale.into(),
@@ -435,13 +437,21 @@ impl Lowering<'_> {
     }
 }
 
+/// Where a window stops.
+struct Swept {
+    /// The pixels at which it does, with the channels of the map.
+    shape: Shape,
+    /// The smallest strides that it stops there with.
+    stride: [usize; 2],
+}
+
 /// Where a window stops on a padded map.
 fn swept(
     map: Shape,
     extent: [usize; 2],
     stride: [usize; 2],
     [top, bottom, left, right]: [usize; 4],
-) -> Result<Shape, Fault> {
+) -> Result<Swept, Fault> {
     let padded = [
         map.height.saturating_add(top).saturating_add(bottom),
         map.width.saturating_add(left).saturating_add(right),
@@ -455,13 +465,11 @@ fn swept(
             "make the map larger or the window smaller",
         ));
     }
-    let size = |axis: usize| (padded[axis] - extent[axis]) / stride[axis] + 1;
-    Ok(Shape { height: size(0), width: size(1), ..map })
-}
-
-/// A window that does not move has no stride.
-fn needed_stride(stride: [usize; 2], output: Shape) -> [usize; 2] {
-    [if output.height == 1 { 1 } else { stride[0] }, if output.width == 1 { 1 } else { stride[1] }]
+    let reach = [0, 1].map(|axis| padded[axis] - extent[axis]);
+    let size = |axis: usize| reach[axis] / stride[axis] + 1;
+    let shape = Shape { height: size(0), width: size(1), ..map };
+    // A stride beyond the map is as good as one that just leaves it.
+    Ok(Swept { shape, stride: [0, 1].map(|axis| stride[axis].min(reach[axis] + 1)) })
 }
 
 fn scaling(value: f32) -> Result<Scaling, Fault> {

@@ -1,15 +1,15 @@
 //! Names of layers.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 /// Most bytes of a name.
 const MAX_BYTES: usize = 80;
 /// What no layer may be called.
 const INPUT: &str = "input";
 
-/// Names that were given.
+/// Names that were given, and the number that the next layer of the same name gets.
 #[derive(Debug, Default)]
-pub(super) struct Names(HashSet<String>);
+pub(super) struct Names(HashMap<String, usize>);
 
 impl Names {
     /// The first part of a name of the file, or else the kind of the operation, with a number where that is taken.
@@ -25,11 +25,12 @@ impl Names {
             base = format!("{} {index}", kind.to_lowercase());
         }
         let mut name = base.clone();
-        let mut number = 2;
-        while !self.0.insert(name.clone()) {
+        while self.0.contains_key(&name) {
+            let number = self.0.entry(base.clone()).or_insert(2);
             name = format!("{base} {number}");
-            number += 1;
+            *number += 1;
         }
+        self.0.insert(name.clone(), 2);
         name
     }
 }

@@ -7,7 +7,7 @@ use super::buffer::Table;
 use super::operators::{Call, Fault, Reader, UNKNOWN_HELP};
 use super::tensors::TensorInfo;
 use crate::error::Error;
-use crate::graph::{AveragePool, Conv, FullyConnected, Op, Pool, same_padding};
+use crate::graph::{AveragePool, Conv, FullyConnected, HostOp, Op, Pool, same_padding};
 
 /// What an operator becomes.
 pub(super) struct Read {
@@ -247,7 +247,7 @@ impl<'a> Reader<'a> {
     /// The mean over rows and columns.
     fn mean(&mut self, call: &Call<'_, 'a>) -> Result<Read, Fault> {
         let input = call.input(0)?;
-        let (map, ..) = self.map(input)?;
+        self.map(input)?;
         let axes = constant(&self.infos, call.input(1)?)?.integers(&mut self.budget)?;
         let shape = &self.infos[input].shape;
         let n_axes = shape.len() as i64;
@@ -261,8 +261,7 @@ impl<'a> Reader<'a> {
             let fault = format!("a mean over axes {axes:?} of {}", self.infos[input].description());
             return Err(Fault::problem(fault, "take the mean over height and width together"));
         }
-        let is_same = map.n_pixels() == 1;
-        let op = if is_same { Op::Requantize } else { Op::GlobalAveragePool };
+        let op = Op::GlobalAveragePool;
         Ok(Read { inputs: vec![input], op, bounds: Bounds::INT8 })
     }
 
@@ -309,7 +308,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Axes of 1 may go anywhere.
+    /// Axes of 1 may go anywhere; another order than that of the file is made on the host.
     fn transpose(&mut self, call: &Call<'_, 'a>) -> Result<Read, Fault> {
         let input = call.input(0)?;
         self.map(input)?;
@@ -322,19 +321,14 @@ impl<'a> Reader<'a> {
                 .is_some_and(|size| *size != 1)
         };
         let moved: Vec<_> = order.iter().filter(long).collect();
-        if !moved.is_sorted() || order.len() != shape.len() {
-            let fault = format!(
-                "a transposition of {} to the order {order:?}",
-                self.infos[input].description()
-            );
-            return Err(Fault::problem(fault, "keep maps in the order height, width, channels"));
-        }
-        Ok(Read { inputs: vec![input], op: Op::Reshape, bounds: Bounds::INT8 })
+        let keeps = moved.is_sorted() && order.len() == shape.len();
+        let op = if keeps { Op::Reshape } else { Op::Host(HostOp::Transpose) };
+        Ok(Read { inputs: vec![input], op, bounds: Bounds::INT8 })
     }
 }
 
 /// A tensor that has to be a constant.
-fn constant<'r, 'a>(
+pub(super) fn constant<'r, 'a>(
     infos: &'r [TensorInfo<'a>],
     index: usize,
 ) -> Result<&'r TensorInfo<'a>, Fault> {

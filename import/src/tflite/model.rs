@@ -5,8 +5,8 @@ use super::buffer::{Table, Vector};
 use super::ops;
 use crate::error::Error;
 
-/// Most operators and most tensors.
-const MAX_LIST: usize = 1 << 16;
+/// Most operators, and most tensors.
+const MAX_LIST: usize = 1 << 14;
 /// Most tensors that an operator, or the model itself, reads or writes.
 const MAX_OPERANDS: usize = 1 << 10;
 /// The schema version that all known files have.
@@ -17,6 +17,7 @@ pub(super) struct Model<'a> {
     bytes: &'a [u8],
     codes: Vector<'a>,
     buffers: Vector<'a>,
+    pub(super) metadata: Vector<'a>,
     pub(super) tensors: Vector<'a>,
     pub(super) operators: Vector<'a>,
     /// Indices of tensors.
@@ -71,6 +72,7 @@ impl<'a> Model<'a> {
             bytes,
             codes: model.tables(1, "operator code")?,
             buffers: model.tables(4, "buffer")?,
+            metadata: model.tables(6, "metadata")?,
             tensors,
             operators,
             inputs: subgraph.numbers(1, MAX_OPERANDS)?,

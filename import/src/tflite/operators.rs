@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use spec::{Bounds, Shape};
 
+use super::layers::constant;
 use super::model::{Model, Operator};
 use super::tensors::{Budget, FLOAT16, FLOAT32, INT8, MapScale, TensorInfo, UINT8, type_name};
 use crate::error::{Error, Problem};
@@ -54,6 +55,8 @@ pub(super) struct Reader<'a> {
     on_host: HashSet<usize>,
     /// Tensors that the model takes.
     inputs: HashSet<usize>,
+    /// Those of them that are taken in another order of axes.
+    turned: HashSet<usize>,
 }
 
 /// An operator whose tensors are there.
@@ -76,6 +79,7 @@ pub(super) fn graph(model: &Model, name: &str) -> Result<Graph, Error> {
         ids: HashMap::new(),
         on_host: HashSet::new(),
         inputs: HashSet::new(),
+        turned: HashSet::new(),
     };
     let inputs = reader.indices("model", &model.inputs)?;
     reader.inputs = inputs.iter().copied().flatten().collect();
@@ -108,7 +112,7 @@ pub(super) fn graph(model: &Model, name: &str) -> Result<Graph, Error> {
     let outputs = reader.indices("model", &model.outputs)?;
     for input in inputs.into_iter().flatten() {
         // The host quantizes what is not int8: what that gives is the input.
-        if reader.infos[input].kind == INT8 {
+        if reader.infos[input].kind == INT8 && !reader.turned.contains(&input) {
             let id = reader.tensor(input);
             reader.graph.inputs.push(id);
         }
@@ -240,7 +244,13 @@ impl<'a> Reader<'a> {
         if operator.kind == "QUANTIZE" && self.quantizes_input(&call)? {
             return Ok(());
         }
+        if operator.kind == "TRANSPOSE" && self.transposes_input(&call)? {
+            return Ok(());
+        }
         let read = self.read_op(&call)?;
+        if matches!(read.op, Op::Host(_)) {
+            self.on_host.insert(output);
+        }
         self.map(output)?;
         self.push(&call, read.inputs, read.op, read.bounds);
         Ok(())
@@ -277,6 +287,27 @@ impl<'a> Reader<'a> {
             "the model takes uint8: the host gives x - 128".to_owned()
         };
         self.graph.notes.push(note);
+        let id = self.tensor(call.output);
+        self.graph.inputs.push(id);
+        Ok(true)
+    }
+
+    /// An image that the model takes channels first, and turns around, is taken channels last.
+    fn transposes_input(&mut self, call: &Call) -> Result<bool, Fault> {
+        let input = call.input(0)?;
+        if !self.inputs.contains(&input) {
+            return Ok(false);
+        }
+        let order = constant(&self.infos, call.input(1)?)?.integers(&mut self.budget)?;
+        if order != [0, 2, 3, 1] {
+            return Ok(false);
+        }
+        self.map(call.output)?;
+        // What else reads the image as it is will not find it.
+        self.turned.insert(input);
+        self.graph
+            .notes
+            .push("the model takes channels first, the network channels last".to_owned());
         let id = self.tensor(call.output);
         self.graph.inputs.push(id);
         Ok(true)

@@ -11,7 +11,7 @@ use spec::run_reference;
 use twofold_import::graph::HostOp;
 use twofold_import::{Imported, Options, lower, tflite};
 
-fn folder() -> Option<PathBuf> {
+pub(crate) fn folder() -> Option<PathBuf> {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/models");
     let folder = std::env::var_os("TWOFOLD_MODELS").map_or(beside, PathBuf::from);
     let is_there = folder.is_dir();

@@ -69,7 +69,7 @@ fn no_text(error: &FromUtf8Error) -> NetworkError {
 /// A folder or file that cannot be written, or a file that somebody else wrote. The JSON file is renamed into place last,
 /// and holds the tensors' digest.
 pub fn write_network(network: &QuantNetwork, path: &Path) -> Result<(), FileError> {
-    write_network_to(&Outputs::new(false), network, path)
+    write_network_by(&Outputs::new(false), network, path)
 }
 
 /// [`write_network`] to a folder that is this program's own: half of a network that an interrupted writer left there is
@@ -78,10 +78,14 @@ pub fn write_network(network: &QuantNetwork, path: &Path) -> Result<(), FileErro
 /// # Errors
 /// A folder or file that cannot be written.
 pub fn write_own_network(network: &QuantNetwork, folder: &Path) -> Result<(), FileError> {
-    write_network_to(&Outputs::new(true), network, folder)
+    write_network_by(&Outputs::new(true), network, folder)
 }
 
-fn write_network_to(
+/// [`write_network`] by the rules of a command.
+///
+/// # Errors
+/// As [`write_network`], and an input of the command.
+pub fn write_network_by(
     outputs: &Outputs,
     network: &QuantNetwork,
     path: &Path,

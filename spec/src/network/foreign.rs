@@ -12,6 +12,20 @@ pub struct Foreign {
     pub remedy: &'static str,
 }
 
+impl Foreign {
+    /// What a TensorFlow Lite model is.
+    pub const TFLITE: &str = "a TensorFlow Lite model";
+    /// What an ONNX model is.
+    pub const ONNX: &str = "an ONNX model";
+
+    /// The format of a file that begins with `bytes`, if it is one of those that are mistaken for a network file. 512 bytes are
+    /// enough to know it.
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        foreign(bytes)
+    }
+}
+
+const IMPORT: &str = "make a network of it with `twofold import`";
 const MODEL: &str = "this format is not read yet: train a student with `trainer train`, or write the network as docs/network.md says";
 const WEIGHTS: &str = "weights alone are no network: write its structure beside int8 tensors as docs/network.md says, or train a student with `trainer train`";
 const TENSORS: &str = "give the network.json beside it, or their folder";
@@ -42,7 +56,7 @@ pub(crate) fn foreign(bytes: &[u8]) -> Option<Foreign> {
 
 /// Where, which bytes, what it is, what to do.
 const MAGIC: &[(usize, &[u8], &str, &str)] = &[
-    (4, b"TFL3", "a TensorFlow Lite model", MODEL),
+    (4, b"TFL3", Foreign::TFLITE, IMPORT),
     (4, b"ET12", "an ExecuTorch program", MODEL),
     (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras and MATLAB write", MODEL),
     (0, b"GGUF", "a GGUF file", MODEL),
@@ -112,11 +126,11 @@ fn protobuf(bytes: &[u8]) -> Option<Foreign> {
     let text = bytes.get(4..4 + usize::from(length)).unwrap_or_default();
     let is_producer = !text.is_empty() && text.iter().all(|byte| (b' '..=b'~').contains(byte));
     match tag {
-        0x12 if is_producer => Some(Foreign { kind: "an ONNX model", remedy: MODEL }),
+        0x12 if is_producer => Some(Foreign { kind: Foreign::ONNX, remedy: IMPORT }),
         0x12 if version == 1 => Some(Foreign { kind: "a TensorFlow saved model", remedy: MODEL }),
         // Producer version, domain, model version, documentation, graph, operator sets.
         0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42 => {
-            Some(Foreign { kind: "an ONNX model", remedy: MODEL })
+            Some(Foreign { kind: Foreign::ONNX, remedy: IMPORT })
         }
         _ => None,
     }

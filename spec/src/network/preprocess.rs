@@ -49,14 +49,15 @@ pub enum Normalize {
 /// 4. **Transfer.** `y` from `u`, see [`Transfer`].
 /// 5. **Window.** About the center, for each axis: with image size `s` (of blocks, after step 3) and input size `t`,
 ///    input index `i` reads image index `i + o` with `o = (s - t) / 2`, rounded toward zero. Indices outside
-///    the image are padding: they count in no statistic, and their output is 0.
+///    the image are padding: they count in no statistic, and their output is 0, or the `zero_point`.
 /// 6. **Normalize.** [`Normalize::PerChip`]: over the `n` values inside the window, with exact integers
 ///    `S = sum y`, `Q = sum y^2`, `V = n Q - S^2`: `z = (n y - S) / sqrt(V)`, where `n y - S` and `V` are
 ///    converted to binary64 first; `V = 0` gives `z = 0`. (That is `(y - mean) / standard deviation`.)
 ///    [`Normalize::Fixed`]: `z = (y / 65535 - mean) / std`.
-/// 7. **Quantize.** `q = round_half_even(((z * scale) / clip) * 127)`, limited to -127..=127.
+/// 7. **Quantize.** `q = round_half_even(((z * scale) / clip) * 127)`, limited to -127..=127. With a `zero_point` it is
+///    added to the rounded number, and the sum is limited to -128..=127.
 ///
-/// The real value of `q` is `q * clip / 127`.
+/// The real value of `q` is `q * clip / 127`, with a `zero_point` `(q - zero_point) * clip / 127`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Preprocess {
@@ -77,6 +78,9 @@ pub struct Preprocess {
     pub scale: f64,
     /// Largest magnitude kept after scaling, above zero; it becomes 127.
     pub clip: f64,
+    /// The int8 value that means 0, of an input that may take all values; without it, 0 means 0 and -128 does not occur.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zero_point: Option<i8>,
 }
 
 /// What makes a [`Preprocess`] impossible to apply.
@@ -146,6 +150,7 @@ impl Preprocess {
             normalize: Normalize::PerChip,
             scale: 0.25,
             clip: 1.0,
+            zero_point: None,
         }
     }
 
@@ -163,6 +168,7 @@ impl Preprocess {
             normalize: Normalize::Fixed { mean, std },
             scale: 0.5,
             clip: 1.0,
+            zero_point: None,
         }
     }
 

@@ -10,8 +10,11 @@ const INPUT_KEYS_1: &[&str] =
     &["height", "width", "channels", "space_to_depth", "scale", "preprocess"];
 const INPUT_KEYS: &[&str] =
     &["height", "width", "channels", "space_to_depth", "scale", "zero_point", "preprocess"];
-const PREPROCESS_KEYS: &[&str] =
+const PREPROCESS_KEYS_1: &[&str] =
     &["height", "width", "channels", "downsample", "transfer", "normalize", "scale", "clip"];
+#[rustfmt::skip] // one key more than before
+const PREPROCESS_KEYS: &[&str] =
+    &["height", "width", "channels", "downsample", "transfer", "normalize", "scale", "clip", "zero_point"];
 
 /// The input; what is wrong with it is pushed to `errors`.
 pub(super) fn read_input(
@@ -33,7 +36,7 @@ pub(super) fn read_input(
     };
     let preprocess = fields.optional("preprocess").filter(|tree| **tree != Tree::Null);
     let preprocess =
-        preprocess.map(|tree| read_preprocess(tree, [height, width, channels], errors));
+        preprocess.map(|tree| read_preprocess(tree, version, [height, width, channels], errors));
     DraftInput { height, width, channels, space_to_depth, scale, zero_point, preprocess }
 }
 
@@ -41,10 +44,15 @@ pub(super) fn read_input(
 /// shape, so that the rest is checked all the same.
 fn read_preprocess(
     tree: &Tree,
+    version: Version,
     shape: [Option<usize>; 3],
     errors: &mut Vec<NetworkError>,
 ) -> Preprocess {
-    let mut fields = Fields::new(tree, INPUT, "preprocess.", PREPROCESS_KEYS, errors);
+    let keys = match version {
+        Version::One => PREPROCESS_KEYS_1,
+        Version::Two => PREPROCESS_KEYS,
+    };
+    let mut fields = Fields::new(tree, INPUT, "preprocess.", keys, errors);
     let [height, width, channels] = ["height", "width", "channels"].map(|key| fields.size(key));
     let downsample = fields.size_or("downsample", 1);
     let transfer =
@@ -54,6 +62,10 @@ fn read_preprocess(
             _ => None,
         });
     let [scale, clip] = ["scale", "clip"].map(|key| fields.number(key));
+    let zero_point = match fields.optional("zero_point") {
+        Some(Tree::Null) | None => None,
+        Some(_) => fields.take("zero_point", INT8, Tree::integer),
+    };
     let normalize = fields.take("normalize", "an object", Tree::object);
     let normalize = normalize.and_then(|tree| read_normalize(tree, errors));
     Preprocess {
@@ -65,6 +77,7 @@ fn read_preprocess(
         normalize: normalize.unwrap_or(Normalize::PerChip),
         scale: scale.unwrap_or(1.0),
         clip: clip.unwrap_or(1.0),
+        zero_point,
     }
 }
 

@@ -148,7 +148,9 @@ impl QuantNetwork {
     fn is_format_1(&self) -> bool {
         let n_layers = self.layers.len();
         let layers = self.layers.iter().enumerate();
+        let of_images = self.input.preprocess.as_ref().and_then(|images| images.zero_point);
         self.input.zero_point == 0
+            && of_images.is_none()
             && !self.classes.is_empty()
             && n_layers.checked_sub(1).is_none_or(|last| self.outputs == [last])
             && layers.into_iter().all(|(index, layer)| is_format_1(layer, index + 1 == n_layers))

@@ -169,6 +169,7 @@ pub(crate) fn random_network(n_inner: usize, random: &mut Random) -> QuantNetwor
         channels,
         downsample: random.size(1, 3),
         scale: random.range(1, 1 << 50) as f64 / 3e14,
+        zero_point: random.chance(50).then(|| random.range(0, 255) as u8 as i8),
         ..Preprocess::sar(height)
     });
     let mut network = QuantNetwork {

@@ -39,6 +39,7 @@ pub(crate) fn toy_of_images() -> QuantNetwork {
         normalize: Normalize::PerChip,
         scale: 0.25,
         clip: 1.0,
+        zero_point: None,
     });
     network
 }

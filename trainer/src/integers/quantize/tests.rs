@@ -41,6 +41,7 @@ fn preprocess(image: Shape) -> Preprocess {
         normalize: Normalize::PerChip,
         scale: 0.25,
         clip: 1.0,
+        zero_point: None,
     }
 }
 
