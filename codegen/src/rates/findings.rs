@@ -147,7 +147,7 @@ impl Rates {
     }
 
     /// What keeps layers from the full rate, or from twice the dense rate, and images from following each other at the rate of the array, a
-    /// sentence each. `config` is that of [`rates`].
+    /// sentence each. `config` is that of [`rates`](super::rates).
     pub fn findings(&self, config: &ArrayConfig) -> Vec<String> {
         let mut findings: Vec<String> =
             self.layers.iter().flat_map(|layer| layer.findings(config)).collect();
