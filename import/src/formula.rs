@@ -77,6 +77,11 @@ pub(crate) fn add(
             let value = fixed + ratios[0] * f32::from(values[0]) + ratios[1] * f32::from(values[1]);
             value.round_ties_even() as i32
         }
+        (Runtime::Onnx, _) => {
+            let reals = [0, 1].map(|index| differences[index] as f32 * inputs[index].scale);
+            let steps = ((reals[0] + reals[1]) / output.scale).round_ties_even();
+            (steps as i32).saturating_add(output.zero())
+        }
     };
     clamp(sum, bounds)
 }
@@ -97,7 +102,7 @@ pub(crate) fn requantize(
             (difference * multiplier + 128) >> 8
         }
         Runtime::LiteRt => (f64::from(difference) * f64::from(ratio)).round() as i32,
-        Runtime::OnnxRuntime => {
+        Runtime::OnnxRuntime | Runtime::Onnx => {
             let real = input.scale * difference as f32;
             (real / output.scale).round_ties_even() as i32
         }

@@ -55,8 +55,11 @@ pub enum Runtime {
     /// TFLite with XNNPACK, as LiteRT installs it.
     #[default]
     LiteRt,
-    /// onnxruntime on signed activations, without the optimizer's changes.
+    /// The quantized operators of onnxruntime on signed activations: QOperator models.
     OnnxRuntime,
+    /// ONNX's operators on real values by their definition, in binary32: QDQ models, as onnxruntime runs them without its
+    /// optimizer's changes.
+    Onnx,
 }
 
 /// The index of a map in [`Graph::tensors`].

@@ -26,6 +26,8 @@ mod reader;
 mod scan;
 mod shapes;
 mod tensor;
+#[cfg(test)]
+mod tests;
 mod value;
 mod view;
 mod windows;

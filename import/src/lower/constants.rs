@@ -223,7 +223,7 @@ mod tests {
             ([of(1.713_1, 0), of(0.021_37, -1)], of(0.011_73, 0)),
         ];
         for (inputs, output) in cases {
-            for runtime in [Runtime::LiteRt, Runtime::OnnxRuntime] {
+            for runtime in [Runtime::LiteRt, Runtime::OnnxRuntime, Runtime::Onnx] {
                 let found = add_scaling(runtime, inputs, output, Bounds::INT8);
                 let (_, comparison) = found.expect("these scales are near each other");
                 let expected = Comparison { n_inputs: 65_536, n_differ: 0, largest: 0 };

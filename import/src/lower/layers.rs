@@ -282,7 +282,7 @@ impl Lowering<'_> {
         let n = source.shape.n_pixels() as f32;
         let ratio = match self.graph.runtime {
             graph::Runtime::LiteRt => source.meaning.scale / output.scale * (1.0 / n),
-            graph::Runtime::OnnxRuntime => source.meaning.scale / (output.scale * n),
+            _ => source.meaning.scale / (output.scale * n),
         };
         let requantize = uniform(source.shape.channels, scaling(ratio)?, Rounding::HalfEven);
         let layer = self.layer(node, source.map, Op::GlobalAveragePool, requantize);

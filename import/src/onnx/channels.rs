@@ -40,14 +40,14 @@ impl Emitter {
             let known = found.iter().rev().take(1).find(|(known, _)| known == affine);
             let channel = match known {
                 Some((_, channel)) => *channel,
-                None => channel(*affine, input, quant.meaning(), bounds)?,
+                None => channel(self.graph.runtime, *affine, input, quant.meaning(), bounds)?,
             };
             found.push((*affine, channel));
         }
         let n_differ: usize = found.iter().map(|(_, channel)| channel.n_differ).sum();
         if n_differ > 0 {
             self.graph.notes.push(format!(
-                "{} {:?}: {n_differ} of {} values, over all inputs and channels, differ from onnxruntime's",
+                "{} {:?}: {n_differ} of {} values, over all inputs and channels, differ from what the model says",
                 shown(&site.kind),
                 shown(&site.name),
                 256 * found.len()
@@ -70,13 +70,15 @@ impl Emitter {
 
 /// The weight, scale and bias with which the fewest values differ.
 fn channel(
+    runtime: Runtime,
     affine: Affine,
     input: Quantization,
     output: Quantization,
     bounds: Bounds,
 ) -> Outcome<Channel> {
-    let expected: Vec<i8> =
-        (i8::MIN..=i8::MAX).map(|value| expected(affine, input, output, bounds, value)).collect();
+    let expected: Vec<i8> = (i8::MIN..=i8::MAX)
+        .map(|value| expected(runtime, affine, input, output, bounds, value))
+        .collect();
     let mut best: Option<Channel> = None;
     for weight in 1..=i8::MAX {
         let scale = affine.factor.abs() / f32::from(weight);
@@ -114,8 +116,9 @@ fn channel(
     })
 }
 
-/// What onnxruntime computes.
+/// What the runtime computes.
 fn expected(
+    runtime: Runtime,
     affine: Affine,
     input: Quantization,
     output: Quantization,
@@ -124,7 +127,7 @@ fn expected(
 ) -> i8 {
     if let Some((constant, meaning)) = affine.quantized {
         let inputs = [input, meaning];
-        return formula::add(Runtime::OnnxRuntime, inputs, output, bounds, [value, constant]);
+        return formula::add(runtime, inputs, output, bounds, [value, constant]);
     }
     let real = input.scale * f32::from(i16::from(value) - i16::from(input.zero_point));
     let steps = (real * affine.factor + affine.offset) / output.scale;

@@ -53,24 +53,15 @@ impl<'a> Reader<'a> {
                 return;
             }
         };
-        if let Some(steps) = &steps {
-            for (site, op) in steps.iter() {
-                let tensor = self.emitter.graph.tensor(map.id).clone();
-                self.emitter.graph.tensors.push(graph::Tensor { name: String::new(), ..tensor });
-                let output = graph::TensorId(self.emitter.graph.tensors.len() - 1);
-                let Site { index, name, kind } = site.clone();
-                let (inputs, op) = (vec![map.id], Op::Host(*op));
-                let bounds = spec::Bounds::INT8;
-                self.emitter.graph.nodes.push(Node {
-                    index,
-                    name,
-                    kind,
-                    inputs,
-                    output,
-                    op,
-                    bounds,
-                });
-            }
+        let mut id = map.id;
+        for (site, op) in steps.iter().flat_map(|steps| steps.iter()) {
+            let tensor = self.emitter.graph.tensor(map.id).clone();
+            self.emitter.graph.tensors.push(graph::Tensor { name: String::new(), ..tensor });
+            let output = graph::TensorId(self.emitter.graph.tensors.len() - 1);
+            let Site { index, name, kind } = site.clone();
+            let (inputs, op, bounds) = (vec![id], Op::Host(*op), spec::Bounds::INT8);
+            self.emitter.graph.nodes.push(Node { index, name, kind, inputs, output, op, bounds });
+            id = output;
         }
         let notes = &mut self.emitter.graph.notes;
         if map.is_unsigned {
@@ -88,8 +79,8 @@ impl<'a> Reader<'a> {
                 shape.channels
             ));
         }
-        if !self.emitter.graph.outputs.contains(&map.id) {
-            self.emitter.graph.outputs.push(map.id);
+        if !self.emitter.graph.outputs.contains(&id) {
+            self.emitter.graph.outputs.push(id);
         }
     }
 

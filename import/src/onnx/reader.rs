@@ -10,9 +10,12 @@ use super::fault::{Fault, Outcome};
 use super::proto;
 use super::tensor::{External, Tensor};
 use super::value::{Input, Map, Quant, Site, Value};
-use super::view::{MOST_VALUES, shown_dims};
+use super::view::shown_dims;
 use crate::error::{Error, Problem};
 use crate::graph::{Graph, HostOp, Runtime};
+
+/// The most values of constants that are worked out, all together.
+const MOST_FOLDED: usize = 1 << 26;
 
 /// A file that is read.
 pub(super) struct Reader<'a> {
@@ -62,8 +65,7 @@ impl<'a> Reader<'a> {
             }
         }
         let name = graph.name.clone();
-        let emitter =
-            Emitter::new(Graph { name, runtime: Runtime::OnnxRuntime, ..Graph::default() });
+        let emitter = Emitter::new(Graph { name, runtime: runtime(graph), ..Graph::default() });
         Ok(Self {
             model,
             emitter,
@@ -78,7 +80,7 @@ impl<'a> Reader<'a> {
             readers,
             outputs: graph.output.iter().map(|output| &output.name[..]).collect(),
             input: None,
-            left: MOST_VALUES,
+            left: MOST_FOLDED,
         })
     }
 
@@ -237,6 +239,12 @@ pub(super) fn int_range(low: Option<i64>, high: Option<i64>, is_unsigned: bool) 
     let high =
         high.map_or(i64::from(i8::MAX), |high| high.saturating_sub(offset)).min(i8::MAX.into());
     (low <= high).then_some([i8::try_from(low).ok()?, i8::try_from(high).ok()?])
+}
+
+/// Whose arithmetic a model follows: that of quantized operators, or that of operators on real values.
+fn runtime(graph: &proto::Graph) -> Runtime {
+    let is_quantized = |node: &proto::Node| node.op_type.starts_with("QLinear");
+    if graph.node.iter().any(is_quantized) { Runtime::OnnxRuntime } else { Runtime::Onnx }
 }
 
 /// The type of a node, with its domain where that is not ONNX's own.

@@ -8,6 +8,9 @@ use super::tensor::{Data, Tensor};
 use super::value::Value;
 use super::view::{n_values, shown_dims};
 
+/// More axes than any shape has.
+const MOST_AXES: usize = 64;
+
 impl Reader<'_> {
     /// Constants with one axis, one after the other.
     pub(super) fn joined_constants(&mut self, call: &Call<'_>) -> Outcome<Value> {
@@ -15,6 +18,7 @@ impl Reader<'_> {
         for index in 0..call.inputs.len() {
             let tensor = call.constant(index)?;
             let ints = tensor.filter(|tensor| tensor.dims.len() == 1).and_then(Tensor::ints);
+            let ints = ints.filter(|ints| joined.len() + ints.len() <= MOST_AXES);
             joined.extend(ints.ok_or_else(|| {
                 Fault::new("it joins constants that are no shape", "fold constants: onnxsim")
             })?);

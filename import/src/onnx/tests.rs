@@ -1,0 +1,8 @@
+//! The reader on models that are built here: what it gives for both forms, what it refuses, and that no file makes it panic.
+
+mod arithmetic;
+mod build;
+mod hostile;
+mod patterns;
+mod published;
+mod refusals;
