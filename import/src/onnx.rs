@@ -31,6 +31,7 @@ mod tests;
 mod value;
 mod view;
 mod windows;
+mod write;
 
 use std::path::Path;
 
@@ -43,6 +44,8 @@ use proto::data_type;
 use tensor::External;
 use value::Input;
 use view::{Axis, View, n_values, shown_dims};
+
+pub use write::write;
 
 /// The largest file that is read.
 pub const MOST_BYTES: u64 = 512 << 20;
