@@ -9,7 +9,7 @@ use dataset::Band;
 use flow::{ArraySizes, ImageChoice, NetworkChoice, Schedule, SimulatorKind, WorkloadOptions};
 use spec::{AccumulatorMemory, ArrayConfig};
 
-pub(crate) use self::import::ImportArgs;
+pub(crate) use self::import::{ExportArgs, ImportArgs};
 
 /// A sparse CNN accelerator: from a quantized network to Verilog, checked bit by bit.
 #[derive(Debug, Parser)]
@@ -24,6 +24,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Make a network of a model that others made: full-integer TFLite or ONNX.
     Import(ImportArgs),
+    /// Write a network as an ONNX model that computes the same bits.
+    Export(ExportArgs),
     /// Say whether a network fits an array: every memory, every problem, each with a hint.
     Check(CheckArgs),
     /// Compile a network into the accelerator's program and ROM files.

@@ -8,6 +8,7 @@ mod cmd_bench;
 mod cmd_check;
 mod cmd_compile;
 mod cmd_disassemble;
+mod cmd_export;
 mod cmd_fuzz;
 mod cmd_import;
 mod cmd_lint;
@@ -31,6 +32,7 @@ use crate::args::{Cli, Command};
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Import(args) => cmd_import::run(&args),
+        Command::Export(args) => cmd_export::run(&args),
         Command::Check(args) => cmd_check::run(&args),
         Command::Compile(args) => cmd_compile::run(&args),
         Command::Verilog(args) => cmd_verilog::run(&args),

@@ -7,6 +7,8 @@
 //! limits, pools and what changes the shape alone may stand between. How the axes of a tensor lie on rows, columns and channels
 //! is followed ([`view::View`]), so that layout operations cost nothing and weights come out in the graph's order.
 //!
+//! [`write`](fn@write) goes the other way: a network becomes a model of integer operators with the same bits.
+//!
 //! Activations of uint8 are those of int8 and 128 more, exactly; the graph has them as int8.
 
 mod affine;
@@ -46,9 +48,6 @@ use value::Input;
 use view::{Axis, View, n_values, shown_dims};
 
 pub use write::write;
-
-/// The largest file that is read.
-pub const MOST_BYTES: u64 = 512 << 20;
 
 /// Reads an ONNX model of int8, as it lies in a file of `folder`: constants outside of the model are read there alone.
 ///

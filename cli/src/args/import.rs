@@ -1,11 +1,11 @@
-//! The command line of `import`.
+//! The command lines of `import` and `export`.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use flow::Preset;
 
-use super::{ForceArgs, FormatArgs};
+use super::{ForceArgs, FormatArgs, NetworkOperand};
 
 /// How images become the input of an imported network, of 8-bit samples `b`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -57,4 +57,16 @@ pub(crate) struct ImportArgs {
     pub(crate) force: ForceArgs,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
+}
+
+/// Arguments of `export`.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    pub(crate) network: NetworkOperand,
+    /// The ONNX file.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) force: ForceArgs,
 }

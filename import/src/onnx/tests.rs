@@ -2,7 +2,9 @@
 
 mod arithmetic;
 mod build;
+mod evaluate;
 mod hostile;
 mod patterns;
 mod published;
 mod refusals;
+mod written;

@@ -5,6 +5,7 @@
 //! | logits, `network.json`, `program.json` | the first key, `"format": "twofold-..."` |
 //! | Verilog | the first comment but for its license, `// Twofold accelerator, ` |
 //! | wave | the writer that its FST header names, see [`finish_wave`] |
+//! | ONNX model | the producer that its second field names |
 //! | report | the keys that every report has |
 //! | ROM | its digest in the `program.json` beside it |
 //! | tensors | their digest in the JSON file of a network beside them, of the same stem or `network.json` |
@@ -33,6 +34,8 @@ pub enum Kind {
     Program,
     /// A network, or its tensors.
     Network,
+    /// A network as an ONNX model.
+    Onnx,
 }
 
 impl Kind {
@@ -45,6 +48,7 @@ impl Kind {
             Self::Wave => "wave",
             Self::Program => "program",
             Self::Network => "network",
+            Self::Onnx => "ONNX model",
         }
     }
 
@@ -81,6 +85,9 @@ impl Kind {
                 names.iter().any(|json| is_vouched(path, json, "twofold-network", &digest))
             }
             Self::Network => is_json(&head, "twofold-network"),
+            Self::Onnx => {
+                head.first() == Some(&0x08) && head.get(2..).is_some_and(|at| at.starts_with(ONNX))
+            }
         })
     }
 }
@@ -88,6 +95,8 @@ impl Kind {
 /// The line above it, which files had not from the beginning.
 const LICENSE: &[u8] = b"// SPDX-License-Identifier: MIT OR Apache-2.0\n";
 const VERILOG: &[u8] = b"// Twofold accelerator, ";
+/// The second field of an ONNX model, behind its version of one byte: this program as who made it.
+const ONNX: &[u8] = b"\x12\x07twofold";
 /// Where an FST header names its writer, after the block's kind and length, two times, a test of the byte order, five counts
 /// and the timescale.
 const WAVE_WRITER: usize = 74;

@@ -13,7 +13,7 @@ fn models() -> Option<PathBuf> {
 
 fn bytes(name: &str) -> Option<Vec<u8>> {
     let path = models()?.join(name);
-    let limit = spec::files::Limit::new("a model", super::super::MOST_BYTES);
+    let limit = spec::files::Limit::new("a model", 1 << 22);
     Some(spec::files::read_regular(&path, limit).expect("a model of the collection is readable"))
 }
 
