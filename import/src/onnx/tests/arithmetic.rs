@@ -114,10 +114,10 @@ impl Fixture {
         let scale = |k: usize| scales[if n_scales == 1 { 0 } else { k }];
         let product = |k: usize| map.meaning.scale * scale(k);
         let mut reals = Vec::new();
-        for k in 0..n_out {
+        for (k, bias) in bias.iter().enumerate() {
             for y in 0..out[0] {
                 for x in 0..out[1] {
-                    let mut sum = f64::from(bias[k]) * f64::from(product(k));
+                    let mut sum = f64::from(*bias) * f64::from(product(k));
                     for c in 0..n_in {
                         for ky in 0..kernel[0] {
                             for kx in 0..kernel[1] {
