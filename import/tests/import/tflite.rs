@@ -52,8 +52,8 @@ fn with_conv(weight: impl Fn(usize, usize, usize) -> i8) -> Model {
 
 fn refusal(model: &Model) -> String {
     let read = tflite::read(&model.bytes(), "model");
-    let error = read.and_then(|graph| lower(graph, &Options::default())).map(|_| ()).unwrap_err();
-    error.to_string()
+    let lowered = read.and_then(|graph| lower(graph, &Options::default()));
+    lowered.err().map_or(String::new(), |error| error.to_string())
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod executors;
 mod fit;
 mod icarus;
 mod images;
+mod imported;
 mod invariants;
 mod killed;
 mod listing;
