@@ -30,9 +30,12 @@ LUT_ACCUMULATORS ?=
 SIMULATOR ?= verilator
 # How results are printed: table or json.
 FORMAT  ?= table
-# How many random layers `make fuzz` tries, and from which seed; it also chooses the MUTANTS.
+# How many random layers `make fuzz` tries, or inputs `make verify` and `make mlperf`, and from which seed; it also chooses the MUTANTS.
 N       ?= 1000
 SEED    ?= 1
+# A .tflite or .onnx file for `make verify`; the folder of the published ones for `make mlperf`.
+MODEL   ?=
+MODELS  ?=
 # The clock that `make pnr` tries to reach, in MHz.
 CLOCK_MHZ  ?= 100
 # What `make table` trains: mstar, cifar100, sar-sim or a TOML file; over how many seeds, how many runs at once (empty: one a
@@ -59,12 +62,13 @@ ARRAY_ARGS   = $(if $(ROWS),--rows $(ROWS)) $(if $(COLS),--cols $(COLS)) $(if $(
 NETWORK_ARGS = $(if $(CASE),--case "$(CASE)") $(if $(NETWORK),--network "$(NETWORK)")
 RUN_ARGS     = $(NETWORK_ARGS) $(if $(DATA),--data "$(DATA)") $(ARRAY_ARGS) $(if $(FIT),--fit)
 SYNTH_ARGS   = $(if $(LUT_ACCUMULATORS),--lut-accumulators)
+VERIFY_ARGS  = -n $(N) --seed $(SEED) $(if $(DATA),--data "$(DATA)") $(ARRAY_ARGS) --format $(FORMAT)
 TRAINER_FORMAT = $(if $(filter json,$(FORMAT)),--format json)
 
 .DEFAULT_GOAL = help
 .NOTPARALLEL:
-.PHONY: help sim report verilog lint wave bench bench-sim bench-training shapes fuzz synth pnr train table tools compiler verilator \
-    synthesis libtorch pytorch test test-setup test-rust mutants check ci clean distclean
+.PHONY: help sim report verilog lint wave bench bench-sim bench-training shapes fuzz verify mlperf synth pnr train table tools compiler verilator \
+    synthesis runtimes libtorch pytorch test test-setup test-rust mutants check ci clean distclean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,6 +105,12 @@ shapes: verilator ## How busy is the array with layers of many shapes, dense and
 
 fuzz: verilator ## Compare RTL and reference on N random layers, from SEED.
 	$(TWOFOLD) fuzz --n $(N) --seed $(SEED) $(ARRAY_ARGS) --format $(FORMAT)
+
+verify: verilator runtimes ## Compare every map of the model MODEL with LiteRT or onnxruntime, on N inputs, half of them images of DATA.
+	$(TWOFOLD) verify "$(MODEL)" $(VERIFY_ARGS)
+
+mlperf: verilator runtimes ## Do that with the published networks of MLPerf Tiny in the folder MODELS, and measure them.
+	$(TWOFOLD) mlperf --models "$(MODELS)" $(VERIFY_ARGS)
 
 synth: synthesis ## Synthesize the accelerator for ECP5 with Yosys and check that everything maps.
 	$(TWOFOLD) synth $(NETWORK_ARGS) $(ARRAY_ARGS) $(SYNTH_ARGS) --format $(FORMAT)
@@ -152,5 +162,7 @@ verilator: compiler
 	@$(SETUP) verilator
 synthesis:
 	@$(SETUP) synthesis
+runtimes:
+	@$(SETUP) runtimes
 pytorch:
 	@PYTORCH="$(PYTORCH)" $(SETUP) pytorch

@@ -4,6 +4,7 @@
     setup.py synthesis   Yosys and nextpnr, into .tools/venv
     setup.py libtorch    the CPU part of libtorch, into .libtorch/torch
     setup.py pytorch     Python PyTorch of the same version, into .tools/pytorch; only `make bench` needs it
+    setup.py runtimes    LiteRT and onnxruntime, into .tools/runtimes; only `make mlperf` needs them
     setup.py compiler    checks that there is a C++ compiler, or says what to install
 
 Several names may be given. A step that is already done costs nothing; one that was interrupted starts again. Every
@@ -41,6 +42,7 @@ from isolate import CommandError, environment, pip_environment, run  # noqa: E40
 TOOLS = ROOT / ".tools"
 VENV = TOOLS / "venv"
 PYTORCH = TOOLS / "pytorch"
+RUNTIMES = TOOLS / "runtimes"
 LIBTORCH = ROOT / ".libtorch"
 LIBTORCH_VERSION = "2.11.0"
 LIBTORCH_SETUP_MB = 1800
@@ -278,6 +280,21 @@ def check_pytorch():
     log(f"PyTorch {said.strip().splitlines()[-1]}")
 
 
+def setup_runtimes():
+    """In an environment of their own: nothing but the comparison with them asks for it."""
+    if sys.version_info < (3, 11):
+        raise SetupError(
+            f"Python {platform.python_version()} is too old for onnxruntime; help: install 3.11 or newer, or name one with PYTHON=..."
+        )
+    setup_venv("runtimes", check_runtimes, RUNTIMES)
+
+
+def check_runtimes():
+    program = "import ai_edge_litert, ai_edge_litert.interpreter, onnxruntime; print(ai_edge_litert.__version__, onnxruntime.__version__)"
+    said = start([RUNTIMES / "bin/python", "-W", "ignore", "-c", program], "LiteRT", "it needs glibc 2.28 or newer")
+    log("LiteRT {}, onnxruntime {}".format(*said.split()[-2:]))
+
+
 def download_libtorch(requirements, folder):
     """Downloads the wheels to `folder` and leaves no copy in pip's cache. They are for Python 3.11 whatever Python runs
     this: no Python part of them is used."""
@@ -353,6 +370,7 @@ STEPS = {
     "synthesis": lambda: setup_venv("synthesis", check_synthesis),
     "libtorch": setup_libtorch,
     "pytorch": setup_pytorch,
+    "runtimes": setup_runtimes,
     "compiler": check_compiler,
 }
 

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod import;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use flow::{ArraySizes, ImageChoice, NetworkChoice, Schedule, SimulatorKind, Work
 use spec::{AccumulatorMemory, ArrayConfig};
 
 pub(crate) use self::import::{ExportArgs, ImportArgs};
+pub(crate) use self::verify::{MlperfArgs, VerifyArgs};
 
 /// A sparse CNN accelerator: from a quantized network to Verilog, checked bit by bit.
 #[derive(Debug, Parser)]
@@ -26,6 +28,10 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Write a network as an ONNX model that computes the same bits.
     Export(ExportArgs),
+    /// Compare every map of a model with the runtime that it is made for, and run it in the RTL.
+    Verify(VerifyArgs),
+    /// Do that with the published networks of MLPerf Tiny, and measure them.
+    Mlperf(MlperfArgs),
     /// Say whether a network fits an array: every memory, every problem, each with a hint.
     Check(CheckArgs),
     /// Compile a network into the accelerator's program and ROM files.

@@ -17,6 +17,7 @@ mod cmd_report;
 mod cmd_shapes;
 mod cmd_sim;
 mod cmd_synth;
+mod cmd_verify;
 mod cmd_verilog;
 mod cmd_wave;
 mod output;
@@ -33,6 +34,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Import(args) => cmd_import::run(&args),
         Command::Export(args) => cmd_export::run(&args),
+        Command::Verify(args) => cmd_verify::run(&args),
+        Command::Mlperf(args) => cmd_verify::run_mlperf(&args),
         Command::Check(args) => cmd_check::run(&args),
         Command::Compile(args) => cmd_compile::run(&args),
         Command::Verilog(args) => cmd_verilog::run(&args),

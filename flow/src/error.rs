@@ -150,6 +150,25 @@ pub enum FlowError {
         /// The system's reason.
         reason: io::Error,
     },
+    /// A model's runtime that fails.
+    #[error("the runtime of {path} failed: {reason}", path = path.display())]
+    Runtime {
+        /// The model.
+        path: PathBuf,
+        /// The last that it said.
+        reason: String,
+    },
+    /// A published model that is not there.
+    #[error(
+        "{folder} lacks {file}; help: copy it from github.com/mlcommons/tiny, benchmark/training/*/trained_models",
+        folder = folder.display()
+    )]
+    NoModel {
+        /// Where it was looked for.
+        folder: PathBuf,
+        /// Its name.
+        file: String,
+    },
     /// The accelerator gives other bits than the reference.
     #[error("network {network:?}: {divergence}")]
     Diverges {

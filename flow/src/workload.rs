@@ -83,6 +83,18 @@ impl Workload {
     }
 }
 
+/// The first `n` images of `source` as the network takes them, or all if there are fewer.
+pub(crate) fn read_images(
+    network: &QuantNetwork,
+    source: &str,
+    band: Option<Band>,
+    n: usize,
+) -> Result<Vec<Vec<i8>>, FlowError> {
+    let candidates = candidates(Source::parse(source), network, band)?;
+    let images = Images::chips(network, None, candidates, Some(n))?;
+    Ok((0..images.len()).map(|index| images.get(index)).collect())
+}
+
 /// What a network may be run on; which band of it, the network says where the user does not.
 fn candidates(
     source: Source,

@@ -15,5 +15,5 @@ pub mod tflite;
 
 pub use error::{Error, Problem};
 pub use file::{Format, read};
-pub use lower::{Comparison, HostStep, Imported, Options, lower};
+pub use lower::{Comparison, HostStep, Imported, MapSource, Options, lower};
 pub use preprocess::Preset;

@@ -40,8 +40,19 @@ pub struct Imported {
     pub sparsity: Vec<(usize, FoundSparsity)>,
     /// How additions and requantizations compare with the runtime's over all inputs, by the index of the layer.
     pub comparisons: Vec<(usize, Comparison)>,
+    /// Of each layer, the map of the file that it computes; `None` where the file has none.
+    pub maps: Vec<Option<MapSource>>,
     /// What the user is told besides, one line each.
     pub notes: Vec<String>,
+}
+
+/// A map of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MapSource {
+    /// The position among the nodes of the file, from 0, of the one that computes it.
+    pub node: usize,
+    /// Its name, which need not be unique.
+    pub tensor: String,
 }
 
 /// A step that the host does with an output.

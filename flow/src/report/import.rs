@@ -81,7 +81,7 @@ pub struct HostReport {
 
 impl ImportReport {
     pub(crate) fn new(imported: &Imported) -> Self {
-        let Imported { network, host, sparsity, comparisons, notes } = imported;
+        let Imported { network, host, sparsity, comparisons, notes, maps: _ } = imported;
         let shapes = network.shapes();
         let shape = |layer: usize| {
             let shape = shapes[layer];

@@ -7,7 +7,7 @@ use spec::{Bounds, FoundSparsity, InputSpec, Layer, NetworkError, QuantNetwork, 
 
 use super::constants::Comparison;
 use super::names::Names;
-use super::{HostStep, Imported, Options};
+use super::{HostStep, Imported, MapSource, Options};
 use crate::error::{Error, Problem};
 use crate::formula::Quantization;
 use crate::graph::{Graph, Node, Normalization, Op, Tensor, TensorId};
@@ -193,13 +193,29 @@ impl<'g> Lowering<'g> {
                 layer: network.layers[layer].name.clone(),
             })
         });
+        let maps = self.maps();
         Ok(Imported {
             host: host.collect(),
             sparsity: self.sparsity,
             comparisons: self.comparisons,
+            maps,
             notes,
             network,
         })
+    }
+
+    /// Of each layer, the last map of the file that is its output: that of a ReLU whose bounds it took, not the one before.
+    fn maps(&self) -> Vec<Option<MapSource>> {
+        let mut maps = vec![None; self.origins.len()];
+        for node in self.graph.nodes.iter().filter(|node| !matches!(node.op, Op::Reshape)) {
+            if let Some(Source { map: TensorRef::Layer(layer), padding: [0, 0, 0, 0], .. }) =
+                self.sources.get(&node.output)
+            {
+                let tensor = self.graph.tensor(node.output).name.clone();
+                maps[*layer] = Some(MapSource { node: node.index, tensor });
+            }
+        }
+        maps
     }
 
     /// Rules that layers break by themselves, as problems of their nodes.

@@ -1,6 +1,5 @@
 //! Cases whose answers come from outside: `tests/cases/answered/NAME` holds a network, images, and what an executor that shares
-//! no code with this repository computes of them: one written from docs/network.md alone, or the runtime of the `model.tflite` beside
-//! them, which the network was imported from.
+//! no code with this repository, written from docs/network.md alone, computes of them.
 
 use std::path::Path;
 
