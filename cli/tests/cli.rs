@@ -132,6 +132,21 @@ fn a_case_runs_bit_exact_and_prints_the_promised_json() {
 }
 
 #[test]
+fn export_writes_a_model_and_replaces_no_other() {
+    let folder = TempDir::new().unwrap();
+    let arguments = ["export", "--case", "tiny-uhp", "-o", "net.onnx"];
+    let export = || twofold(&folder, &arguments);
+    assert!(export().status.success() && export().status.success());
+    let path = folder.path().join("net.onnx");
+    assert!(fs::read(&path).unwrap().starts_with(b"\x08\x08\x12\x07twofold"));
+    fs::write(&path, b"\x08\x08\x12\x07pytorch").unwrap();
+    let refused = export();
+    assert_eq!(refused.status.code(), Some(1));
+    let error = text(&refused.stderr);
+    assert!(error.contains("net.onnx: it is no ONNX model that Twofold wrote"), "{error}");
+}
+
+#[test]
 fn what_compile_writes_disassemble_reads() {
     let folder = TempDir::new().unwrap();
     let compiled = twofold(&folder, &["compile", "--case", "tiny-uhp", "-o", "program"]);

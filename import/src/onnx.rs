@@ -60,6 +60,12 @@ pub fn read(bytes: &[u8], folder: Option<&Path>) -> Result<Graph, Error> {
         .map_err(|error| Error::damaged("the model", shown(&error.to_string()).to_string()))?;
     let graph =
         model.graph.as_ref().ok_or_else(|| Error::damaged("the model", "it has no graph"))?;
+    if model.producer_name == write::PRODUCER {
+        return Err(Error::refused(
+            "the model was written by `twofold export`",
+            "give the network that it was written from",
+        ));
+    }
     check_quantized(graph)?;
     let (name, candidates) = inputs(graph)?;
     let mut first = None;

@@ -17,7 +17,7 @@ use super::proto::{Entry, Model, OperatorSet, data_type};
 use nodes::{Graph, int};
 
 /// The name of the program in what it writes: files are known by it.
-const PRODUCER: &str = "twofold";
+pub(super) const PRODUCER: &str = "twofold";
 /// The version of the file format that has these operators.
 const IR_VERSION: i64 = 8;
 /// The version of the operators.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use spec::files::{Limit, read_network, read_regular, read_text};
 
 use super::super::proto::Model;
-use super::super::write;
+use super::super::{read, write};
 use super::evaluate::evaluate;
 
 const FILE: Limit = Limit::new("a file of a case", 1 << 22);
@@ -47,9 +47,11 @@ fn models_give_the_answers_of_the_cases() {
     assert!(n_real > 10 && n_whole > 5, "both ways of scaling are used: {n_real}, {n_whole}");
 }
 
-/// Files are known by what they begin with.
+/// Files are known by what they begin with, and their operators are not those of a quantizer.
 #[test]
 fn a_model_names_its_producer_first() {
-    let network = read_network(&cases()[0]).unwrap();
-    assert!(write(&network).starts_with(b"\x08\x08\x12\x07twofold"));
+    let model = write(&read_network(&cases()[0]).unwrap());
+    assert!(model.starts_with(b"\x08\x08\x12\x07twofold"));
+    let error = read(&model, None).unwrap_err().to_string();
+    assert!(error.starts_with("the model was written by `twofold export`; help: give"), "{error}");
 }
