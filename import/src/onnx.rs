@@ -1,11 +1,11 @@
 //! Reads ONNX models of int8: QDQ, where QuantizeLinear and DequantizeLinear stand around operators on real values, and
 //! QOperator, where operators have quantized forms of their own.
 //!
-//! A file goes through four steps. [`scan`](mod@scan) finds what decoding it would cost, `prost` decodes it, and each node is worked out
+//! A file goes through four steps. `scan` finds what decoding it would cost, `prost` decodes it, and each node is worked out
 //! in turn: a name stands for a constant, for the integers of a map, for its real values, or for real values that are
-//! computed of maps and wait to be quantized ([`value::Value`]). A QuantizeLinear makes nodes of the graph of the last kind, so that
+//! computed of maps and wait to be quantized (`value::Value`). A QuantizeLinear makes nodes of the graph of the last kind, so that
 //! limits, pools and what changes the shape alone may stand between. How the axes of a tensor lie on rows, columns and channels
-//! is followed ([`view::View`]), so that layout operations cost nothing and weights come out in the graph's order.
+//! is followed (`view::View`), so that layout operations cost nothing and weights come out in the graph's order.
 //!
 //! [`write`](fn@write) goes the other way: a network becomes a model of integer operators with the same bits.
 //!

