@@ -125,7 +125,7 @@ const WORDS: [Words; 57] = [
     plain(Drain::LAYOUT.low, "as lower bound", BYTES),
     plain(Drain::LAYOUT.high, "as upper bound", BYTES),
     plain(Drain::LAYOUT.residual_zero_point, "as zero point of its residual", BYTES),
-    less_one(End::LAYOUT.logits_minus_1, "logits", "use fewer classes"),
+    less_one(End::LAYOUT.logits_minus_1, "logits", "use fewer classes or smaller outputs"),
     less_one(Load::LAYOUT.bytes_minus_1, "bytes of an image", SMALLER_IMAGES),
     plain(Load::LAYOUT.block, "image pixels between packed pixels", SMALLER_IMAGES),
     plain(Load::LAYOUT.pixel_step, "bytes between packed pixels", SMALLER_IMAGES),

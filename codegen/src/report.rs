@@ -244,7 +244,7 @@ fn memory_help(
              make words wider"
         }
         Memory::Weight | Memory::Tile | Memory::Accumulator | Memory::Logit => {
-            "--fit does not cure this; use fewer classes"
+            "--fit does not cure this; use fewer classes or smaller outputs"
         }
     })
 }
