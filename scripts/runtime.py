@@ -1,6 +1,6 @@
 """Runs a quantized model in the runtime that it comes from, and keeps every map: the other side of `twofold verify`.
 
-The first line of standard input is a JSON object: `model`, a path; `input`, the shape `[height, width, channels]`; `maps`, for each
+The first line of standard input is a JSON object: `model`, a path; `format`, `tflite` or `onnx`; `scale` and `zero_point` of the input; `input`, the shape `[height, width, channels]`; `maps`, for each
 map its `shape` and where it comes from: `node`, the position in the file, for TFLite, `name` for ONNX. The answer is the name and version
 of the runtime. Every further line names a folder with `input.npy`, int8 `[n, height, width, channels]`; the maps are put beside it as
 `0.npy`, `1.npy`, ..., int8 in the same order of axes, and the answer is a line.
@@ -64,7 +64,6 @@ class OnnxRuntime:
         self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self.input = self.session.get_inputs()[0]
         self.scale, self.zero_point = job["scale"], job["zero_point"]
-        self.channels_first = tuple(self.input.shape[1:]) != tuple(job["input"])
 
     def maps(self, image):
         value = image
@@ -72,18 +71,27 @@ class OnnxRuntime:
             value = (image.astype(np.int16) + 128).astype(np.uint8)
         elif self.input.type == "tensor(float)":
             value = (image.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
-        if self.channels_first and value.ndim == 3 and len(self.input.shape) == 4:
-            value = value.transpose(2, 0, 1)
         shape = [size if isinstance(size, int) else 1 for size in self.input.shape]
+        if is_channels_first(shape, image.shape):
+            value = value.transpose(2, 0, 1)
         return self.session.run(self.names, {self.input.name: value.reshape(shape)})
 
     def arrange(self, value, shape):
         if value.dtype == np.uint8:
             value = (value.astype(np.int16) - 128).astype(np.int8)
-        height, width, channels = shape
-        if value.ndim == 4 and tuple(value.shape[1:]) == (channels, height, width):
-            value = value.transpose(0, 2, 3, 1)
+        if is_channels_first(value.shape, shape):
+            height, width, channels = shape
+            value = value.reshape(channels, height, width).transpose(1, 2, 0)
         return value.reshape(shape)
+
+
+def is_channels_first(shape, map_shape):
+    """Whether a tensor of a batch and channels, then perhaps rows, then columns, is a map of rows, columns and channels. Where
+    both orders of axes have the same sizes, it is ONNX's own."""
+    height, width, channels = map_shape
+    if len(shape) == 3 and 1 in (height, width):
+        return tuple(shape[1:]) == (channels, height * width)
+    return tuple(shape[1:]) == (channels, height, width)
 
 
 def field(number, content):
@@ -102,7 +110,7 @@ def varint(value):
 
 def main():
     job = json.loads(sys.stdin.readline())
-    runtime = (OnnxRuntime if job["model"].endswith(".onnx") else LiteRt)(job)
+    runtime = {"onnx": OnnxRuntime, "tflite": LiteRt}[job["format"]](job)
     print(runtime.name, flush=True)
     for line in sys.stdin:
         folder = Path(line.rstrip("\n"))

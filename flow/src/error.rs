@@ -118,6 +118,31 @@ pub enum FlowError {
         /// What is wrong with it.
         reason: ndarray_npy::ViewNpyError,
     },
+    /// A list of classes with a line that names none.
+    #[error("{path}: a line is empty, or all are; help: write a class name a line, or leave --classes out", path = path.display())]
+    EmptyClass {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A NumPy array whose axes are others.
+    #[error(
+        "{path}: an array of {found:?}; help: save images as [n, {}, {}, {}]: rows, columns, channels, transposed where channels come first",
+        expected[0], expected[1], expected[2], path = spec::shown_path(path)
+    )]
+    ArrayShape {
+        /// The file.
+        path: PathBuf,
+        /// Its axes.
+        found: Vec<usize>,
+        /// Rows, columns and channels of an image.
+        expected: [usize; 3],
+    },
+    /// A NumPy array of real values with one that is none.
+    #[error("{path}: there are values that are no number; help: replace them", path = spec::shown_path(path))]
+    NotANumber {
+        /// The file.
+        path: PathBuf,
+    },
     /// int8 images of another network.
     #[error(
         "{path}: {n_bytes} bytes are no whole number of images; help: network {network:?} takes {expected} bytes an image",

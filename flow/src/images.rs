@@ -74,8 +74,7 @@ impl Images {
         let bytes = read_regular(path, INT8)
             .map_err(|reason| FlowError::Int8 { path: path.to_owned(), reason })?;
         let values = if bytes.starts_with(NUMPY) {
-            array(network, &bytes)
-                .map_err(|reason| FlowError::Array { path: path.to_owned(), reason })?
+            array(network, path, &bytes)?
         } else {
             bytes.into_iter().map(u8::cast_signed).collect()
         };
@@ -153,19 +152,41 @@ impl Images {
 }
 
 /// The values of an array in the order of its axes. Real ones are quantized by the input's scale and zero point, halves to even.
-fn array(network: &QuantNetwork, bytes: &[u8]) -> Result<Vec<i8>, ViewNpyError> {
+fn array(network: &QuantNetwork, path: &Path, bytes: &[u8]) -> Result<Vec<i8>, FlowError> {
+    let refused = |reason| FlowError::Array { path: path.to_owned(), reason };
     match ArrayViewD::<i8>::view_npy(bytes) {
-        Ok(values) => Ok(values.iter().copied().collect()),
+        Ok(values) => {
+            check_shape(network, path, values.shape())?;
+            Ok(values.iter().copied().collect())
+        }
         Err(ViewNpyError::WrongDescriptor(_)) => {
+            let values = ArrayViewD::<f32>::view_npy(bytes).map_err(refused)?;
+            check_shape(network, path, values.shape())?;
+            if values.iter().any(|value| value.is_nan()) {
+                return Err(FlowError::NotANumber { path: path.to_owned() });
+            }
             let (scale, zero_point) = (network.input.scale, f64::from(network.input.zero_point));
             let quantized = |value: &f32| {
                 let value = (f64::from(*value) / scale).round_ties_even() + zero_point;
                 value.clamp(-128.0, 127.0) as i8
             };
-            Ok(ArrayViewD::<f32>::view_npy(bytes)?.iter().map(quantized).collect())
+            Ok(values.iter().map(quantized).collect())
         }
-        Err(error) => Err(error),
+        Err(error) => Err(refused(error)),
     }
+}
+
+/// `[n, height, width, channels]`, or one image without `n`; axes of one entry may be missing.
+fn check_shape(network: &QuantNetwork, path: &Path, shape: &[usize]) -> Result<(), FlowError> {
+    let input = &network.input;
+    let expected = [input.height, input.width, input.channels];
+    let long = |axes: &[usize]| axes.iter().copied().filter(|n| *n != 1).collect::<Vec<_>>();
+    let fits =
+        long(shape).ends_with(&long(&expected)) && long(shape).len() <= long(&expected).len() + 1;
+    if fits {
+        return Ok(());
+    }
+    Err(FlowError::ArrayShape { path: path.to_owned(), found: shape.to_vec(), expected })
 }
 
 #[cfg(test)]
@@ -190,25 +211,62 @@ mod tests {
         bytes
     }
 
+    /// One whose input has so many rows, columns and channels.
+    fn taking([height, width, channels]: [usize; 3]) -> QuantNetwork {
+        let mut network = network();
+        (network.input.height, network.input.width, network.input.channels) =
+            (height, width, channels);
+        network
+    }
+
+    fn read(network: &QuantNetwork, bytes: &[u8]) -> Result<Vec<i8>, FlowError> {
+        array(network, Path::new("images.npy"), bytes)
+    }
+
     #[test]
     fn arrays_are_read_in_the_order_of_their_axes() {
-        let network = network();
-        let values = |bytes: &[u8]| array(&network, bytes).unwrap();
         let int8 = Array2::from_shape_fn((2, 3), |(y, x)| (10 * y + x) as i8 - 5);
-        assert_eq!(values(&npy(&int8)), [-5, -4, -3, 5, 6, 7]);
+        let network = taking([1, 2, 3]);
+        assert_eq!(read(&network, &npy(&int8)).unwrap(), [-5, -4, -3, 5, 6, 7]);
         let mut by_column = Array2::zeros((2, 3).f());
         by_column.assign(&int8);
-        assert_eq!(values(&npy(&by_column)), [-5, -4, -3, 5, 6, 7]);
+        assert_eq!(read(&network, &npy(&by_column)).unwrap(), [-5, -4, -3, 5, 6, 7]);
         let real = Array::from_vec(vec![0.0f32, 0.5, 0.25, 0.75, -0.25, 1e9, f32::NEG_INFINITY]);
-        assert_eq!(values(&npy(&real)), [3, 4, 3, 5, 3, 127, -128]);
+        let values = read(&taking([1, 1, 7]), &npy(&real)).unwrap();
+        assert_eq!(values, [3, 4, 3, 5, 3, 127, -128]);
+    }
+
+    #[test]
+    fn axes_are_those_of_images() {
+        let network = taking([4, 4, 3]);
+        for (fits, shape) in [
+            (true, vec![4, 4, 3]),
+            (true, vec![2, 4, 4, 3]),
+            (true, vec![1, 4, 4, 3]),
+            (false, vec![3, 4, 4]),
+            (false, vec![2, 3, 4, 4]),
+            (false, vec![48]),
+            (false, vec![2, 48]),
+            (false, vec![2, 2, 4, 4, 3]),
+        ] {
+            let zeros = npy(&Array::<i8, _>::zeros(shape.clone()));
+            assert_eq!(read(&network, &zeros).is_ok(), fits, "{shape:?}");
+        }
+        assert!(read(&taking([1, 1, 5]), &npy(&Array::<i8, _>::zeros(vec![3, 5]))).is_ok());
     }
 
     #[test]
     fn other_arrays_are_refused() {
-        let network = network();
+        let network = taking([1, 1, 2]);
         let bytes = npy(&Array::from_vec(vec![1i64, 2]));
-        assert!(matches!(array(&network, &bytes), Err(ViewNpyError::WrongDescriptor(_))));
-        let bytes = npy(&Array::from_vec(vec![1i8; 8]));
-        assert!(array(&network, &bytes[..bytes.len() - 1]).is_err());
+        let reason = read(&network, &bytes).unwrap_err();
+        assert!(matches!(
+            reason,
+            FlowError::Array { reason: ViewNpyError::WrongDescriptor(_), .. }
+        ));
+        let bytes = npy(&Array::from_vec(vec![1i8; 2]));
+        assert!(read(&network, &bytes[..bytes.len() - 1]).is_err());
+        let bytes = npy(&Array::from_vec(vec![1.0, f32::NAN]));
+        assert!(matches!(read(&network, &bytes).unwrap_err(), FlowError::NotANumber { .. }));
     }
 }

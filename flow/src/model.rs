@@ -85,5 +85,9 @@ pub(crate) fn read(path: &Path, options: &import::Options) -> Result<Imported, F
 fn read_classes(path: &Path) -> Result<Vec<String>, FlowError> {
     let text = read_text(path, CLASSES)
         .map_err(|reason| FileError::Read { path: path.to_owned(), reason })?;
-    Ok(text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect())
+    let classes: Vec<String> = text.lines().map(|line| line.trim().to_owned()).collect();
+    if classes.is_empty() || classes.iter().any(String::is_empty) {
+        return Err(FlowError::EmptyClass { path: path.to_owned() });
+    }
+    Ok(classes)
 }

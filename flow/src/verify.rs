@@ -110,7 +110,7 @@ fn compare(
         .enumerate()
         .filter_map(|(layer, source)| Some((layer, source.as_ref()?, shapes[layer])))
         .collect();
-    let mut runtime = Runtime::start(&options.model, network, &compared)?;
+    let mut runtime = Runtime::start(&options.model, imported, &compared)?;
     let mut agreements: Vec<MapAgreement> = compared
         .iter()
         .map(|(layer, source, _)| MapAgreement::new(&network.layers[*layer].name, source))
@@ -172,7 +172,7 @@ struct Runtime {
 impl Runtime {
     fn start(
         model: &Path,
-        network: &QuantNetwork,
+        imported: &Imported,
         compared: &[(usize, &MapSource, Shape)],
     ) -> Result<Self, FlowError> {
         let runtimes = Runtimes::find(&Tools::find()?)?;
@@ -196,9 +196,10 @@ impl Runtime {
             .iter()
             .map(|(_, source, of)| json!({"node": source.node, "name": source.tensor, "shape": shape(*of)}))
             .collect();
-        let input = &network.input;
+        let input = &imported.network.input;
+        let is_onnx = imported.runtime != import::graph::Runtime::LiteRt;
         let job = json!({
-            "model": model, "input": shape(input.shape()), "scale": input.scale, "zero_point": input.zero_point, "maps": maps,
+            "model": model, "format": if is_onnx { "onnx" } else { "tflite" }, "input": shape(input.shape()), "scale": input.scale, "zero_point": input.zero_point, "maps": maps,
         });
         runtime.name = runtime.ask(&job.to_string()).map_err(refused)?;
         Ok(runtime)
@@ -250,7 +251,8 @@ impl Runtime {
         let _ = self.child.wait();
         let said = self.child.stderr.take().map(std::io::read_to_string);
         let said = said.and_then(Result::ok).unwrap_or_default();
-        said.lines().last().unwrap_or("it ended without a word").to_owned()
+        let last = said.lines().map(str::trim).rfind(|line| !line.is_empty());
+        last.unwrap_or("it ended without a word").to_owned()
     }
 }
 

@@ -69,7 +69,7 @@ pub struct TensorId(pub usize);
 /// A map: real value = `scale * (value - zero_point)`. What only the host reads or writes need not be int8: its scale is then 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
-    /// As the file has it; may be empty.
+    /// As the file has it; empty where the file has no such map, or no name for it.
     pub name: String,
     /// Rows, columns, channels.
     pub shape: Shape,

@@ -15,7 +15,7 @@ use spec::{FoundSparsity, QuantNetwork};
 pub use constants::Comparison;
 
 use crate::error::Error;
-use crate::graph::{Graph, HostOp};
+use crate::graph::{Graph, HostOp, Runtime};
 use crate::preprocess::Preset;
 
 /// What the user adds to the file.
@@ -40,6 +40,8 @@ pub struct Imported {
     pub sparsity: Vec<(usize, FoundSparsity)>,
     /// How additions and requantizations compare with the runtime's over all inputs, by the index of the layer.
     pub comparisons: Vec<(usize, Comparison)>,
+    /// Whose arithmetic it has.
+    pub runtime: Runtime,
     /// Of each layer, the map of the file that it computes; `None` where the file has none.
     pub maps: Vec<Option<MapSource>>,
     /// What the user is told besides, one line each.

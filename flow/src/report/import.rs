@@ -81,7 +81,8 @@ pub struct HostReport {
 
 impl ImportReport {
     pub(crate) fn new(imported: &Imported) -> Self {
-        let Imported { network, host, sparsity, comparisons, notes, maps: _ } = imported;
+        let Imported { network, host, sparsity, comparisons, notes, maps: _, runtime: _ } =
+            imported;
         let shapes = network.shapes();
         let shape = |layer: usize| {
             let shape = shapes[layer];

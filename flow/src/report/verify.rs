@@ -143,9 +143,14 @@ impl VerifyReport {
             0 => "the RTL equals the reference on every bit of them".to_owned(),
             n => format!("the RTL differs from the reference on {n} of them"),
         };
+        let why = match self.n_differ() {
+            n if n > 0 && self.failure().is_none() => {
+                "where a map begins to differ, by one, binary32 rounded to a half in the runtime: docs/import.md\n"
+            }
+            _ => "",
+        };
         format!(
-            "{table}\n\n{}: {} inputs, {} of them images; {} of {n_values} values differ from {}; {rtl}\n\
-             where a map begins to differ, by one, the runtime's binary32 product was rounded to a half before it was rounded to an integer: docs/import.md\n",
+            "{table}\n\n{}: {} inputs, {} of them images; {} of {n_values} values differ from {}; {rtl}\n{why}",
             self.model,
             self.n_inputs,
             self.n_images,

@@ -10,7 +10,7 @@ use super::names::Names;
 use super::{HostStep, Imported, MapSource, Options};
 use crate::error::{Error, Problem};
 use crate::formula::Quantization;
-use crate::graph::{Graph, Node, Normalization, Op, Tensor, TensorId};
+use crate::graph::{Graph, Node, Normalization, Op, Runtime, Tensor, TensorId};
 
 /// Where the values of a map are.
 #[derive(Clone, Copy, Debug)]
@@ -194,11 +194,13 @@ impl<'g> Lowering<'g> {
             })
         });
         let maps = self.maps();
+        let graph_runtime = self.graph.runtime;
         Ok(Imported {
             host: host.collect(),
             sparsity: self.sparsity,
             comparisons: self.comparisons,
             maps,
+            runtime: graph_runtime,
             notes,
             network,
         })
@@ -207,7 +209,16 @@ impl<'g> Lowering<'g> {
     /// Of each layer, the last map of the file that is its output: that of a ReLU whose bounds it took, not the one before.
     fn maps(&self) -> Vec<Option<MapSource>> {
         let mut maps = vec![None; self.origins.len()];
-        for node in self.graph.nodes.iter().filter(|node| !matches!(node.op, Op::Reshape)) {
+        let nodes = &self.graph.nodes;
+        // Of several that a reader made of one, the last computes its output.
+        let last: HashMap<usize, usize> =
+            nodes.iter().enumerate().map(|(position, node)| (node.index, position)).collect();
+        for (position, node) in nodes.iter().enumerate() {
+            let has_name = self.graph.runtime == Runtime::LiteRt
+                || !self.graph.tensor(node.output).name.is_empty();
+            if matches!(node.op, Op::Reshape) || last[&node.index] != position || !has_name {
+                continue;
+            }
             if let Some(Source { map: TensorRef::Layer(layer), padding: [0, 0, 0, 0], .. }) =
                 self.sources.get(&node.output)
             {

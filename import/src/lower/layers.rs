@@ -247,7 +247,7 @@ impl Lowering<'_> {
                     "a mean over {}x{} pixels, of which those at the edge are fewer",
                     pool.kernel[0], pool.kernel[1]
                 ),
-                "use windows of at most 3x3 with strides of at most 3, or no padding",
+                "use windows of at most 3x3 with strides of at most 3, and no padding or padding that counts (count_include_pad=1)",
             ));
         }
         // TFLite rounds the mean of values, a convolution that of values less the zero point: halves may go to different sides.

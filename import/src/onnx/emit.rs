@@ -133,7 +133,6 @@ impl Emitter {
         };
         let limits = !matches!(op, Op::MaxPool(_) | Op::Pad(_) | Op::Concat);
         let range = if limits { range } else { ALL };
-        let name = if name.is_empty() { &expr.site.name } else { name };
         let output = self.tensor(name, expr.shape, quant);
         let Site { index, name, kind } = expr.site.clone();
         let bounds = Bounds { low: range[0].into(), high: range[1].into() };
