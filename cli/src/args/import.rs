@@ -45,7 +45,7 @@ pub(crate) struct ImportArgs {
     #[arg(short, long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     /// The network's name; that of the file by default.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = name)]
     pub(crate) name: Option<String>,
     /// A text file with a class name a line, in the order of the logits.
     #[arg(long, value_name = "FILE")]
@@ -69,4 +69,27 @@ pub(crate) struct ExportArgs {
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) force: ForceArgs,
+}
+
+/// A name that can be printed.
+fn name(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() || text.chars().any(char::is_control) {
+        return Err(
+            "a name has letters, and neither line feeds nor other control characters".into()
+        );
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_can_be_printed() {
+        assert!(name("ResNet 8").is_ok());
+        for text in ["", " ", "a\nb", "\u{1b}[1m"] {
+            assert!(name(text).is_err(), "{text:?}");
+        }
+    }
 }
