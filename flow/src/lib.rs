@@ -71,5 +71,5 @@ pub use shapes::{ShapesOptions, shapes};
 pub use shown::shown_file;
 pub use simulator::{Simulator, SimulatorKind};
 pub use synthesize::{PnrOptions, SynthOptions, Synthesis, place_and_route, synthesize};
-pub use verify::{VerifyOptions, verify};
+pub use verify::{ComparisonOptions, VerifyOptions, verify};
 pub use wave::{WaveOptions, WaveResult, wave};

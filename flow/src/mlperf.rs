@@ -2,14 +2,11 @@
 
 use std::path::PathBuf;
 
-use dataset::Band;
 use import::Preset;
 
-use crate::choice::ArraySizes;
 use crate::error::FlowError;
-use crate::log::Log;
 use crate::report::{MlperfReport, MlperfRow};
-use crate::verify::{VerifyOptions, verify};
+use crate::verify::{ComparisonOptions, VerifyOptions, verify};
 
 /// Name, and the file as github.com/mlcommons/tiny has it below `benchmark/training/*/trained_models`.
 const MODELS: [(&str, &str); 4] = [
@@ -24,20 +21,8 @@ const MODELS: [(&str, &str); 4] = [
 pub struct MlperfOptions {
     /// The folder with the four files.
     pub models: PathBuf,
-    /// Inputs of each.
-    pub n_inputs: usize,
-    /// Of the random ones.
-    pub seed: u64,
-    /// Images, half of the inputs of a network that they fit; `None` for random inputs alone.
-    pub data: Option<String>,
-    /// The band of images that have several.
-    pub band: Option<Band>,
-    /// The array.
-    pub array: ArraySizes,
-    /// The clock, in MHz.
-    pub clock_mhz: f64,
-    /// What is said meanwhile.
-    pub log: Log,
+    /// What each is given, images only where they fit it, and on which array.
+    pub comparison: ComparisonOptions,
 }
 
 /// Compares and measures each network.
@@ -53,31 +38,26 @@ pub fn mlperf(options: &MlperfOptions) -> Result<MlperfReport, FlowError> {
     }
     let mut rows = Vec::new();
     for (name, file) in MODELS {
-        options.log.say(&format!("{name}: {file}"));
+        let MlperfOptions { models, comparison } = options;
+        comparison.log.say(&format!("{name}: {file}"));
         let with = |data: Option<String>| {
             verify(&VerifyOptions {
-                model: options.models.join(file),
-                n_inputs: options.n_inputs,
-                seed: options.seed,
-                data,
-                band: options.band,
+                model: models.join(file),
                 preprocess: Preset::Bytes,
-                array: options.array,
-                clock_mhz: options.clock_mhz,
-                log: options.log,
+                comparison: ComparisonOptions { data, ..comparison.clone() },
             })
         };
-        let report = match with(options.data.clone()) {
+        let report = match with(comparison.data.clone()) {
             // What takes no images, or not these.
             Err(error @ (FlowError::Data(_) | FlowError::Import { .. }))
-                if options.data.is_some() =>
+                if comparison.data.is_some() =>
             {
-                options.log.say(&format!("{name}: random inputs alone: {error}"));
+                comparison.log.say(&format!("{name}: random inputs alone: {error}"));
                 with(None)?
             }
             other => other?,
         };
         rows.push(MlperfRow::new(name, report));
     }
-    Ok(MlperfReport::new(options.clock_mhz, rows))
+    Ok(MlperfReport::new(options.comparison.clock_mhz, rows))
 }

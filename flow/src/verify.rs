@@ -31,6 +31,15 @@ const CHUNK: usize = 32;
 pub struct VerifyOptions {
     /// The model.
     pub model: PathBuf,
+    /// How images become inputs.
+    pub preprocess: Preset,
+    /// What it is given, and on which array.
+    pub comparison: ComparisonOptions,
+}
+
+/// What models are given, and on which array they run.
+#[derive(Clone, Debug)]
+pub struct ComparisonOptions {
     /// How many inputs; as many of them as there are images, half of all at most, are images of `data`, the others random.
     pub n_inputs: usize,
     /// Of the random inputs.
@@ -39,8 +48,6 @@ pub struct VerifyOptions {
     pub data: Option<String>,
     /// The band of images that have several.
     pub band: Option<Band>,
-    /// How they become inputs.
-    pub preprocess: Preset,
     /// The array of the RTL.
     pub array: ArraySizes,
     /// The clock for inferences a second, in MHz.
@@ -57,19 +64,20 @@ pub struct VerifyOptions {
 /// refuses the model. Values that differ are a result.
 pub fn verify(options: &VerifyOptions) -> Result<VerifyReport, FlowError> {
     // What takes no images has no pre-processing either.
-    let preprocess = options.data.as_ref().map(|_| options.preprocess);
+    let VerifyOptions { model, preprocess, comparison: options } = options;
+    let preprocess = options.data.as_ref().map(|_| *preprocess);
     let lowering = import::Options { preprocess, ..import::Options::default() };
-    let imported = crate::model::read(&options.model, &lowering)?;
+    let imported = crate::model::read(model, &lowering)?;
     let (inputs, n_images) = inputs(&imported.network, options)?;
-    let (runtime, maps) = compare(&imported, &inputs, options)?;
+    let (runtime, maps) = compare(model, &imported, &inputs, options.log)?;
     let rtl = rtl(imported.network, inputs, options)?;
-    Ok(VerifyReport::new(&options.model, runtime, n_images, maps, rtl))
+    Ok(VerifyReport::new(model, runtime, n_images, maps, rtl))
 }
 
 /// The inputs, and how many of them are images.
 fn inputs(
     network: &QuantNetwork,
-    options: &VerifyOptions,
+    options: &ComparisonOptions,
 ) -> Result<(Vec<Vec<i8>>, usize), FlowError> {
     let mut inputs = match &options.data {
         Some(source) => read_images(network, source, options.band, options.n_inputs / 2)?,
@@ -84,7 +92,7 @@ fn inputs(
 fn rtl(
     network: QuantNetwork,
     inputs: Vec<Vec<i8>>,
-    options: &VerifyOptions,
+    options: &ComparisonOptions,
 ) -> Result<Report, FlowError> {
     let workload = WorkloadOptions {
         network: NetworkChoice::Given(Box::new(network)),
@@ -98,9 +106,10 @@ fn rtl(
 
 /// Every map that both the runtime and the reference have, of every input; with it the runtime's name.
 fn compare(
+    model: &Path,
     imported: &Imported,
     inputs: &[Vec<i8>],
-    options: &VerifyOptions,
+    log: Log,
 ) -> Result<(String, Vec<MapAgreement>), FlowError> {
     let network = &imported.network;
     let shapes = network.shapes();
@@ -110,12 +119,12 @@ fn compare(
         .enumerate()
         .filter_map(|(layer, source)| Some((layer, source.as_ref()?, shapes[layer])))
         .collect();
-    let mut runtime = Runtime::start(&options.model, imported, &compared)?;
+    let mut runtime = Runtime::start(model, imported, &compared)?;
     let mut agreements: Vec<MapAgreement> = compared
         .iter()
         .map(|(layer, source, _)| MapAgreement::new(&network.layers[*layer].name, source))
         .collect();
-    let progress = options.log.progress("verify", inputs.len() as u64, "inputs");
+    let progress = log.progress("verify", inputs.len() as u64, "inputs");
     for chunk in inputs.chunks(CHUNK) {
         let theirs = runtime.maps(network, chunk, &compared)?;
         let ours: Vec<Inference> = chunk

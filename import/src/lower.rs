@@ -7,8 +7,10 @@
 mod constants;
 mod emit;
 mod layers;
+mod maps;
 mod names;
 mod prune;
+mod windows;
 
 use spec::{FoundSparsity, QuantNetwork};
 

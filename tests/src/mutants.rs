@@ -19,7 +19,7 @@ mod tally;
 /// columns, and a number of rows that is no power of two.
 pub const SIZE: [usize; 2] = [3, 4];
 
-pub use campaign::{Campaign, CampaignError, Verdict};
+pub use campaign::{Campaign, CampaignError, Verdict, survivors};
 pub use equivalence::{Proof, ProofError, prove};
 pub use handover::{HANDOVERS, Handover};
 pub use kill_suite::KillSuite;

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Args, value_parser};
+use flow::{ComparisonOptions, Log};
 
 use super::import::PresetArg;
 use super::{ArrayArgs, FormatArgs};
 
 /// What both compare.
 #[derive(Debug, Args)]
-pub(crate) struct InputArgs {
+pub(crate) struct ComparisonArgs {
     /// Inputs: half of them images of --data, the others random.
     #[arg(short, long, value_name = "N", default_value_t = 1000, value_parser = value_parser!(u32).range(2..))]
     pub(crate) n: u32,
@@ -25,6 +26,24 @@ pub(crate) struct InputArgs {
     /// The clock that inferences a second assume, in MHz; what was routed last by default.
     #[arg(long, value_name = "MHZ", default_value_t = 71.6, value_parser = super::positive)]
     pub(crate) clock_mhz: f64,
+    #[command(flatten)]
+    pub(crate) array: ArrayArgs,
+    #[command(flatten)]
+    pub(crate) format: FormatArgs,
+}
+
+impl From<&ComparisonArgs> for ComparisonOptions {
+    fn from(args: &ComparisonArgs) -> Self {
+        Self {
+            n_inputs: args.n as usize,
+            seed: args.seed,
+            data: args.data.clone(),
+            band: args.band,
+            array: args.array.into(),
+            clock_mhz: args.clock_mhz,
+            log: Log::Stderr,
+        }
+    }
 }
 
 /// Arguments of `verify`.
@@ -37,11 +56,7 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_enum, value_name = "NAME", default_value = "bytes")]
     pub(crate) preprocess: PresetArg,
     #[command(flatten)]
-    pub(crate) inputs: InputArgs,
-    #[command(flatten)]
-    pub(crate) array: ArrayArgs,
-    #[command(flatten)]
-    pub(crate) format: FormatArgs,
+    pub(crate) comparison: ComparisonArgs,
 }
 
 /// Arguments of `mlperf`.
@@ -51,9 +66,5 @@ pub(crate) struct MlperfArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) models: PathBuf,
     #[command(flatten)]
-    pub(crate) inputs: InputArgs,
-    #[command(flatten)]
-    pub(crate) array: ArrayArgs,
-    #[command(flatten)]
-    pub(crate) format: FormatArgs,
+    pub(crate) comparison: ComparisonArgs,
 }

@@ -194,13 +194,12 @@ impl<'g> Lowering<'g> {
             })
         });
         let maps = self.maps();
-        let graph_runtime = self.graph.runtime;
         Ok(Imported {
             host: host.collect(),
             sparsity: self.sparsity,
             comparisons: self.comparisons,
             maps,
-            runtime: graph_runtime,
+            runtime: self.graph.runtime,
             notes,
             network,
         })

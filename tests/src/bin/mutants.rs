@@ -19,7 +19,7 @@ use spec::files::{make_folder, write_atomically};
 use twofold_tests::design::{array, verilog};
 use twofold_tests::mutants::{
     Campaign, Explanations, HANDOVERS, KillSuite, LEAST_KILLED, Mutant, Proof, SIZE, Schemata,
-    Tally, prove, sample,
+    Tally, prove, sample, survivors,
 };
 
 /// Runs mutants of the accelerator's Verilog and prints which the kill suite overlooks.
@@ -84,12 +84,7 @@ fn main() -> Result<ExitCode> {
         }
     };
     let verdicts = campaign.run(&chosen, n_threads, progress)?;
-    let survivors: Vec<&Mutant> = chosen
-        .iter()
-        .zip(&verdicts)
-        .filter(|(_, verdict)| verdict.killed_by.is_none())
-        .map(|(mutant, _)| *mutant)
-        .collect();
+    let survivors = survivors(&chosen, &verdicts);
     let proofs = if args.no_proofs {
         BTreeMap::new()
     } else {

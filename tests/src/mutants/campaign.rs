@@ -161,3 +161,9 @@ impl<'a> Campaign<'a> {
         move |source| CampaignError::Verdicts { path: path.clone(), source }
     }
 }
+
+/// Those of `chosen` that nothing killed; a verdict each, in their order.
+pub fn survivors<'a>(chosen: &[&'a Mutant], verdicts: &[Verdict]) -> Vec<&'a Mutant> {
+    let pairs = chosen.iter().zip(verdicts);
+    pairs.filter(|(_, verdict)| verdict.killed_by.is_none()).map(|(mutant, _)| *mutant).collect()
+}

@@ -7,7 +7,7 @@ use sim::{Machine, Model, TraceMode};
 use spec::ArrayConfig;
 use twofold_tests::mutants::{
     Campaign, Explanations, HANDOVERS, KillSuite, Mutant, Proof, SIZE, Schemata, Tally, Wing,
-    prove, sample,
+    prove, sample, survivors,
 };
 
 use twofold_tests::design::verilog;
@@ -48,12 +48,7 @@ fn a_sample_of_mistakes_is_found() {
     let folder = tempfile::tempdir_in(root().join("build")).unwrap();
     let campaign = Campaign::new(&schemata, model, &suite, folder.path()).unwrap();
     let verdicts = campaign.run(&chosen, 2, |_| {}).unwrap();
-    let survivors: Vec<&Mutant> = chosen
-        .iter()
-        .zip(&verdicts)
-        .filter(|(_, verdict)| verdict.killed_by.is_none())
-        .map(|(mutant, _)| *mutant)
-        .collect();
+    let survivors = survivors(&chosen, &verdicts);
     let proofs = folder.path().join("proofs");
     let proofs = prove(&tools, &schemata, &survivors, &proofs, |_| {}).unwrap();
     let is_equivalent = |mutant: &Mutant| proofs.get(&mutant.number) == Some(&Proof::Equivalent);
@@ -83,12 +78,7 @@ fn every_mistake_in_the_crossings_of_sections_is_found() {
     let folder = tempfile::tempdir_in(root().join("build")).unwrap();
     let campaign = Campaign::new(&schemata, model, &suite, folder.path()).unwrap();
     let verdicts = campaign.run(&chosen, 2, |_| {}).unwrap();
-    let survivors: Vec<&Mutant> = chosen
-        .iter()
-        .zip(&verdicts)
-        .filter(|(_, verdict)| verdict.killed_by.is_none())
-        .map(|(mutant, _)| *mutant)
-        .collect();
+    let survivors = survivors(&chosen, &verdicts);
     eprintln!("{} mutants: {:.0} s", chosen.len(), start.elapsed().as_secs_f64());
     assert!(survivors.is_empty(), "{survivors:#?}");
 }

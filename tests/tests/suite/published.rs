@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use flow::tools::{Runtimes, Tools};
-use flow::{ArraySizes, Log, Preset, VerifyOptions, verify};
+use flow::{ArraySizes, ComparisonOptions, Log, Preset, VerifyOptions, verify};
 
 fn model(name: &str) -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data/models");
@@ -24,14 +24,16 @@ fn every_map_is_that_of_the_runtime() {
         let Some(model) = model(name) else { return };
         let report = verify(&VerifyOptions {
             model,
-            n_inputs: 2,
-            seed: 1,
-            data: None,
-            band: None,
             preprocess: Preset::Bytes,
-            array: ArraySizes::default(),
-            clock_mhz: 50.0,
-            log: Log::Silent,
+            comparison: ComparisonOptions {
+                n_inputs: 2,
+                seed: 1,
+                data: None,
+                band: None,
+                array: ArraySizes::default(),
+                clock_mhz: 50.0,
+                log: Log::Silent,
+            },
         })
         .unwrap();
         assert_eq!(report.failure(), None, "{name}");
